@@ -1,0 +1,46 @@
+# Every target starts from a fresh clone, Python >= 3.11 and a package index; nothing else is needed.
+# `make PYTHON=/path/to/python3` chooses another interpreter for a new `.venv`.
+
+BIN := .venv/bin
+OUT ?= demo-out
+INPUTS := uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard packages/*/pyproject.toml)
+
+.PHONY: help demo test lint docs bench format lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: .venv/dev.stamp ## Train three networks and write demo-out/report.html
+	$(BIN)/thalweg demo --out $(OUT)
+
+test: .venv/dev.stamp ## Run all tests and every example in the documentation
+	$(BIN)/pytest $(ARGS)
+
+lint: .venv/dev.stamp ## Check style, formatting and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+docs: .venv/docs.stamp ## Build docs/_build/html/index.html; every warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+bench: .venv/dev.stamp ## Race the methods to fixed losses, several starts each
+	$(BIN)/python benchmarks/evidence_race.py $(ARGS)
+
+format: .venv/dev.stamp ## Mend style and formatting where that can be done safely
+	$(BIN)/ruff check --fix-only --quiet
+	$(BIN)/ruff format
+
+lock: .venv/dev.stamp ## Resolve again after a dependency changed
+	UV_PYTHON=$(BIN)/python UV_PYTHON_DOWNLOADS=never $(BIN)/uv lock
+
+clean: ## Remove the environment and everything built
+	rm -rf .venv docs/_build $(OUT) .pytest_cache .ruff_cache .hypothesis
+
+.venv/dev.stamp: $(INPUTS)
+	scripts/bootstrap.sh --quiet
+	@touch $@
+
+.venv/docs.stamp: .venv/dev.stamp
+	scripts/bootstrap.sh --quiet --group docs
+	@touch $@

@@ -1,0 +1,24 @@
+"""The command `bootwatch`. So far it tells its version."""
+
+import argparse
+from collections.abc import Sequence
+
+from bootwatch import __version__
+
+DESCRIPTION = "Restart a device through its web interface, and prove that it really restarted."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: What stands after the command's name; `None` takes it from the shell.
+
+    Returns:
+        The exit status: 0. Wrong usage leaves by `SystemExit` with status 2.
+    """
+    parser = argparse.ArgumentParser(prog="bootwatch", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"bootwatch {__version__}")
+    parser.parse_args(arguments)
+    parser.print_help()
+    return 0

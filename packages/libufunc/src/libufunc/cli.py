@@ -1,0 +1,24 @@
+"""The command `libufunc`. So far it tells its version."""
+
+import argparse
+from collections.abc import Sequence
+
+from libufunc import __version__
+
+DESCRIPTION = "Turn any C function of a shared library into a true NumPy ufunc, in one line."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: What stands after the command's name; `None` takes it from the shell.
+
+    Returns:
+        The exit status: 0. Wrong usage leaves by `SystemExit` with status 2.
+    """
+    parser = argparse.ArgumentParser(prog="libufunc", description=DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"libufunc {__version__}")
+    parser.parse_args(arguments)
+    parser.print_help()
+    return 0
