@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import metadata
 
 from bootwatch import __version__
-
-DESCRIPTION = "Restart a device through its web interface, and prove that it really restarted."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0. Wrong usage leaves by `SystemExit` with status 2.
     """
-    parser = argparse.ArgumentParser(prog="bootwatch", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="bootwatch", description=metadata("bootwatch")["Summary"])
     parser.add_argument("--version", action="version", version=f"bootwatch {__version__}")
     parser.parse_args(arguments)
     parser.print_help()

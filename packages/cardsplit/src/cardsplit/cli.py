@@ -2,12 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import metadata
 
 from cardsplit import __version__
-
-DESCRIPTION = (
-    "Split vCard files and keep address books from merging namesakes, without losing a byte."
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0. Wrong usage leaves by `SystemExit` with status 2.
     """
-    parser = argparse.ArgumentParser(prog="cardsplit", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="cardsplit", description=metadata("cardsplit")["Summary"])
     parser.add_argument("--version", action="version", version=f"cardsplit {__version__}")
     parser.parse_args(arguments)
     parser.print_help()

@@ -2,10 +2,9 @@
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import metadata
 
 from libufunc import __version__
-
-DESCRIPTION = "Turn any C function of a shared library into a true NumPy ufunc, in one line."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0. Wrong usage leaves by `SystemExit` with status 2.
     """
-    parser = argparse.ArgumentParser(prog="libufunc", description=DESCRIPTION)
+    parser = argparse.ArgumentParser(prog="libufunc", description=metadata("libufunc")["Summary"])
     parser.add_argument("--version", action="version", version=f"libufunc {__version__}")
     parser.parse_args(arguments)
     parser.print_help()

@@ -1,0 +1,42 @@
+"""Lets pytest run every Python example in the Markdown files, top to bottom, one namespace a file.
+
+An example proves itself: it fails where it raises, so it states what it shows by `assert`.
+"""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+CLEAN_UP = "_clean_up"
+
+
+def enter_scratch_folder(namespace: dict[str, Any]) -> None:
+    """Give the examples of one document an empty folder to write to, and note JAX's float64 flag.
+
+    Examples switch the flag on as a user would; the tests after them must not notice.
+    """
+    import jax
+
+    clean_up = namespace[CLEAN_UP] = contextlib.ExitStack()
+    clean_up.callback(jax.config.update, "jax_enable_x64", jax.config.jax_enable_x64)
+    folder = clean_up.enter_context(tempfile.TemporaryDirectory())
+    clean_up.callback(os.chdir, Path.cwd())
+    os.chdir(folder)
+
+
+def leave_scratch_folder(namespace: dict[str, Any]) -> None:
+    """Undo `enter_scratch_folder`."""
+    namespace[CLEAN_UP].close()
+
+
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(), SkipParser()],
+    pattern="*.md",
+    setup=enter_scratch_folder,
+    teardown=leave_scratch_folder,
+).pytest()

@@ -1,0 +1,45 @@
+"""How Sphinx builds the documentation. `make docs` calls it with every warning an error."""
+
+import subprocess
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+project = "thalweg"
+author = "The thalweg authors"
+copyright = "The thalweg authors"
+release = version = version_of("thalweg")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build", "_generated"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 3
+
+# Docstrings write Markdown's single backticks for code.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+
+html_theme = "furo"
+html_title = f"thalweg {release}"
+
+
+def write_command_reference() -> None:
+    """Write what `thalweg --help` knows to `_generated/cli.md`, which `cli.md` includes."""
+    page = Path(__file__).parent / "_generated" / "cli.md"
+    page.parent.mkdir(exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "typer", "thalweg.cli", "utils", "docs", "--name", "thalweg"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    # The page that includes this has the title already.
+    page.write_text(done.stdout.replace("# `thalweg`\n", "", 1))
+
+
+write_command_reference()

@@ -1,0 +1,149 @@
+"""The shape of the source: file length, direction of imports, public names, licences."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MAX_LINES = 400
+PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
+
+# Data flows one way. A module imports from its own line or from lines above it, never below.
+LAYERS = (("errors",),)
+LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
+
+# What `import thalweg` must leave alone, so that it stays quick.
+HEAVY = ("matplotlib", "optax", "rich", "scipy.integrate", "scipy.optimize", "sklearn", "typer")
+
+
+def project_files() -> list[Path]:
+    """Every file of the project itself, without environments, caches and what builds make."""
+    folders = [
+        ROOT / name for name in (".ci", "benchmarks", "docs", "packages", "scripts", "tests")
+    ]
+    paths = [*ROOT.iterdir(), *(path for folder in folders for path in folder.rglob("*"))]
+    made = {"__pycache__", "_build", "_generated"}
+    return [p for p in paths if p.is_file() and made.isdisjoint(p.relative_to(ROOT).parts)]
+
+
+def modules_of(package: str) -> list[Path]:
+    """The source files of one package."""
+    return sorted((ROOT / "packages" / package / "src").rglob("*.py"))
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    """Full names of what a module imports, also inside functions; `from a import b` gives `a.b`."""
+    package = module.relative_to(next(p for p in module.parents if p.name == "src")).parts[:-1]
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            source = ".".join([*above, *filter(None, [node.module])])
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def part_of_thalweg(full_name: str) -> str | None:
+    """`methods` for `thalweg.methods.geodesic`; None for what is not a part of thalweg."""
+    first, _, rest = full_name.partition(".")
+    return rest.partition(".")[0] if first == "thalweg" and rest else None
+
+
+def test_no_source_file_is_longer_than_400_lines():
+    """A longer file has more than one subject."""
+    python = [path for path in project_files() if path.suffix == ".py"]
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text("utf-8").splitlines()) for p in python}
+    assert lengths
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_every_module_of_thalweg_has_its_layer():
+    """A new module is put in LAYERS on purpose, and no layer names a module that is gone."""
+    source = ROOT / "packages/thalweg/src/thalweg"
+    parts = {
+        path.relative_to(source).parts[0].removesuffix(".py") for path in modules_of("thalweg")
+    }
+    assert parts - {"__init__", "__main__"} == set(LAYER_OF)
+
+
+def test_imports_inside_thalweg_point_one_way():
+    """No module imports from a layer below its own."""
+    source = ROOT / "packages/thalweg/src/thalweg"
+    against = []
+    for module in modules_of("thalweg"):
+        own = module.relative_to(source).parts[0].removesuffix(".py")
+        if own in {"__init__", "__main__"}:
+            continue  # they only gather and start
+        for name in imports_of(module):
+            part = part_of_thalweg(name)
+            if part is not None and LAYER_OF.get(part, len(LAYERS)) > LAYER_OF[own]:
+                against.append(f"{module.relative_to(source)} imports {name}")
+    assert against == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_do_not_import_each_other(package: str):
+    """Each package installs and works without the other three."""
+    others = set(PACKAGES) - {package}
+    imported = {name.partition(".")[0] for m in modules_of(package) for name in imports_of(m)}
+    assert imported & others == set()
+
+
+def test_importing_thalweg_loads_no_heavy_library():
+    """`import thalweg` costs little beyond JAX, as libraries are imported where they are used.
+
+    JAX itself loads some parts of SciPy; what it loads on its own does not count.
+    """
+    script = """if True:
+        import sys, jax.numpy
+        before = set(sys.modules)
+        import thalweg
+        print(*set(sys.modules) - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert "thalweg" in loaded
+    assert loaded & set(HEAVY) == set()
+
+
+def test_public_names_are_the_documented_ones():
+    """`thalweg.__all__` and docs/api.md list the same names, each of which exists."""
+    import thalweg
+
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    directive = r"^\.\. auto(?:function|class|exception|data)::\s+thalweg\.(\w+)$"
+    documented = re.findall(directive, page, re.MULTILINE)
+    assert sorted(documented) == sorted(set(thalweg.__all__) - {"__version__"})
+    assert all(hasattr(thalweg, name) for name in documented)
+
+
+def test_no_file_names_a_place_on_one_machine():
+    """A path that exists on its author's machine alone helps nobody else."""
+    place = re.compile(
+        rb"(?<![\w.])/(?:home|Users|root|work|tmp|var/tmp)/[A-Za-z.]|"
+        + re.escape(str(ROOT).encode())
+    )
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in project_files()
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_bytes().splitlines(), 1)
+        if place.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_package_ships_the_licence_a_changelog_and_its_types(package: str):
+    """A distribution carries the root's licence, a changelog and the py.typed marker."""
+    folder = ROOT / "packages" / package
+    assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    assert (folder / "CHANGELOG.md").is_file()
+    assert (folder / "src" / package / "py.typed").is_file()
