@@ -7,7 +7,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-UV_RANGE='uv>=0.9,<1' # as in pyproject.toml, [tool.uv] required-version
+UV_RANGE='uv>=0.12,<0.14' # as in pyproject.toml, [tool.uv] required-version
 VENV=.venv
 
 fail() {
@@ -49,6 +49,15 @@ fi
 if ! "$VENV/bin/uv" --version >/dev/null 2>&1; then
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$UV_RANGE"
 fi
+
+# The system's certificates, where there are any: on a network whose proxy signs for itself pip
+# already trusts them, and uv has to be told. Without any, uv uses those it brings.
+for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+    if [ -s "$bundle" ]; then
+        export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
+    fi
+done
+
 # --inexact keeps pip and uv, which are not in the lock.
 # The interpreter is the environment's own; uv fetches none.
 UV_PROJECT_ENVIRONMENT=$VENV UV_PYTHON_DOWNLOADS=never UV_PYTHON="$VENV/bin/python" \
