@@ -58,7 +58,7 @@ for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.cr
     fi
 done
 
-# --inexact keeps pip and uv, which are not in the lock.
-# The interpreter is the environment's own; uv fetches none.
+# The interpreter is the environment's own; uv fetches none. What is not in the lock is removed,
+# except for pip and uv themselves.
 UV_PROJECT_ENVIRONMENT=$VENV UV_PYTHON_DOWNLOADS=never UV_PYTHON="$VENV/bin/python" \
-    "$VENV/bin/uv" sync --frozen --all-packages --inexact "$@"
+    "$VENV/bin/uv" sync --frozen --all-packages "$@"
