@@ -3,7 +3,11 @@
 import subprocess
 import sys
 from importlib.metadata import version as version_of
+from itertools import cycle
 from pathlib import Path
+from typing import cast
+
+from sphinx.application import Sphinx
 
 project = "thalweg"
 author = "The thalweg authors"
@@ -12,7 +16,6 @@ release = version = version_of("thalweg")
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build", "_generated"]
-myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 
 # Docstrings write Markdown's single backticks for code.
@@ -43,3 +46,19 @@ def write_command_reference() -> None:
 
 
 write_command_reference()
+
+
+def escape_bars(*event: object) -> None:
+    """Keep `|g|` a norm: outside code spans, reStructuredText would read it as a substitution."""
+    lines = cast("list[str]", event[-1])
+    for number, line in enumerate(lines):
+        spans = line.split("`")
+        lines[number] = "`".join(
+            span if inside_code else span.replace("|", "\\|")
+            for span, inside_code in zip(spans, cycle([False, True]), strict=False)
+        )
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx with the build it begins."""
+    app.connect("autodoc-process-docstring", escape_bars)
