@@ -27,6 +27,8 @@ napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 
+smartquotes = False  # `--out` stays two hyphens
+
 html_theme = "furo"
 html_title = f"thalweg {release}"
 
