@@ -1,0 +1,105 @@
+"""Examples in chunks, so that what is computed per example keeps to a memory budget.
+
+Data of N examples are laid out as `(chunks, length, ...)`. The last chunk is filled up with
+repeats of the last example whose weight is 0; a repeat, unlike a row of zeros, cannot produce a
+NaN that the data do not hold. Where everything fits in one chunk there is no loop at all.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.extend
+import jax.numpy as jnp
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Chunked(NamedTuple):
+    """Examples laid out in chunks.
+
+    Attributes:
+        examples: A pytree of arrays `(chunks, length, ...)`.
+        scale: Square roots of the weights of the examples in the loss, `(chunks, length)`; 0
+            where an example is only filling.
+    """
+
+    examples: Any
+    scale: jax.Array
+
+
+def lay_out(data: Any, *, weight: float, length: int, dtype: np.dtype) -> Chunked:
+    """Lay data out in chunks of `length` examples; floats are cast to `dtype`.
+
+    Args:
+        data: A pytree of arrays with N rows.
+        weight: The weight of each example in the loss.
+        length: Examples a chunk, from 1 to N.
+        dtype: float32 or float64, that of the parameters.
+    """
+    count = jax.tree.leaves(data)[0].shape[0]
+    chunks = math.ceil(count / length)
+    index = np.minimum(np.arange(chunks * length), count - 1)
+
+    def arrange(leaf: Any) -> jax.Array:
+        array = np.asarray(leaf)
+        if array.dtype.kind == "f":
+            array = array.astype(dtype)
+        return jnp.asarray(array[index].reshape(chunks, length, *array.shape[1:]))
+
+    scale = np.where(np.arange(chunks * length) < count, math.sqrt(weight), 0.0)
+    return Chunked(jax.tree.map(arrange, data), jnp.asarray(scale.reshape(chunks, length), dtype))
+
+
+def map_chunks(function: Callable[[Any, jax.Array], Any], data: Chunked) -> Any:
+    """`function(examples, scale)` of each chunk, results concatenated along the first axis."""
+    chunks = data.scale.shape[0]
+    if chunks == 1:
+        return function(*jax.tree.map(lambda leaf: leaf[0], tuple(data)))
+    results = jax.lax.map(lambda chunk: function(*chunk), tuple(data))
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
+
+
+def sum_chunks(function: Callable[[Any, jax.Array], Any], data: Chunked) -> Any:
+    """The sum of `function(examples, scale)` over the chunks, a pytree of arrays."""
+    chunks = data.scale.shape[0]
+    first = jax.tree.map(lambda leaf: leaf[0], tuple(data))
+    if chunks == 1:
+        return function(*first)
+    zeros = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(function, *first)
+    )
+
+    def add(total: Any, chunk: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, function(*chunk)), None
+
+    return jax.lax.scan(add, zeros, tuple(data))[0]
+
+
+def bytes_per_example(function: Callable[..., Any], *arguments: Any) -> int:
+    """An upper bound on the bytes of all intermediate values of one call of `function`.
+
+    Counts every value that appears in its jaxpr, those of loops times their lengths. This is what
+    reverse-mode differentiation keeps at most.
+
+    Args:
+        function: A function of arrays.
+        *arguments: Arrays or shapes, as for `jax.eval_shape`.
+    """
+    return _jaxpr_bytes(jax.make_jaxpr(function)(*arguments).jaxpr)
+
+
+def _jaxpr_bytes(jaxpr: Any) -> int:
+    total = 0
+    for equation in jaxpr.eqns:
+        inner = sum(_jaxpr_bytes(sub) for sub in jax.extend.core.jaxprs_in_params(equation.params))
+        total += inner * int(equation.params.get("length", 1))
+        for variable in equation.outvars:
+            shape = getattr(variable.aval, "shape", ())
+            itemsize = getattr(getattr(variable.aval, "dtype", None), "itemsize", 8)
+            total += math.prod(shape) * itemsize
+    return total

@@ -1,0 +1,80 @@
+"""Compiled functions of a flow for loops on the host, and the store of compiled programs.
+
+Compilation is timed apart from running: each program is lowered and compiled ahead of its first
+call, inside `Recorder.compiling`, and kept with the flow, so that a second run compiles nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from thalweg.flow import Flow
+    from thalweg.recorder import Recorder
+
+
+def compiled(
+    flow: Flow,
+    key: Hashable,
+    function: Callable[..., Any],
+    *arguments: Any,
+    recorder: Recorder,
+) -> Callable[..., Any]:
+    """The compiled program of `function(data, *arguments)`, made once a flow and key.
+
+    Args:
+        flow: Where programs are kept.
+        key: What tells this program from others of the flow; equal keys mean equal functions.
+        function: A pure function whose first argument is `flow.data`.
+        *arguments: Example arguments that fix shapes and dtypes.
+        recorder: Its compile clock runs meanwhile.
+    """
+    if key not in flow.programs:
+        with recorder.compiling():
+            flow.programs[key] = jax.jit(function).lower(flow.data, *arguments).compile()
+    return flow.programs[key]
+
+
+class HostFunctions:
+    """The functions of a flow as libraries on the host want them: NumPy in, NumPy out.
+
+    Each is compiled at its first call. θ is cast to the dtype of the parameters; results are
+    float64 for the libraries, whatever the dtype inside.
+    """
+
+    def __init__(self, flow: Flow, recorder: Recorder) -> None:
+        self._flow = flow
+        self._recorder = recorder
+
+    def _call(self, name: str, theta: np.ndarray) -> Any:
+        flow = self._flow
+        at = np.asarray(theta, flow.spec.dtype)
+        program = compiled(flow, name, getattr(flow, name), at, recorder=self._recorder)
+        return program(flow.data, at)
+
+    def value_and_grad(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """L and ∇L of shape `(n,)`."""
+        loss, grad = self._call("value_and_grad", theta)
+        return float(loss), np.asarray(grad, np.float64)
+
+    def loss(self, theta: np.ndarray) -> float:
+        """L."""
+        return float(self._call("loss", theta))
+
+    def residuals(self, theta: np.ndarray) -> np.ndarray:
+        """r of shape `(m,)`; least squares only."""
+        return np.asarray(self._call("residuals", theta), np.float64)
+
+    def jacobian(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """r of shape `(m,)` and J of shape `(m, n)`; least squares only."""
+        r, jacobian = self._call("jacobian", theta)
+        return np.asarray(r, np.float64), np.asarray(jacobian, np.float64)
+
+    def dense_hessian(self, theta: np.ndarray) -> np.ndarray:
+        """∇²L of shape `(n, n)`. Cost: n Hessian products."""
+        return np.asarray(self._call("dense_hessian", theta), np.float64)

@@ -1,0 +1,127 @@
+"""What a method is: a loop inside jit (`AbstractJitMethod`) or on the host (`AbstractHostMethod`).
+
+A jitted method tells how to begin and how to take one step; `thalweg.integrate` drives it in
+chunks. A host method brings the loop of another library and reports its rows to a `Recorder`.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from thalweg.solution import Outcome, Work
+
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
+
+    from thalweg.flow import Flow
+    from thalweg.recorder import Recorder
+
+# Result codes inside jit. Recoverable trouble (a step to be retried smaller) never leaves a
+# method; what leaves it is one of these.
+RUNNING = 0
+CONVERGED = 1
+STALLED = 2
+DIVERGED = 3
+
+OUTCOMES = {
+    CONVERGED: Outcome.CONVERGED,
+    STALLED: Outcome.STALLED,
+    DIVERGED: Outcome.DIVERGED,
+}
+
+
+class StepResult(NamedTuple):
+    """What one step of a jitted method hands to the loop. All scalars but `theta` and `memory`.
+
+    Attributes:
+        theta: The point after the step, shape `(n,)`; the old point where no step was taken.
+        loss: The loss there.
+        start_loss: The loss at the start of the step.
+        grad_norm: |∇L| at the start of the step.
+        h: Size of the step taken.
+        rejected: Attempts thrown away.
+        work: What the step spent, a `Work` of int32 scalars.
+        code: RUNNING, or why the run ends.
+        memory: What the method carries to its next step; any pytree of arrays.
+    """
+
+    theta: jax.Array
+    loss: jax.Array
+    start_loss: jax.Array
+    grad_norm: jax.Array
+    h: jax.Array
+    rejected: jax.Array
+    work: Work
+    code: jax.Array
+    memory: Any
+
+
+class AbstractMethod(abc.ABC):
+    """Base of all methods. Subclasses are frozen dataclasses: configured once, then only read."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]  # one line for `thalweg methods`
+    needs: ClassVar[str]  # what it needs of the problem, or which extra, in words
+    kind: ClassVar[str]  # "own", "baseline"
+
+    @abc.abstractmethod
+    def check(self, flow: Flow) -> None:
+        """Refuse a problem that the method cannot work on.
+
+        Raises:
+            ConfigError: With what the method needs.
+            MissingExtraError: With the extra to install.
+        """
+
+
+class AbstractJitMethod(AbstractMethod):
+    """A method whose loop runs inside jit, in chunks of steps."""
+
+    @abc.abstractmethod
+    def init(self, flow: Flow, theta: jax.Array) -> Any:
+        """The method's memory before its first step. Pure; called on the host, not jitted.
+
+        Args:
+            flow: The flow; only its shapes may be used.
+            theta: The start, shape `(n,)`.
+        """
+
+    @abc.abstractmethod
+    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Any) -> StepResult:
+        """Take one accepted step. Pure, runs inside `jax.jit`.
+
+        Args:
+            flow: The functions of the flow. Static.
+            data: `flow.data`, handed on so that it is an argument and not a constant.
+            theta: The point, shape `(n,)`.
+            memory: What `init` or the last step returned.
+        """
+
+
+class AbstractHostMethod(AbstractMethod):
+    """A method that runs the loop of another library on the host."""
+
+    @abc.abstractmethod
+    def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
+        """Run until the recorder raises `RunEnded` (let it pass) or the library ends by itself.
+
+        Args:
+            flow: The flow; `thalweg.host.HostFunctions` gives its compiled functions.
+            theta: The start, shape `(n,)`.
+            recorder: Takes a row for the start and one after each step.
+
+        Returns:
+            The outcome and a detail in words, where the library ended by itself.
+        """
+
+
+def no_work(**counts: Any) -> Work:
+    """A `Work` of int32 scalars inside jit; what is not named is 0."""
+    zero = jnp.zeros((), jnp.int32)
+    return Work(**{
+        name: jnp.asarray(counts.get(name, zero), jnp.int32) for name in Work._fields
+    })

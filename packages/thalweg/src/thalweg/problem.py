@@ -1,0 +1,216 @@
+"""What is minimised: a loss with as much structure as the caller can tell.
+
+`LeastSquares` knows residuals, `Composite` knows a convex loss of a network's outputs, `Scalar`
+knows only the loss. The more structure, the better the curvature that a method can use, and the
+cheaper: with `data`, the Jacobian is taken example by example.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from collections.abc import Callable
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from thalweg.errors import ConfigError, DataError, ShapeError
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Block:
+    """One term `weight * ½ mean Σ r²` (with data) or `weight * ½ Σ r²` (without) of a loss.
+
+    Attributes:
+        function: `function(params, *example)` with data, `function(params)` without.
+        data: A tuple of pytrees with one common leading length N, or None.
+        weight: The factor on this term of the loss. Positive.
+    """
+
+    function: Callable[..., Any]
+    data: tuple[Any, ...] | None
+    weight: float = 1.0
+
+    @property
+    def length(self) -> int:
+        """The number N of examples; 1 without data."""
+        return 1 if self.data is None else jax.tree.leaves(self.data)[0].shape[0]
+
+
+class Problem:
+    """Base of the three problem classes. A problem is immutable."""
+
+
+@final
+class LeastSquares(Problem):
+    """A sum of squares: `L = ½ Σ r²`, or `½ mean over examples of Σ r²` with data.
+
+    With `data` the residual is written for one example, and thalweg maps it over the examples:
+    the Jacobian then costs about as much as a few gradients. Without `data` nothing is known of
+    which residual depends on which example, and the Jacobian costs `min(m, n)` passes over all
+    residuals: use the form with data wherever residuals come example by example.
+
+    Blocks add up and take weights on the loss:
+    `LeastSquares(pde, data=(X,)) + 2.0 * LeastSquares(edge, data=(B,))`.
+
+    Attributes:
+        blocks: The terms of the sum.
+
+    Raises:
+        ConfigError: `residual` cannot be called, or `data` is not a tuple of arrays.
+        ShapeError: The arrays in `data` differ in length.
+        DataError: `data` is empty, or holds NaN or infinity.
+
+    Examples:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.linspace(0.0, 1.0, 5)
+        >>> line = LeastSquares(lambda p, x, y: p["a"] * x - y, data=(x, 2 * x))
+        >>> len((line + 0.5 * line).blocks)
+        2
+    """
+
+    __slots__ = ("_programs", "blocks")
+
+    def __init__(self, residual: Callable[..., Any], data: tuple[Any, ...] | None = None) -> None:
+        _check_callable(residual, "residual")
+        checked = None if data is None else _check_data(data)
+        self.blocks: tuple[Block, ...] = (Block(residual, checked),)
+        self._programs: dict[Any, Any] = {}
+
+    @classmethod
+    def _of(cls, blocks: tuple[Block, ...]) -> LeastSquares:
+        new = cls.__new__(cls)
+        new.blocks = blocks
+        new._programs = {}  # noqa: SLF001 - a constructor
+        return new
+
+    def __add__(self, other: object) -> LeastSquares:
+        if not isinstance(other, LeastSquares):
+            return NotImplemented
+        return LeastSquares._of(self.blocks + other.blocks)
+
+    def __mul__(self, factor: object) -> LeastSquares:
+        if not isinstance(factor, numbers.Real):
+            return NotImplemented
+        weight = float(factor)
+        if not (np.isfinite(weight) and weight > 0):
+            raise ConfigError(
+                f"a least-squares block was multiplied by {weight}, but a finite factor above 0 "
+                "was expected; leave a block out instead of weighting it by 0"
+            )
+        scaled = (dataclasses.replace(b, weight=b.weight * weight) for b in self.blocks)
+        return LeastSquares._of(tuple(scaled))
+
+    __rmul__ = __mul__
+
+
+@final
+class Composite(Problem):
+    """A convex loss of a network's outputs: `L = mean loss(outputs(θ, x), y) + ½ l2 |θ|²`.
+
+    Args:
+        outputs: `outputs(params, x) -> z`, one example, z an array.
+        loss: `loss(z, y) -> scalar`, convex in z, such as a cross-entropy.
+        data: `(X, Y)`, each an array or pytree of arrays with leading length N.
+        l2: The weight decay λ of the term `½ λ |θ|²`. Not negative.
+
+    Raises:
+        ConfigError: A function cannot be called, `data` is no pair, or `l2` is negative.
+        ShapeError: The arrays in `data` differ in length.
+        DataError: `data` is empty, or holds NaN or infinity.
+    """
+
+    __slots__ = ("_programs", "data", "l2", "loss", "outputs")
+
+    def __init__(
+        self,
+        outputs: Callable[[Any, Any], Any],
+        loss: Callable[[Any, Any], Any],
+        data: tuple[Any, Any],
+        l2: float = 0.0,
+    ) -> None:
+        _check_callable(outputs, "outputs")
+        _check_callable(loss, "loss")
+        if not (np.isfinite(l2) and l2 >= 0):
+            raise ConfigError(f"`l2` is {l2}, but a finite number of at least 0 was expected")
+        self.outputs = outputs
+        self.loss = loss
+        self.data = _check_data(data)
+        if len(self.data) != 2:  # noqa: PLR2004 - the pair (X, Y)
+            raise ConfigError(
+                f"`data` has {len(self.data)} parts, but the pair `(X, Y)` was expected"
+            )
+        self.l2 = float(l2)
+        self._programs: dict[Any, Any] = {}
+
+
+@final
+class Scalar(Problem):
+    """Any loss: `loss(params) -> scalar`. Nothing is known but its derivatives.
+
+    Raises:
+        ConfigError: `loss` cannot be called.
+    """
+
+    __slots__ = ("_programs", "loss")
+
+    def __init__(self, loss: Callable[[Any], Any]) -> None:
+        _check_callable(loss, "loss")
+        self.loss = loss
+        self._programs: dict[Any, Any] = {}
+
+
+def _check_callable(function: object, name: str) -> None:
+    if not callable(function):
+        raise ConfigError(
+            f"`{name}` is of type {type(function).__name__}, but a function was expected"
+        )
+
+
+def _check_data(data: Any) -> tuple[Any, ...]:
+    """Data as a tuple of pytrees of NumPy or JAX arrays with one leading length."""
+    if not isinstance(data, (tuple, list)):
+        raise ConfigError(
+            f"`data` is of type {type(data).__name__}, but a tuple of arrays was expected; "
+            "write `data=(X,)` for a single array"
+        )
+    leaves_with_paths, treedef = jax.tree_util.tree_flatten_with_path(tuple(data))
+    if not leaves_with_paths:
+        raise DataError("`data` holds no array; pass at least one, with one row an example")
+    arrays = []
+    for path, leaf in leaves_with_paths:
+        name = f"data{jax.tree_util.keystr(path)}"
+        array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
+        if array.dtype == object or array.dtype.kind in "USMm":
+            raise ConfigError(f"`{name}` has dtype {array.dtype}, but numbers were expected")
+        if array.ndim == 0:
+            raise ShapeError(
+                name, found=(), expected="an array with one row an example", hint="stack examples"
+            )
+        if array.shape[0] == 0:
+            raise DataError(f"`{name}` holds no example (shape {array.shape}); pass at least one")
+        _check_finite(name, array)
+        arrays.append(array)
+    lengths = [array.shape[0] for array in arrays]
+    if len(set(lengths)) > 1:
+        raise ShapeError(
+            "data",
+            found=tuple(array.shape for array in arrays),
+            expected="one common first length",
+            hint=f"the arrays hold {', '.join(map(str, lengths))} examples, so cut or pair them "
+            "before, or make them blocks of their own that add up",
+        )
+    return jax.tree.unflatten(treedef, arrays)
+
+
+def _check_finite(name: str, array: Any) -> None:
+    values = np.asarray(array)
+    if values.dtype.kind not in "fc":
+        return
+    rows = np.flatnonzero(~np.isfinite(values.reshape(values.shape[0], -1)).all(axis=1))
+    if rows.size:
+        raise DataError(
+            f"`{name}` holds NaN or infinity in {rows.size} of {values.shape[0]} examples, first "
+            f"in example {rows[0]}; drop or fill these examples before training"
+        )

@@ -1,0 +1,254 @@
+"""The log of a run on the host: rows, clock, budget, progress, the best point so far.
+
+Methods whose loop runs inside jit hand over their rows in chunks; methods of other libraries
+call `Recorder.row` from their own loops and are stopped by `RunEnded`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.solution import HISTORY_COLUMNS, Outcome, Work
+from thalweg.stop import DEFAULT_SECONDS, Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class RunEnded(Exception):  # noqa: N818 - no error: it unwinds the loop of another library
+    """A stop criterion was met. Never leaves thalweg."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """What a callback and the progress line are shown.
+
+    Attributes:
+        step: Accepted steps so far.
+        t: Flow time.
+        h: Size of the last step.
+        seconds: Wall time so far, without compilation.
+        loss: The loss now.
+        grad_norm: |∇L|, of the last point where it is known.
+        rejected: Attempts thrown away so far.
+        work: Totals so far.
+        theta: The parameters as one vector of shape `(n,)`; copy it to keep it.
+    """
+
+    step: int
+    t: float
+    h: float
+    seconds: float
+    loss: float
+    grad_norm: float
+    rejected: int
+    work: Work
+    theta: Any
+
+
+class Recorder:
+    """Collects the history of one run and decides when its budget is spent.
+
+    Args:
+        stop: The criteria; an open `Stop` gets a budget of `DEFAULT_SECONDS`.
+        callback: Called with a `Snapshot` after each step; a true result ends the run.
+        show: Called with a `Snapshot` for the progress line.
+        clock: Returns seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        stop: Stop,
+        *,
+        callback: Callable[[Snapshot], object] | None = None,
+        show: Callable[[Snapshot], None] | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.stop = dataclasses.replace(stop, seconds=DEFAULT_SECONDS) if stop.is_open else stop
+        self.callback = callback
+        self._show = show
+        self._clock = clock
+        self._started = clock()
+        self._compiled = 0.0
+        self._paused = 0.0
+        self._rows: dict[str, list[Any]] = {name: [] for name in HISTORY_COLUMNS}
+        self.best_loss = np.inf
+        self.best_theta: np.ndarray | None = None
+
+    # ------------------------------------------------------------------------------- the clock
+
+    def start(self) -> None:
+        """Set the clock to zero: preparation is over."""
+        self._started = self._clock()
+        self._paused = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since `start`, without what was compiled since."""
+        return self._clock() - self._started - self._paused
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds of the budget that are left; infinite without one."""
+        return np.inf if self.stop.seconds is None else self.stop.seconds - self.seconds
+
+    def compiling(self) -> _Compiling:
+        """A context whose time counts as compilation and not as run time."""
+        return _Compiling(self)
+
+    @property
+    def compile_seconds(self) -> float:
+        """Wall time spent in `compiling` contexts."""
+        return self._compiled
+
+    # -------------------------------------------------------------------------------- the rows
+
+    def row(  # noqa: PLR0913 - one argument a column
+        self,
+        *,
+        theta: Any,
+        loss: float,
+        grad_norm: float,
+        work: Work,
+        t: float = np.nan,
+        h: float = np.nan,
+        rejected: int = 0,
+        seconds: float | None = None,
+    ) -> None:
+        """Log the point after a step; the first call logs the start.
+
+        Args:
+            theta: The point, shape `(n,)`.
+            loss: The loss there.
+            grad_norm: |∇L| there; NaN where unknown.
+            work: Totals so far.
+            t: Flow time, where the method has one.
+            h: Size of the step that led here.
+            rejected: Attempts thrown away on the way here.
+            seconds: Wall time of the row; now, where left out.
+
+        Raises:
+            RunEnded: A target is met, a budget spent, the loss not finite, or the callback
+                said so.
+        """
+        self.extend(
+            {
+                "t": [t],
+                "h": [h],
+                "seconds": [self.seconds if seconds is None else seconds],
+                "loss": [loss],
+                "grad_norm": [grad_norm],
+                "rejected": [rejected],
+                **{name: [count] for name, count in work._asdict().items()},
+            },
+            theta=theta,
+        )
+        self.check()
+
+    def extend(self, rows: dict[str, Any], *, theta: Any) -> None:
+        """Log several rows at once; `theta` is the point of the last one."""
+        count = len(rows["loss"])
+        first = len(self._rows["loss"])
+        self._rows["step"].extend(range(first, first + count))
+        for name, values in rows.items():
+            self._rows[name].extend(values)
+        self.offer_best(float(rows["loss"][-1]), theta)
+        snapshot = self._snapshot(theta)
+        if self._show is not None:
+            self._show(snapshot)
+        if self.callback is not None and first + count > 1 and self.callback(snapshot):
+            raise RunEnded(Outcome.STOPPED_BY_CALLBACK)
+
+    def offer_best(self, loss: float, theta: Any) -> None:
+        """Keep `theta` where its loss is the least so far."""
+        if loss < self.best_loss or self.best_theta is None:
+            self.best_loss = loss
+            self.best_theta = np.array(theta)
+
+    def check(self) -> None:
+        """Compare the last row with the criteria.
+
+        Raises:
+            RunEnded: One of them is met.
+        """
+        loss, grad_norm = self._rows["loss"][-1], self._rows["grad_norm"][-1]
+        stop = self.stop
+        if not np.isfinite(loss):
+            raise RunEnded(Outcome.DIVERGED)
+        if stop.loss is not None and loss <= stop.loss:
+            raise RunEnded(Outcome.TARGET_REACHED)
+        if stop.grad_norm is not None and grad_norm <= stop.grad_norm:
+            raise RunEnded(Outcome.CONVERGED)
+        if (
+            (stop.steps is not None and self._rows["step"][-1] >= stop.steps)
+            or (stop.gradients is not None and self._rows["gradients"][-1] >= stop.gradients)
+            or self.seconds_left <= 0
+        ):
+            raise RunEnded(Outcome.BUDGET_SPENT)
+
+    def set_last_grad_norm(self, grad_norm: float) -> None:
+        """Fill in |∇L| of the last row, which a jitted loop knows one step later."""
+        if self._rows["grad_norm"]:
+            self._rows["grad_norm"][-1] = grad_norm
+
+    @property
+    def rows(self) -> int:
+        """How many rows are logged."""
+        return len(self._rows["loss"])
+
+    @property
+    def work(self) -> Work:
+        """The totals of the last row."""
+        if not self.rows:
+            return Work()
+        return Work(*(int(self._rows[name][-1]) for name in Work._fields))
+
+    def history(self) -> dict[str, np.ndarray]:
+        """The rows as one NumPy array a column."""
+        whole = {"step", "rejected", *Work._fields}
+        return {
+            name: np.asarray(values, dtype=np.int64 if name in whole else np.float64)
+            for name, values in self._rows.items()
+        }
+
+    def _snapshot(self, theta: Any) -> Snapshot:
+        last = {name: values[-1] for name, values in self._rows.items()}
+        known = next((g for g in reversed(self._rows["grad_norm"][-2:]) if not np.isnan(g)), np.nan)
+        work = self.work
+        return Snapshot(
+            step=int(last["step"]),
+            t=float(last["t"]),
+            h=float(last["h"]),
+            seconds=float(last["seconds"]),
+            loss=float(last["loss"]),
+            grad_norm=float(known),
+            rejected=work.rejected_steps,
+            work=work,
+            theta=theta,
+        )
+
+
+class _Compiling:
+    """Times a `with` block as compilation; nests."""
+
+    _depth = 0
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._began = 0.0
+
+    def __enter__(self) -> None:
+        self._began = self._recorder._clock()  # noqa: SLF001 - one subject, two classes
+
+    def __exit__(self, *_: object) -> None:
+        took = self._recorder._clock() - self._began  # noqa: SLF001
+        self._recorder._compiled += took  # noqa: SLF001
+        self._recorder._paused += took  # noqa: SLF001

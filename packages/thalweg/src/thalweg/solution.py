@@ -1,0 +1,120 @@
+"""What a run returns: parameters, outcome, history and the work that was done."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+
+class Outcome(enum.Enum):
+    """Why a run ended. `.message` says what it means and what to do."""
+
+    CONVERGED = "converged"
+    TARGET_REACHED = "target reached"
+    BUDGET_SPENT = "budget spent"
+    STALLED = "stalled"
+    DIVERGED = "diverged"
+    INTERRUPTED = "interrupted"
+    STOPPED_BY_CALLBACK = "stopped by callback"
+
+    @property
+    def message(self) -> str:
+        """One sentence for a person: what happened and what to do."""
+        return _MESSAGES[self]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the run ended where its caller wanted it to."""
+        return self in (Outcome.CONVERGED, Outcome.TARGET_REACHED)
+
+
+_MESSAGES = {
+    Outcome.CONVERGED: "The gradient is zero as nearly as asked for or as rounding allows.",
+    Outcome.TARGET_REACHED: "The loss is at or below the target.",
+    Outcome.BUDGET_SPENT: "The budget ran out first; give more seconds or steps, or loosen the "
+    "target. The parameters returned are the best so far.",
+    Outcome.STALLED: "No step lowers the loss any more, though the gradient is not zero; the loss "
+    "may not be smooth there, or the dtype too coarse: try float64, another start or method.",
+    Outcome.DIVERGED: "The loss or its derivatives became NaN or infinite; the parameters "
+    "returned are the best before that. Check the loss there, or choose a method that controls "
+    "its step.",
+    Outcome.INTERRUPTED: "Interrupted; the parameters returned are the best so far.",
+    Outcome.STOPPED_BY_CALLBACK: "The callback asked to stop.",
+}
+
+
+class Work(NamedTuple):
+    """Counters of what a run spent; a method leaves at 0 what it does not do.
+
+    Attributes:
+        gradients: Evaluations of ∇L (or of Jᵀr, with its Jacobian) over all data.
+        hessian_products: Products of a Hessian or Gauss-Newton matrix with a vector.
+        jacobians: Jacobians of the residuals, or dense Hessians.
+        factorizations: Matrix factorisations (Cholesky, LU), also those of rejected steps.
+        rejected_steps: Attempts that were thrown away.
+        newton_failures: Newton iterations that did not converge.
+        linear_iterations: Iterations of Krylov solvers.
+        losses: Evaluations of the loss alone, without its gradient.
+        newton_iterations: Iterations of Newton's method, where a method runs it.
+        error_test_failures: Attempts thrown away because their error estimate was too large.
+    """
+
+    gradients: int = 0
+    hessian_products: int = 0
+    jacobians: int = 0
+    factorizations: int = 0
+    rejected_steps: int = 0
+    newton_failures: int = 0
+    linear_iterations: int = 0
+    losses: int = 0
+    newton_iterations: int = 0
+    error_test_failures: int = 0
+
+
+HISTORY_COLUMNS = ("step", "t", "h", "seconds", "loss", "grad_norm", "rejected", *Work._fields)
+
+
+@dataclasses.dataclass(frozen=True)
+class Solution:
+    """The result of `minimize`.
+
+    Attributes:
+        params: The best parameters found, a pytree like the one passed in.
+        loss: The loss there.
+        outcome: Why the run ended.
+        history: Equal-length NumPy arrays, one row a step, row 0 the start: `step`, `t` (flow
+            time), `h` (size of the step that led there), `seconds` (wall time without
+            compilation), `loss`, `grad_norm`, `rejected` (attempts thrown away on the way), and
+            one cumulative column for each field of `Work`.
+        work: Totals of the work columns.
+        compile_seconds: Wall time spent tracing and compiling; 0.0 where all was reused.
+        method: The name of the method that ran.
+        reason: For `auto`, why this method was picked; else empty.
+        detail: What is known beyond the outcome's message, such as where a NaN came from.
+    """
+
+    params: Any
+    loss: float
+    outcome: Outcome
+    history: Mapping[str, np.ndarray]
+    work: Work
+    compile_seconds: float
+    method: str
+    reason: str = ""
+    detail: str = ""
+
+    @property
+    def message(self) -> str:
+        """The outcome in words, with the detail of this run."""
+        return f"{self.outcome.message} {self.detail}".strip()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run without compilation."""
+        return float(self.history["seconds"][-1])

@@ -1,0 +1,54 @@
+"""When a run ends: the budget and the targets that a caller sets."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from thalweg.errors import ConfigError
+
+DEFAULT_SECONDS = 60.0  # a call without any criterion still comes back
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stop:
+    """Targets and budgets; whichever is met first ends the run. None means no limit.
+
+    A run also ends by itself where no further descent is possible in floating point. If nothing
+    at all is set, the run ends after 60 seconds at the latest.
+
+    Attributes:
+        loss: The run has reached its target once the loss is at or below this. Positive or 0.
+        grad_norm: The run has converged once |∇L| is at or below this. Positive or 0.
+        seconds: Wall time that may be spent, without compilation.
+        steps: Accepted steps of the method.
+        gradients: Gradient evaluations (for methods that take Jacobians, each counts as one).
+
+    Raises:
+        ConfigError: A value is negative, NaN or not a number.
+    """
+
+    loss: float | None = None
+    grad_norm: float | None = None
+    seconds: float | None = None
+    steps: int | None = None
+    gradients: int | None = None
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+                raise ConfigError(
+                    f"`Stop({field.name}=...)` is {value!r}, but a number or None was expected"
+                )
+            if value < 0:
+                raise ConfigError(
+                    f"`Stop({field.name}=...)` is {value}, but a number of at least 0 was expected"
+                )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no criterion at all is set."""
+        return all(getattr(self, field.name) is None for field in dataclasses.fields(self))

@@ -1,0 +1,242 @@
+"""One block of a least-squares problem, seen from the flat vector θ.
+
+A term computes the scaled residuals of its block, so that the block's loss is `½ |r|²`, and their
+derivatives. `ExampleTerm` has data and works example by example; `WholeTerm` has none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.chunks import Chunked, bytes_per_example, lay_out, map_chunks, sum_chunks
+from thalweg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thalweg.params import ParamSpec
+    from thalweg.problem import Block
+
+LIVE_COPIES = 6  # intermediate values that a Hessian product keeps, in passes over the network
+
+
+def residual_term(block: Block, spec: ParamSpec) -> ExampleTerm | WholeTerm:
+    """The term of a block."""
+    return WholeTerm(block, spec) if block.data is None else ExampleTerm(block, spec)
+
+
+def derivative_along(
+    function: Callable[[jax.Array], jax.Array],
+    theta: jax.Array,
+    coefficients: tuple[jax.Array, ...],
+) -> jax.Array:
+    """The derivative of order k+1 of `function(θ + c₁s + … + c_k sᵏ)` at s = 0."""
+
+    def curve(s: jax.Array) -> jax.Array:
+        displacement = coefficients[-1] * s
+        for coefficient in reversed(coefficients[:-1]):
+            displacement = (displacement + coefficient) * s
+        return function(theta + displacement)
+
+    def differentiate(inner: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+        return lambda s: jax.jvp(inner, (s,), (jnp.ones_like(s),))[1]
+
+    derivative = curve
+    for _ in range(len(coefficients) + 1):
+        derivative = differentiate(derivative)
+    return derivative(jnp.zeros((), theta.dtype))
+
+
+@final
+class ExampleTerm:
+    """A block with data: everything per example under `vmap`, chunk by chunk."""
+
+    def __init__(self, block: Block, spec: ParamSpec) -> None:
+        self._residual = block.function
+        self._spec = spec
+
+    def lay_out(self, block: Block, *, memory: int, with_jacobian: bool) -> Chunked:
+        spec = self._spec
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                leaf.shape[1:], spec.dtype if leaf.dtype.kind == "f" else leaf.dtype
+            ),
+            block.data,
+        )
+        theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
+        width = check_output(
+            jax.eval_shape(self._one, theta, *shapes), spec, name="residual"
+        )
+        need = LIVE_COPIES * bytes_per_example(self._one, theta, *shapes)
+        if with_jacobian:
+            need += 2 * width * spec.size * spec.dtype.itemsize
+        length = max(1, min(block.length, memory // max(need, 1)))
+        return lay_out(
+            block.data, weight=block.weight / block.length, length=length, dtype=spec.dtype
+        )
+
+    def is_one_chunk(self, part: Chunked) -> bool:
+        return part.scale.shape[0] == 1
+
+    def _one(self, theta: jax.Array, *example: Any) -> jax.Array:
+        return flat(self._residual(self._spec.unravel(theta), *example))
+
+    def _chunk(self, theta: jax.Array, examples: Any, scale: jax.Array) -> jax.Array:
+        r = jax.vmap(lambda *example: self._one(theta, *example))(*examples)
+        return (scale[:, None] * r).reshape(-1)
+
+    def residuals(self, part: Chunked, theta: jax.Array) -> jax.Array:
+        return map_chunks(lambda *chunk: self._chunk(theta, *chunk), part)
+
+    def value_and_grad(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def chunk_loss(at: jax.Array, examples: Any, scale: jax.Array) -> jax.Array:
+            r = self._chunk(at, examples, scale)
+            return 0.5 * jnp.vdot(r, r)
+
+        return sum_chunks(lambda *chunk: jax.value_and_grad(chunk_loss)(theta, *chunk), part)
+
+    def _chunk_jacobian(
+        self, theta: jax.Array, examples: Any, scale: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        spec = self._spec
+        params = spec.unravel(theta)
+
+        def one(*example: Any) -> tuple[jax.Array, jax.Array]:
+            # By the pytree, not by θ: the transpose of taking a slice writes a whole row of zeros.
+            r, pull = jax.vjp(lambda at: flat(self._residual(at, *example)), params)
+            rows = jax.vmap(lambda seed: pull(seed)[0])(jnp.eye(r.size, dtype=r.dtype))
+            return r, spec.ravel_rows(rows)
+
+        r, jacobian = jax.vmap(one)(*examples)
+        scaled = scale[:, None, None] * jacobian
+        return (scale[:, None] * r).reshape(-1), scaled.reshape(-1, spec.size)
+
+    def jacobian(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return map_chunks(lambda *chunk: self._chunk_jacobian(theta, *chunk), part)
+
+    def normal_equations(
+        self, part: Chunked, theta: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        def products(examples: Any, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
+            r, jacobian = self._chunk_jacobian(theta, examples, scale)
+            return jacobian.T @ r, jacobian.T @ jacobian
+
+        return (self.residuals(part, theta), *sum_chunks(products, part))
+
+    def along(
+        self, part: Chunked, theta: jax.Array, coefficients: tuple[jax.Array, ...]
+    ) -> jax.Array:
+        return map_chunks(
+            lambda *chunk: derivative_along(
+                lambda at: self._chunk(at, *chunk), theta, coefficients
+            ),
+            part,
+        )
+
+    def pull(self, part: Chunked, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
+        chunks, length = part.scale.shape
+        split = cotangent.reshape(chunks, length, -1)
+        bundle = Chunked((part.examples, split), part.scale)
+
+        def chunk_pull(pair: Any, scale: jax.Array) -> jax.Array:
+            examples, seed = pair
+            _, pull = jax.vjp(lambda at: self._chunk(at, examples, scale), theta)
+            return pull(seed.reshape(-1))[0]
+
+        return sum_chunks(chunk_pull, bundle)
+
+    def gauss_newton(self, part: Chunked, theta: jax.Array, v: jax.Array) -> jax.Array:
+        def chunk_product(*chunk: Any) -> jax.Array:
+            _, push = jax.linearize(lambda at: self._chunk(at, *chunk), theta)
+            return jax.linear_transpose(push, theta)(push(v))[0]
+
+        return sum_chunks(chunk_product, part)
+
+    def hessian(self, part: Chunked, theta: jax.Array, v: jax.Array) -> jax.Array:
+        def chunk_product(*chunk: Any) -> jax.Array:
+            def gradient(at: jax.Array) -> jax.Array:
+                r, pull = jax.vjp(lambda inner: self._chunk(inner, *chunk), at)
+                return pull(r)[0]
+
+            return jax.jvp(gradient, (theta,), (v,))[1]
+
+        return sum_chunks(chunk_product, part)
+
+
+@final
+class WholeTerm:
+    """A block without data: one function of all residuals, of unknown structure."""
+
+    def __init__(self, block: Block, spec: ParamSpec) -> None:
+        self._function = block.function
+        self._spec = spec
+
+    def lay_out(self, block: Block, *, memory: int, with_jacobian: bool) -> jax.Array:
+        del memory, with_jacobian  # nothing to cut into chunks
+        theta = jax.ShapeDtypeStruct((self._spec.size,), self._spec.dtype)
+        check_output(
+            jax.eval_shape(lambda at: flat(self._function(self._spec.unravel(at))), theta),
+            self._spec,
+            name="residuals",
+        )
+        return jnp.sqrt(jnp.asarray(block.weight, self._spec.dtype))
+
+    def is_one_chunk(self, _: jax.Array) -> bool:
+        return True
+
+    def residuals(self, scale: jax.Array, theta: jax.Array) -> jax.Array:
+        return scale * flat(self._function(self._spec.unravel(theta)))
+
+    def value_and_grad(self, scale: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r, pull = jax.vjp(lambda at: self.residuals(scale, at), theta)
+        return 0.5 * jnp.vdot(r, r), pull(r)[0]
+
+    def jacobian(self, scale: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r, push = jax.linearize(lambda at: self.residuals(scale, at), theta)
+        if r.size >= theta.size:
+            columns = jax.vmap(push)(jnp.eye(theta.size, dtype=theta.dtype))
+            return r, columns.T
+        pull = jax.linear_transpose(push, theta)
+        return r, jax.vmap(lambda seed: pull(seed)[0])(jnp.eye(r.size, dtype=r.dtype))
+
+    def normal_equations(
+        self, scale: jax.Array, theta: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        r, jacobian = self.jacobian(scale, theta)
+        return r, jacobian.T @ r, jacobian.T @ jacobian
+
+    def along(
+        self, scale: jax.Array, theta: jax.Array, coefficients: tuple[jax.Array, ...]
+    ) -> jax.Array:
+        return derivative_along(lambda at: self.residuals(scale, at), theta, coefficients)
+
+    def pull(self, scale: jax.Array, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
+        return jax.vjp(lambda at: self.residuals(scale, at), theta)[1](cotangent)[0]
+
+    def gauss_newton(self, scale: jax.Array, theta: jax.Array, v: jax.Array) -> jax.Array:
+        _, push = jax.linearize(lambda at: self.residuals(scale, at), theta)
+        return jax.linear_transpose(push, theta)(push(v))[0]
+
+    def hessian(self, scale: jax.Array, theta: jax.Array, v: jax.Array) -> jax.Array:
+        return jax.jvp(lambda at: self.value_and_grad(scale, at)[1], (theta,), (v,))[1]
+
+
+def flat(value: Any) -> jax.Array:
+    """A pytree of arrays as one vector."""
+    leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(value)]
+    return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
+
+
+def check_output(shape: jax.ShapeDtypeStruct, spec: ParamSpec, *, name: str) -> int:
+    """The number of values a user's function returns; refuses none and wrong dtypes."""
+    if shape.size == 0:
+        raise ConfigError(f"`{name}` returns no value; it must return an array of residuals")
+    if shape.dtype != spec.dtype:
+        raise ConfigError(
+            f"`{name}` returns {shape.dtype}, but the parameters are {spec.dtype}; cast inside "
+            f"`{name}` (closed-over constants keep their own dtype)"
+        )
+    return shape.size
