@@ -1,0 +1,124 @@
+"""What a training problem is: a loss, starts, a measure of success, and pictures of the result."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import numpy as np
+
+    from thalweg.problem import Problem
+
+
+@dataclasses.dataclass(frozen=True)
+class Maps:
+    """Absolute errors over a square, one map a method.
+
+    Attributes:
+        title: What is shown.
+        caption: How to read it, in one or two sentences.
+        values: Method to array of shape `(k, k)`; row 0 is the lower edge. Not negative.
+    """
+
+    title: str
+    caption: str
+    values: Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves:
+    """Functions of one variable, one curve a method, and perhaps the exact one.
+
+    Attributes:
+        title: What is shown.
+        caption: How to read it, in one or two sentences.
+        x: Shape `(k,)`, ascending.
+        y_label: What the vertical axis shows.
+        values: Method to array of shape `(k,)`.
+        exact: Shape `(k,)`, or None where there is nothing to compare with.
+        log: Whether the vertical axis is logarithmic; values must then be above 0.
+    """
+
+    title: str
+    caption: str
+    x: np.ndarray
+    y_label: str
+    values: Mapping[str, np.ndarray]
+    exact: np.ndarray | None = None
+    log: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """Small grey images, each with its true and its predicted label.
+
+    Attributes:
+        title: What is shown.
+        caption: How to read it, in one or two sentences.
+        images: Shape `(k, 8, 8)`, from 0 (paper) to 1 (ink).
+        labels: Shape `(k,)`, the truth.
+        predicted: Shape `(k,)`.
+    """
+
+    title: str
+    caption: str
+    images: np.ndarray
+    labels: np.ndarray
+    predicted: np.ndarray
+
+
+Picture = Maps | Curves | Sheet
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """How good a trained network is, apart from its loss.
+
+    Attributes:
+        name: In a few words, such as `test accuracy`.
+        of: From parameters to the value.
+        is_share: Whether the value is a share from 0 to 1 of which more is better; else it is
+            an error of which less is better.
+    """
+
+    name: str
+    of: Callable[[Any], float]
+    is_share: bool = False
+
+    def text(self, value: float) -> str:
+        """The value as a person reads it: `97.1 %` or `3.2e-06`."""
+        return f"{100 * value:.1f} %" if self.is_share else f"{value:.1e}"
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingProblem:
+    """A problem with all that is needed to train on it and to judge the result.
+
+    Attributes:
+        name: One word.
+        title: A headline.
+        story: What is trained and why, in plain words, two or three sentences.
+        network: The network in short, such as `2-32-1 tanh`.
+        size: The number n of weights.
+        problem: What `thalweg.minimize` takes. It holds float64 data, so JAX's x64 flag must
+            be on.
+        start: From a seed to starting parameters.
+        targets: The losses to which time and work are read off, descending.
+        measure: How good the result is.
+        pictures: From trained parameters by method to what a report shows. The first method
+            is the one that a picture with room for one shows.
+    """
+
+    name: str
+    title: str
+    story: str
+    network: str
+    size: int
+    problem: Problem
+    start: Callable[[int], Any]
+    targets: tuple[float, ...]
+    measure: Measure
+    pictures: Callable[[Mapping[str, Any]], tuple[Picture, ...]]
