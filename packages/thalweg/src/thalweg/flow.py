@@ -216,6 +216,7 @@ class CompositeFlow(Flow):
 
     def __init__(self, problem: Composite, spec: ParamSpec, *, memory: int) -> None:
         self._problem = problem
+        self.spec = spec
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape[1:], spec.dtype if leaf.dtype.kind == "f" else leaf.dtype
@@ -373,6 +374,7 @@ class ScalarFlow(Flow):
 
     def __init__(self, problem: Scalar, spec: ParamSpec) -> None:
         self._loss = problem.loss
+        self.spec = spec
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         shape = jax.eval_shape(lambda at: self._loss(spec.unravel(at)), theta)
         if getattr(shape, "shape", None) != ():

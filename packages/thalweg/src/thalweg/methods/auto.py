@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from thalweg.flow import Flow, LeastSquaresFlow
 from thalweg.methods.geodesic import ImplicitGeodesic
-# from thalweg.methods.krylov import ExponentialKrylov
+from thalweg.methods.krylov import ExponentialKrylov
 
 if TYPE_CHECKING:
     from thalweg.methods.base import AbstractMethod

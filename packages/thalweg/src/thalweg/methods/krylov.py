@@ -1,0 +1,247 @@
+"""Exponential Euler on the true Hessian, matrix-free.
+
+    θ⁺ = θ - h φ₁(hH) ∇L,   φ₁(z) = (1 - e⁻ᶻ)/z,   H = ∇²L(θ)
+
+exact for a quadratic loss, of order 2 otherwise, with no linear system to solve: Lanczos builds a
+Krylov space from ∇L, and φ₁ is taken of the small matrix in it. Modes of negative curvature grow
+as they do under the flow, so the step walks away from saddles.
+
+The dimension grows until the space resolves a step of the present size; a step that lowers the
+loss is stretched by doubling while the loss keeps falling, which is what a loss without a minimum
+(separable classes) needs: there a step of Newton's kind only divides the loss by e.
+
+Source: Hochbruck & Ostermann 2010, "Exponential integrators", Acta Numerica 19, sections 2.4, 4.2.
+Decision: docs/decisions/0013-exponential-krylov-stretching.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.control import FACTOR, GOOD, H_MAX, POOR, is_descent
+from thalweg.errors import ConfigError
+from thalweg.linear import Krylov, lanczos
+from thalweg.methods.base import (
+    CONVERGED,
+    DIVERGED,
+    RUNNING,
+    STALLED,
+    AbstractJitMethod,
+    StepResult,
+    no_work,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thalweg.flow import Flow
+
+MOST_GROWTH = 40.0  # exponent at which the growth of an unstable mode is cut off
+MOST_REJECTIONS = 60
+SERIES = 1e-5  # below this |z|, φ₁ is taken from its series
+
+
+def phi_1(z: jax.Array) -> jax.Array:
+    """(1 - e⁻ᶻ)/z, with growth cut off at e^40; accurate near 0."""
+    series = 1 - z / 2 + z * z / 6
+    safe = jnp.where(jnp.abs(z) < SERIES, 1, z)
+    return jnp.where(jnp.abs(z) < SERIES, series, -jnp.expm1(-jnp.maximum(z, -MOST_GROWTH)) / safe)
+
+
+class Memory(NamedTuple):
+    """What is carried from step to step: the step size to try first."""
+
+    h: jax.Array
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExponentialKrylov(AbstractJitMethod):
+    """Exponential Euler with a Krylov space of its own size.
+
+    Attributes:
+        forcing: Relative residual of the resolvent at 1/h at which the space is large enough.
+            Between 0 and 1; small values follow the flow, large ones descend cheaply.
+        limit: The largest dimension of the space. At least 1.
+
+    Raises:
+        ConfigError: A value is out of its range.
+
+    Cost a step: one gradient, one Hessian product for each dimension, one loss for each attempt
+    and each doubling; `limit` vectors of memory.
+    """
+
+    forcing: float = 0.5
+    limit: int = 60
+
+    order: ClassVar[int] = 2
+    name: ClassVar[str] = "exponential-krylov"
+    summary: ClassVar[str] = "exponential Euler on the true Hessian by Lanczos; for any loss"
+    needs: ClassVar[str] = "any problem"
+    kind: ClassVar[str] = "own"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.forcing < 1:
+            raise ConfigError(
+                f"`forcing` is {self.forcing}, but a number between 0 and 1 was expected"
+            )
+        if self.limit < 1:
+            raise ConfigError(f"`limit` is {self.limit}, but at least 1 was expected")
+
+    def check(self, flow: Flow) -> None:
+        """Any problem will do."""
+
+    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+        """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""
+        del flow
+        return Memory(jnp.ones((), theta.dtype))
+
+    def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
+        """One step of the given size, without control of any kind; shape `(n,)`."""
+        slope = flow.hessian(data, theta)
+        return theta + move(self._space(slope.product, slope.grad, h), h)
+
+    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+        """Build the space, shorten the step until the loss falls, stretch it while it falls."""
+        real = theta.dtype
+        slope = flow.hessian(data, theta)
+        space = self._space(slope.product, slope.grad, memory.h)
+        short = _shorten(flow, data, theta, slope.loss, space, memory.h)
+        is_finite = jnp.isfinite(slope.loss) & jnp.isfinite(space.norm)
+        is_taken = is_descent(short.gain) & is_finite
+        long = _stretch(flow, data, theta, short, is_taken)
+        eps = jnp.finfo(real).eps
+        used = jnp.arange(len(space.values)) < space.used
+        largest = jnp.max(jnp.where(used, jnp.abs(space.values), 0))
+        is_flat = space.norm**2 <= 200 * eps * jnp.abs(slope.loss) * largest
+        failed = jnp.where(is_flat | (space.norm == 0), CONVERGED, STALLED)
+        code = jnp.where(is_finite, jnp.where(is_taken, RUNNING, failed), DIVERGED)
+        # A stretched step was too short by that factor; a poor one was too long.
+        stretched = short.h * long.stretch
+        h = jnp.where(
+            long.stretch > 1,
+            stretched,
+            jnp.where(
+                short.gain > GOOD,
+                FACTOR * short.h,
+                jnp.where(short.gain > POOR, short.h, short.h / FACTOR),
+            ),
+        )
+        return StepResult(
+            theta=jnp.where(is_taken, long.theta, theta),
+            loss=jnp.where(is_taken, long.loss, slope.loss),
+            start_loss=slope.loss,
+            grad_norm=space.norm,
+            h=jnp.where(is_taken, stretched, 0),
+            rejected=short.rejected,
+            work=no_work(
+                gradients=1,
+                hessian_products=space.used,
+                linear_iterations=space.used,
+                rejected_steps=short.rejected,
+                losses=short.rejected + 1 + long.losses,
+            ),
+            code=code.astype(jnp.int32),
+            memory=Memory(jnp.minimum(h, H_MAX)),
+        )
+
+    def _space(
+        self, product: Callable[[jax.Array], jax.Array], grad: jax.Array, h: jax.Array
+    ) -> Krylov:
+        def is_enough(
+            k: jax.Array, alpha: jax.Array, beta: jax.Array, state: tuple
+        ) -> tuple[tuple, jax.Array]:
+            # The residual of the resolvent (H + 1/h)⁻¹ stands in for that of φ₁: both resolve
+            # the modes up to 1/h, and it costs two numbers. With negative curvature the pivots
+            # lose their sign, not their size.
+            pivot, rest = state
+            before = jnp.where(k > 0, beta[k - 1], 0)
+            pivot = alpha[k] + 1 / h - before**2 / pivot
+            rest = rest * beta[k] / jnp.abs(pivot)
+            return (pivot, rest), ~(rest > self.forcing)
+
+        return lanczos(product, grad, limit=min(self.limit, grad.size), is_enough=is_enough)
+
+
+def move(space: Krylov, h: jax.Array) -> jax.Array:
+    """The displacement -h φ₁(hH) ∇L within a Krylov space started from ∇L; shape `(n,)`."""
+    weight = jnp.where(space.values < 1e29, phi_1(h * space.values), 0)  # noqa: PLR2004 - unused
+    return -h * space.norm * (space.vectors @ (weight * space.vectors[0])) @ space.basis
+
+
+class Short(NamedTuple):
+    """The search for a step that lowers the loss; all scalars but the vectors."""
+
+    displacement: jax.Array
+    loss: jax.Array
+    h: jax.Array
+    gain: jax.Array
+    rejected: jax.Array
+    is_lost: jax.Array
+
+
+def _shorten(
+    flow: Any, data: Any, theta: jax.Array, loss: jax.Array, space: Krylov, h: jax.Array
+) -> Short:
+    """Halve the step until it lowers the loss, or until rounding hides what it could do."""
+    eps = jnp.finfo(theta.dtype).eps
+
+    def attempt(last: Short) -> Short:
+        h = jnp.where(last.rejected < 0, last.h, last.h / FACTOR)
+        displacement = move(space, h)
+        trial = flow.loss(data, theta + displacement)
+        inside = space.vectors.T @ (space.basis @ displacement)
+        slope = -space.norm * jnp.vdot(space.vectors[0], inside)
+        curvature = jnp.vdot(inside, jnp.where(inside == 0, 0, space.values) * inside)
+        predicted = slope - 0.5 * curvature
+        gain = (loss - trial) / predicted
+        rejected = last.rejected + 1
+        is_lost = (predicted <= eps * jnp.abs(loss)) | (rejected >= MOST_REJECTIONS)
+        return Short(displacement, trial, h, gain, rejected, is_lost)
+
+    def goes_on(last: Short) -> jax.Array:
+        return ~is_descent(last.gain) & ~last.is_lost
+
+    first = Short(
+        jnp.zeros_like(theta),
+        loss,
+        h,
+        jnp.full_like(loss, jnp.nan),
+        jnp.full((), -1, jnp.int32),
+        ~jnp.isfinite(loss),
+    )
+    return jax.lax.while_loop(goes_on, attempt, first)
+
+
+class Long(NamedTuple):
+    """A step that was stretched while the loss fell."""
+
+    theta: jax.Array
+    loss: jax.Array
+    stretch: jax.Array
+    losses: jax.Array
+
+
+def _stretch(
+    flow: Any, data: Any, theta: jax.Array, short: Short, is_taken: jax.Array
+) -> Long:
+    """Double the displacement while the loss falls."""
+    one = jnp.ones((), theta.dtype)
+
+    def lengthen(carry: tuple[Long, jax.Array]) -> tuple[Long, jax.Array]:
+        best, _ = carry
+        stretch = 2 * best.stretch
+        trial = theta + stretch * short.displacement
+        loss = flow.loss(data, trial)
+        falls = loss < best.loss
+        new = Long(trial, loss, stretch, best.losses)
+        kept = jax.tree.map(lambda a, b: jnp.where(falls, a, b), new, best)
+        return kept._replace(losses=best.losses + 1), falls
+
+    first = Long(theta + short.displacement, short.loss, one, jnp.zeros((), jnp.int32))
+    tries = is_taken & (short.gain > POOR) & (short.rejected == 0)
+    return jax.lax.while_loop(lambda carry: carry[1], lengthen, (first, tries))[0]
