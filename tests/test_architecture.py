@@ -17,11 +17,10 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.t
 # from a neighbour. A folder such as `methods` counts as one; inside it imports are free.
 LAYERS = (
     ("errors",),
-    ("chunks", "control", "linear", "networks", "params", "solution", "stop"),
+    ("control", "linear", "networks", "params", "solution", "stop"),
     ("problem", "recorder"),
-    ("terms", "progress"),
-    ("flow",),
-    ("diagnose", "host"),
+    ("flow", "progress"),
+    ("diagnose", "host", "linearised"),
     ("methods",),
     ("integrate",),
     ("minimize",),

@@ -67,11 +67,11 @@ class HostFunctions:
         return float(self._call("loss", theta))
 
     def residuals(self, theta: np.ndarray) -> np.ndarray:
-        """r of shape `(m,)`; least squares only."""
+        """R of shape `(m,)`; least squares only."""
         return np.asarray(self._call("residuals", theta), np.float64)
 
     def jacobian(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """r of shape `(m,)` and J of shape `(m, n)`; least squares only."""
+        """R of shape `(m,)` and J of shape `(m, n)`; least squares only."""
         r, jacobian = self._call("jacobian", theta)
         return np.asarray(r, np.float64), np.asarray(jacobian, np.float64)
 

@@ -93,7 +93,9 @@ def run_chunk(
     real = loop.theta.dtype
     column = jnp.zeros(ROWS, real)
     whole = jnp.zeros(ROWS, jnp.int32)
-    rows = Rows(column, column, column, whole, column, column, Work(*(whole for _ in Work._fields)))
+    rows = Rows(
+        column, column, column, whole, column, column, Work._make(whole for _ in Work._fields)
+    )
 
     def goes_on(carry: Any) -> jax.Array:
         loop, _, count, _ = carry
@@ -112,7 +114,7 @@ def run_chunk(
             theta=result.theta,
             loss=result.loss,
             t=loop.t + result.h,
-            work=Work(*(a + b for a, b in zip(loop.work, result.work, strict=True))),
+            work=jax.tree.map(jnp.add, loop.work, result.work),
             memory=result.memory,
             code=result.code,
             best_theta=jnp.where(result.loss < loop.best_loss, result.theta, loop.best_theta),
@@ -175,7 +177,7 @@ class _Run:
                 theta=jnp.asarray(theta),
                 loss=real.type(np.inf),
                 t=real.type(0),
-                work=Work(*(np.int32(0) for _ in Work._fields)),
+                work=Work._make(np.int32(0) for _ in Work._fields),
                 memory=memory,
                 code=np.int32(RUNNING),
                 best_theta=jnp.asarray(theta),

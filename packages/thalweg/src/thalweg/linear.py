@@ -13,16 +13,15 @@ ed., 2.1.4 (push-through), 10.1 (Lanczos).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, final
+from collections.abc import Callable
+from typing import NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Solve = "Callable[[jax.Array], jax.Array]"
+Pair = tuple[jax.Array, jax.Array]
+EnoughTest = Callable[[jax.Array, jax.Array, jax.Array, Pair], tuple[Pair, jax.Array]]
 
 HALVING_SIZE = 512  # from this order on, a symmetric product is worth computing by halves
 
@@ -128,7 +127,7 @@ def lanczos(
     start: jax.Array,
     *,
     limit: int,
-    is_enough: Callable[[jax.Array, jax.Array, jax.Array, jax.Array], jax.Array],
+    is_enough: EnoughTest,
 ) -> Krylov:
     """Build a Krylov space by Lanczos with full reorthogonalisation.
 
@@ -136,8 +135,9 @@ def lanczos(
         product: v -> Cv with a symmetric C.
         start: The starting force, shape `(n,)`.
         limit: The largest dimension. At least 1.
-        is_enough: `is_enough(k, alpha, beta, state)` is asked after each dimension; see
-            `forcing_test`. `alpha` and `beta` are the entries of the tridiagonal matrix.
+        is_enough: `is_enough(k, alpha, beta, state) -> (state, done)` is asked after each
+            dimension, k counted from 0; `alpha` and `beta` are the entries of the tridiagonal
+            matrix, `state` is a pair of scalars that begins as (1, 1).
 
     Cost: one product and 4 k n multiplications for dimension k, and one `(limit, limit)`
     eigenproblem at the end.
@@ -178,22 +178,21 @@ def lanczos(
     return Krylov(kept, values, vectors, used, norm)
 
 
-def forcing_test(
-    h: jax.Array, forcing: float
-) -> Callable[[jax.Array, jax.Array, jax.Array, tuple], tuple]:
+def forcing_test(h: jax.Array, forcing: float) -> EnoughTest:
     """Enough once the relative residual of `(C + 1/h) d = -force` is below `forcing`.
 
-    The residual norm after k dimensions is the product of β_i / pivot_i of the LDLᵀ factorisation
-    of T + 1/h, so it costs two numbers a dimension.
+    The residual norm after k dimensions is the product of β_i / |pivot_i| of the LDLᵀ
+    factorisation of T + 1/h, so it costs two numbers a dimension. With negative curvature the
+    pivots lose their sign, not their size.
     """
 
     def is_enough(
-        k: jax.Array, alpha: jax.Array, beta: jax.Array, state: tuple
-    ) -> tuple[tuple, jax.Array]:
+        k: jax.Array, alpha: jax.Array, beta: jax.Array, state: Pair
+    ) -> tuple[Pair, jax.Array]:
         pivot, rest = state
         before = jnp.where(k > 0, beta[k - 1], 0)
         pivot = alpha[k] + 1 / h - before**2 / pivot
-        rest = rest * beta[k] / pivot
+        rest = rest * beta[k] / jnp.abs(pivot)
         return (pivot, rest), ~(rest > forcing)
 
     return is_enough

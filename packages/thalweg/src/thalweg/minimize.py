@@ -98,7 +98,7 @@ def minimize(
 
 def _flow(problem: Problem, spec: ParamSpec, memory: int) -> Flow:
     """The flow of a problem, kept with it so that a second run compiles nothing."""
-    flows = problem._programs  # noqa: SLF001 - the problem is where its flows are kept
+    flows = problem.programs
     key = (spec, memory)
     if key not in flows:
         flows[key] = build_flow(problem, spec, memory=memory)

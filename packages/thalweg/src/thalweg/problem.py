@@ -39,7 +39,15 @@ class Block:
 
 
 class Problem:
-    """Base of the three problem classes. A problem is immutable."""
+    """Base of the three problem classes. A problem is immutable.
+
+    Attributes:
+        programs: What was built and compiled for this problem, kept so that another run from
+            another start compiles nothing. Filled by `minimize`.
+    """
+
+    def __init__(self) -> None:
+        self.programs: dict[Any, Any] = {}
 
 
 @final
@@ -70,19 +78,17 @@ class LeastSquares(Problem):
         2
     """
 
-    __slots__ = ("_programs", "blocks")
-
     def __init__(self, residual: Callable[..., Any], data: tuple[Any, ...] | None = None) -> None:
         _check_callable(residual, "residual")
         checked = None if data is None else _check_data(data)
         self.blocks: tuple[Block, ...] = (Block(residual, checked),)
-        self._programs: dict[Any, Any] = {}
+        super().__init__()
 
     @classmethod
     def _of(cls, blocks: tuple[Block, ...]) -> LeastSquares:
         new = cls.__new__(cls)
         new.blocks = blocks
-        new._programs = {}  # noqa: SLF001 - a constructor
+        new.programs = {}
         return new
 
     def __add__(self, other: object) -> LeastSquares:
@@ -121,8 +127,6 @@ class Composite(Problem):
         DataError: `data` is empty, or holds NaN or infinity.
     """
 
-    __slots__ = ("_programs", "data", "l2", "loss", "outputs")
-
     def __init__(
         self,
         outputs: Callable[[Any, Any], Any],
@@ -142,7 +146,7 @@ class Composite(Problem):
                 f"`data` has {len(self.data)} parts, but the pair `(X, Y)` was expected"
             )
         self.l2 = float(l2)
-        self._programs: dict[Any, Any] = {}
+        super().__init__()
 
 
 @final
@@ -153,12 +157,10 @@ class Scalar(Problem):
         ConfigError: `loss` cannot be called.
     """
 
-    __slots__ = ("_programs", "loss")
-
     def __init__(self, loss: Callable[[Any], Any]) -> None:
         _check_callable(loss, "loss")
         self.loss = loss
-        self._programs: dict[Any, Any] = {}
+        super().__init__()
 
 
 def _check_callable(function: object, name: str) -> None:

@@ -111,7 +111,7 @@ class Recorder:
 
     # -------------------------------------------------------------------------------- the rows
 
-    def row(  # noqa: PLR0913 - one argument a column
+    def row(
         self,
         *,
         theta: Any,

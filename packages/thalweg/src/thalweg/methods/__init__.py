@@ -67,6 +67,8 @@ class MethodInfo(NamedTuple):
 
 def methods() -> list[MethodInfo]:
     """Every method by name, `auto` first."""
-    auto = MethodInfo("auto", "own", "nothing", "picks one of the own methods by structure and size")
+    auto = MethodInfo(
+        "auto", "own", "nothing", "picks one of the own methods by structure and size"
+    )
     built = [(name, _build(name)) for name in REGISTRY]
     return [auto, *(MethodInfo(name, m.kind, m.needs, m.summary) for name, m in built)]

@@ -122,6 +122,4 @@ class AbstractHostMethod(AbstractMethod):
 def no_work(**counts: Any) -> Work:
     """A `Work` of int32 scalars inside jit; what is not named is 0."""
     zero = jnp.zeros((), jnp.int32)
-    return Work(**{
-        name: jnp.asarray(counts.get(name, zero), jnp.int32) for name in Work._fields
-    })
+    return Work._make(jnp.asarray(counts.get(name, zero), jnp.int32) for name in Work._fields)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
@@ -31,13 +31,7 @@ import jax.numpy as jnp
 from thalweg.control import is_descent, next_h
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
-from thalweg.linear import (
-    ParameterSpace,
-    ResidualSpace,
-    forcing_test,
-    lanczos,
-    symmetric_product,
-)
+from thalweg.linearised import System, krylov_system, parameter_system, residual_system
 from thalweg.methods.base import (
     CONVERGED,
     DIVERGED,
@@ -48,12 +42,8 @@ from thalweg.methods.base import (
     no_work,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 SHRINK_SECOND = 0.1875  # |c₂| <= this |c₁|: Transtrum & Sethna's 2|a| <= 0.75 |d| with c₂ = a/2
 SHRINK_THIRD = 0.375  # |c₃| <= this |c₂|
-METRIC_FLOOR = 1e-3  # smallest entry of the metric, relative to its root mean square
 MOST_REJECTIONS = 60  # halvings after which no step is too long for any reason but rounding
 POOR_STEPS = 20  # steps in a row that rounding, not the model, decided
 
@@ -72,34 +62,6 @@ class Memory(NamedTuple):
     columns: jax.Array
     start_loss: jax.Array
     poor_steps: jax.Array
-
-
-class System(NamedTuple):
-    """The linearised problem at a point, whatever the space it is solved in.
-
-    Attributes:
-        loss: L.
-        grad: ∇L, `(n,)`.
-        metric: The diagonal of M, `(n,)`.
-        columns: Running maxima of the squared column norms of J, `(n,)`.
-        largest: An estimate of C's largest eigenvalue, or its largest diagonal entry.
-        at: h -> the solver of `(C + M/h) d = -force`.
-        force: Coefficients c₁…c_k -> the force of the next coefficient; of none, that of c₁.
-        products: Hessian or Gauss-Newton products spent.
-        jacobians: Jacobians spent.
-        factors: Whether `at` factors a matrix.
-    """
-
-    loss: jax.Array
-    grad: jax.Array
-    metric: jax.Array
-    columns: jax.Array
-    largest: jax.Array
-    at: Callable[[jax.Array], Callable[[jax.Array], jax.Array]]
-    force: Callable[[tuple[jax.Array, ...]], jax.Array]
-    products: jax.Array | int
-    jacobians: int
-    factors: bool
 
 
 class Attempt(NamedTuple):
@@ -191,7 +153,7 @@ class ImplicitGeodesic(AbstractJitMethod):
         """Linearise once, then attempt until a step lowers the loss."""
         system = self._linearise(flow, data, theta, memory)
         real = theta.dtype
-        eps = jnp.finfo(real).eps
+        eps = float(jnp.finfo(real).eps)
         start_loss = jnp.where(jnp.isnan(memory.start_loss), system.loss, memory.start_loss)
         grad_norm = jnp.linalg.norm(system.grad)
         is_flat = self._is_flat(system, start_loss, eps)
@@ -257,39 +219,21 @@ class ImplicitGeodesic(AbstractJitMethod):
         )
 
     def _linearise(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> System:
-        space = self.space(flow)
-        if space == "krylov":
-            return self._krylov(flow, data, theta, memory)
-        if isinstance(flow, CompositeFlow):
-            return _composite(flow, data, theta, memory)
-        if space == "residuals":
-            return _residual_space(flow, data, theta, memory)
-        return _parameter_space(flow, data, theta, memory)
-
-    def _krylov(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> System:
-        if isinstance(flow, LeastSquaresFlow):
-            _, slope = flow.gauss_newton(data, theta)
-        else:
-            slope = flow.gauss_newton(data, theta)
-        basis = lanczos(
-            slope.product,
-            slope.grad,
-            limit=min(self.krylov_limit, flow.size),
-            is_enough=forcing_test(memory.h, self.forcing),
-        )
-        used = jnp.arange(len(basis.values)) < basis.used
-        return System(
-            loss=slope.loss,
-            grad=slope.grad,
-            metric=jnp.ones_like(theta),
-            columns=memory.columns,
-            largest=jnp.max(jnp.where(used, basis.values, 0)),
-            at=basis.at,
-            force=_pulled_force(flow, data, theta, slope.grad),
-            products=basis.used,
-            jacobians=0,
-            factors=False,
-        )
+        match self.space(flow):
+            case "krylov":
+                return krylov_system(
+                    flow,
+                    data,
+                    theta,
+                    memory.columns,
+                    h=memory.h,
+                    limit=self.krylov_limit,
+                    forcing=self.forcing,
+                )
+            case "residuals":
+                return residual_system(flow, data, theta, memory.columns)
+            case _:
+                return parameter_system(flow, data, theta, memory.columns)
 
     @staticmethod
     def _is_flat(system: System, start_loss: jax.Array, eps: float) -> jax.Array:
@@ -322,88 +266,3 @@ def _curve(system: System, h: jax.Array) -> tuple[jax.Array, jax.Array]:
     # -(g·c + ½ c·Cc) with Cc = -g - Mc/h: two terms of one sign, so nothing cancels.
     predicted = 0.5 * (jnp.vdot(weighted, first) / h - jnp.vdot(system.grad, first))
     return first + bend, predicted
-
-
-def _metric(columns: jax.Array) -> jax.Array:
-    """M from the squared column norms: their square root, bounded below, of mean square 1."""
-    mean = jnp.maximum(jnp.mean(columns), jnp.finfo(columns.dtype).tiny)
-    return jnp.sqrt(columns / mean + METRIC_FLOOR**2)
-
-
-def _pulled_force(
-    flow: LeastSquaresFlow | CompositeFlow, data: Any, theta: jax.Array, grad: jax.Array
-) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
-    """Forces in the space of parameters, without a Jacobian."""
-
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return grad
-        if isinstance(flow, CompositeFlow):
-            return flow.pull_curve(data, theta, coefficients)
-        return flow.pull(data, theta, flow.along(data, theta, coefficients))
-
-    return force
-
-
-def _parameter_space(
-    flow: LeastSquaresFlow, data: Any, theta: jax.Array, memory: Memory
-) -> System:
-    if flow.is_one_chunk:
-        r, jacobian = flow.jacobian(data, theta)
-        grad, curvature = jacobian.T @ r, symmetric_product(jacobian)
-
-        def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-            return jacobian.T @ flow.along(data, theta, coefficients) if coefficients else grad
-    else:
-        r, grad, curvature = flow.normal_equations(data, theta)
-        force = _pulled_force(flow, data, theta, grad)
-    return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, memory, force)
-
-
-def _composite(flow: CompositeFlow, data: Any, theta: jax.Array, memory: Memory) -> System:
-    loss, grad, curvature = flow.dense_gauss_newton(data, theta)
-    return _dense_system(loss, grad, curvature, memory, _pulled_force(flow, data, theta, grad))
-
-
-def _dense_system(
-    loss: jax.Array,
-    grad: jax.Array,
-    curvature: jax.Array,
-    memory: Memory,
-    force: Callable[[tuple[jax.Array, ...]], jax.Array],
-) -> System:
-    columns = jnp.maximum(memory.columns, jnp.diag(curvature))
-    metric = _metric(columns)
-    return System(
-        loss=loss,
-        grad=grad,
-        metric=metric,
-        columns=columns,
-        largest=jnp.max(jnp.diag(curvature)),
-        at=ParameterSpace(curvature, metric).at,
-        force=force,
-        products=0,
-        jacobians=1,
-        factors=True,
-    )
-
-
-def _residual_space(
-    flow: LeastSquaresFlow, data: Any, theta: jax.Array, memory: Memory
-) -> System:
-    r, jacobian = flow.jacobian(data, theta)
-    squares = jnp.sum(jacobian * jacobian, axis=0)
-    columns = jnp.maximum(memory.columns, squares)
-    metric = _metric(columns)
-    return System(
-        loss=0.5 * jnp.vdot(r, r),
-        grad=jacobian.T @ r,
-        metric=metric,
-        columns=columns,
-        largest=jnp.max(squares),
-        at=ResidualSpace.prepare(jacobian, metric).at,
-        force=lambda c: flow.along(data, theta, c) if c else r,
-        products=0,
-        jacobians=1,
-        factors=True,
-    )

@@ -24,7 +24,7 @@ import jax.numpy as jnp
 
 from thalweg.control import FACTOR, GOOD, H_MAX, POOR, is_descent
 from thalweg.errors import ConfigError
-from thalweg.linear import Krylov, lanczos
+from thalweg.linear import Krylov, forcing_test, lanczos
 from thalweg.methods.base import (
     CONVERGED,
     DIVERGED,
@@ -152,19 +152,9 @@ class ExponentialKrylov(AbstractJitMethod):
     def _space(
         self, product: Callable[[jax.Array], jax.Array], grad: jax.Array, h: jax.Array
     ) -> Krylov:
-        def is_enough(
-            k: jax.Array, alpha: jax.Array, beta: jax.Array, state: tuple
-        ) -> tuple[tuple, jax.Array]:
-            # The residual of the resolvent (H + 1/h)⁻¹ stands in for that of φ₁: both resolve
-            # the modes up to 1/h, and it costs two numbers. With negative curvature the pivots
-            # lose their sign, not their size.
-            pivot, rest = state
-            before = jnp.where(k > 0, beta[k - 1], 0)
-            pivot = alpha[k] + 1 / h - before**2 / pivot
-            rest = rest * beta[k] / jnp.abs(pivot)
-            return (pivot, rest), ~(rest > self.forcing)
-
-        return lanczos(product, grad, limit=min(self.limit, grad.size), is_enough=is_enough)
+        # The resolvent (H + 1/h)⁻¹ stands in for φ₁: both resolve the modes up to 1/h.
+        enough = forcing_test(h, self.forcing)
+        return lanczos(product, grad, limit=min(self.limit, grad.size), is_enough=enough)
 
 
 def move(space: Krylov, h: jax.Array) -> jax.Array:
@@ -226,9 +216,7 @@ class Long(NamedTuple):
     losses: jax.Array
 
 
-def _stretch(
-    flow: Any, data: Any, theta: jax.Array, short: Short, is_taken: jax.Array
-) -> Long:
+def _stretch(flow: Any, data: Any, theta: jax.Array, short: Short, is_taken: jax.Array) -> Long:
     """Double the displacement while the loss falls."""
     one = jnp.ones((), theta.dtype)
 

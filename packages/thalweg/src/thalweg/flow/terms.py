@@ -6,13 +6,14 @@ derivatives. `ExampleTerm` has data and works example by example; `WholeTerm` ha
 
 from __future__ import annotations
 
+import abc
 from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
 
-from thalweg.chunks import Chunked, bytes_per_example, lay_out, map_chunks, sum_chunks
 from thalweg.errors import ConfigError
+from thalweg.flow.chunks import Chunked, bytes_per_example, lay_out, map_chunks, sum_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,15 +51,65 @@ def derivative_along(
     return derivative(jnp.zeros((), theta.dtype))
 
 
-@final
-class ExampleTerm:
-    """A block with data: everything per example under `vmap`, chunk by chunk."""
+class AbstractTerm(abc.ABC):
+    """What a block computes from its part of the data and θ of shape `(n,)`.
+
+    `part` is what `lay_out` returned. Residuals are scaled by the root of their weight and have
+    shape `(m,)`, m counted with filling.
+    """
 
     def __init__(self, block: Block, spec: ParamSpec) -> None:
-        self._residual = block.function
+        self._function = block.function
         self._spec = spec
 
-    def lay_out(self, block: Block, *, memory: int, with_jacobian: bool) -> Chunked:
+    @abc.abstractmethod
+    def lay_out(self, block: Block, *, memory: int) -> Any:
+        """The block's data, cut so that Jacobian and products keep to `memory` bytes."""
+
+    @abc.abstractmethod
+    def is_one_chunk(self, part: Any) -> bool:
+        """Whether the part is computed at once."""
+
+    @abc.abstractmethod
+    def residuals(self, part: Any, theta: jax.Array) -> jax.Array:
+        """R of shape `(m,)`."""
+
+    @abc.abstractmethod
+    def value_and_grad(self, part: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """½|r|² and Jᵀr."""
+
+    @abc.abstractmethod
+    def jacobian(self, part: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """R and J of shape `(m, n)`."""
+
+    @abc.abstractmethod
+    def normal_equations(
+        self, part: Any, theta: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """r, Jᵀr and JᵀJ of shape `(n, n)`, never holding more than a chunk of J."""
+
+    @abc.abstractmethod
+    def along(self, part: Any, theta: jax.Array, coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        """The derivative of order k+1 of r along `θ + c₁s + … + c_k sᵏ` at s = 0."""
+
+    @abc.abstractmethod
+    def pull(self, part: Any, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
+        """Jᵀu for u of shape `(m,)`."""
+
+    @abc.abstractmethod
+    def gauss_newton(self, part: Any, theta: jax.Array, v: jax.Array) -> jax.Array:
+        """JᵀJv."""
+
+    @abc.abstractmethod
+    def hessian(self, part: Any, theta: jax.Array, v: jax.Array) -> jax.Array:
+        """∇²(½|r|²) v."""
+
+
+@final
+class ExampleTerm(AbstractTerm):
+    """A block with data: everything per example under `vmap`, chunk by chunk."""
+
+    def lay_out(self, block: Block, *, memory: int) -> Chunked:
         spec = self._spec
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
@@ -67,12 +118,9 @@ class ExampleTerm:
             block.data,
         )
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
-        width = check_output(
-            jax.eval_shape(self._one, theta, *shapes), spec, name="residual"
-        )
+        width = check_output(jax.eval_shape(self._one, theta, *shapes), spec, name="residual")
         need = LIVE_COPIES * bytes_per_example(self._one, theta, *shapes)
-        if with_jacobian:
-            need += 2 * width * spec.size * spec.dtype.itemsize
+        need += 2 * width * spec.size * spec.dtype.itemsize
         length = max(1, min(block.length, memory // max(need, 1)))
         return lay_out(
             block.data, weight=block.weight / block.length, length=length, dtype=spec.dtype
@@ -82,7 +130,7 @@ class ExampleTerm:
         return part.scale.shape[0] == 1
 
     def _one(self, theta: jax.Array, *example: Any) -> jax.Array:
-        return flat(self._residual(self._spec.unravel(theta), *example))
+        return flat(self._function(self._spec.unravel(theta), *example))
 
     def _chunk(self, theta: jax.Array, examples: Any, scale: jax.Array) -> jax.Array:
         r = jax.vmap(lambda *example: self._one(theta, *example))(*examples)
@@ -106,7 +154,7 @@ class ExampleTerm:
 
         def one(*example: Any) -> tuple[jax.Array, jax.Array]:
             # By the pytree, not by θ: the transpose of taking a slice writes a whole row of zeros.
-            r, pull = jax.vjp(lambda at: flat(self._residual(at, *example)), params)
+            r, pull = jax.vjp(lambda at: flat(self._function(at, *example)), params)
             rows = jax.vmap(lambda seed: pull(seed)[0])(jnp.eye(r.size, dtype=r.dtype))
             return r, spec.ravel_rows(rows)
 
@@ -167,15 +215,11 @@ class ExampleTerm:
 
 
 @final
-class WholeTerm:
+class WholeTerm(AbstractTerm):
     """A block without data: one function of all residuals, of unknown structure."""
 
-    def __init__(self, block: Block, spec: ParamSpec) -> None:
-        self._function = block.function
-        self._spec = spec
-
-    def lay_out(self, block: Block, *, memory: int, with_jacobian: bool) -> jax.Array:
-        del memory, with_jacobian  # nothing to cut into chunks
+    def lay_out(self, block: Block, *, memory: int) -> jax.Array:
+        del memory  # nothing to cut into chunks
         theta = jax.ShapeDtypeStruct((self._spec.size,), self._spec.dtype)
         check_output(
             jax.eval_shape(lambda at: flat(self._function(self._spec.unravel(at))), theta),
@@ -184,18 +228,19 @@ class WholeTerm:
         )
         return jnp.sqrt(jnp.asarray(block.weight, self._spec.dtype))
 
-    def is_one_chunk(self, _: jax.Array) -> bool:
+    def is_one_chunk(self, part: jax.Array) -> bool:
+        del part
         return True
 
-    def residuals(self, scale: jax.Array, theta: jax.Array) -> jax.Array:
-        return scale * flat(self._function(self._spec.unravel(theta)))
+    def residuals(self, part: jax.Array, theta: jax.Array) -> jax.Array:
+        return part * flat(self._function(self._spec.unravel(theta)))
 
-    def value_and_grad(self, scale: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        r, pull = jax.vjp(lambda at: self.residuals(scale, at), theta)
+    def value_and_grad(self, part: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r, pull = jax.vjp(lambda at: self.residuals(part, at), theta)
         return 0.5 * jnp.vdot(r, r), pull(r)[0]
 
-    def jacobian(self, scale: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        r, push = jax.linearize(lambda at: self.residuals(scale, at), theta)
+    def jacobian(self, part: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        r, push = jax.linearize(lambda at: self.residuals(part, at), theta)
         if r.size >= theta.size:
             columns = jax.vmap(push)(jnp.eye(theta.size, dtype=theta.dtype))
             return r, columns.T
@@ -203,25 +248,25 @@ class WholeTerm:
         return r, jax.vmap(lambda seed: pull(seed)[0])(jnp.eye(r.size, dtype=r.dtype))
 
     def normal_equations(
-        self, scale: jax.Array, theta: jax.Array
+        self, part: jax.Array, theta: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        r, jacobian = self.jacobian(scale, theta)
+        r, jacobian = self.jacobian(part, theta)
         return r, jacobian.T @ r, jacobian.T @ jacobian
 
     def along(
-        self, scale: jax.Array, theta: jax.Array, coefficients: tuple[jax.Array, ...]
+        self, part: jax.Array, theta: jax.Array, coefficients: tuple[jax.Array, ...]
     ) -> jax.Array:
-        return derivative_along(lambda at: self.residuals(scale, at), theta, coefficients)
+        return derivative_along(lambda at: self.residuals(part, at), theta, coefficients)
 
-    def pull(self, scale: jax.Array, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
-        return jax.vjp(lambda at: self.residuals(scale, at), theta)[1](cotangent)[0]
+    def pull(self, part: jax.Array, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
+        return jax.vjp(lambda at: self.residuals(part, at), theta)[1](cotangent)[0]
 
-    def gauss_newton(self, scale: jax.Array, theta: jax.Array, v: jax.Array) -> jax.Array:
-        _, push = jax.linearize(lambda at: self.residuals(scale, at), theta)
+    def gauss_newton(self, part: jax.Array, theta: jax.Array, v: jax.Array) -> jax.Array:
+        _, push = jax.linearize(lambda at: self.residuals(part, at), theta)
         return jax.linear_transpose(push, theta)(push(v))[0]
 
-    def hessian(self, scale: jax.Array, theta: jax.Array, v: jax.Array) -> jax.Array:
-        return jax.jvp(lambda at: self.value_and_grad(scale, at)[1], (theta,), (v,))[1]
+    def hessian(self, part: jax.Array, theta: jax.Array, v: jax.Array) -> jax.Array:
+        return jax.jvp(lambda at: self.value_and_grad(part, at)[1], (theta,), (v,))[1]
 
 
 def flat(value: Any) -> jax.Array:

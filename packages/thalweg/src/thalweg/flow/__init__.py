@@ -1,0 +1,50 @@
+"""The gradient flow of a problem, as methods see it: pure functions of a flat vector θ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from thalweg.errors import ConfigError
+from thalweg.flow.base import MEMORY, Flow, Linearisation
+from thalweg.flow.composite import CompositeFlow
+from thalweg.flow.least_squares import LeastSquaresFlow
+from thalweg.flow.scalar import ScalarFlow
+from thalweg.problem import Composite, LeastSquares, Problem, Scalar
+
+if TYPE_CHECKING:
+    from thalweg.params import ParamSpec
+
+__all__ = [
+    "MEMORY",
+    "CompositeFlow",
+    "Flow",
+    "LeastSquaresFlow",
+    "Linearisation",
+    "ScalarFlow",
+    "build_flow",
+]
+
+
+def build_flow(problem: Problem, spec: ParamSpec, *, memory: int = MEMORY) -> Flow:
+    """The flow of a problem for parameters laid out as `spec`.
+
+    Args:
+        problem: What is minimised.
+        spec: The layout of the parameters.
+        memory: Bytes that Jacobians and products may hold at a time. Positive.
+
+    Raises:
+        ConfigError: A function of the problem returns what it should not.
+    """
+    match problem:
+        case LeastSquares():
+            return LeastSquaresFlow(problem, spec, memory=memory)
+        case Composite():
+            return CompositeFlow(problem, spec, memory=memory)
+        case Scalar():
+            return ScalarFlow(problem, spec)
+        case _:
+            raise ConfigError(
+                f"`problem` is of type {type(problem).__name__}, but a LeastSquares, Composite "
+                "or Scalar was expected"
+            )

@@ -1,0 +1,92 @@
+"""The gradient flow dθ/dt = -∇L(θ) of a problem, in flat coordinates.
+
+A `Flow` is what a method sees: θ is a vector of shape `(n,)`, and the loss, its derivatives and
+its curvature products are pure functions of `(data, theta)`. Data are always an argument, never a
+constant of a compiled program: constants are compiled into it, which is slow.
+
+With data, everything is computed example by example under `vmap`, in chunks that keep to a memory
+budget. One-example derivatives are the point: `jacrev` over a batch of N residuals runs N passes
+over all N examples.
+
+Source: Schraudolph 2002, "Fast curvature matrix-vector products", for the Gauss-Newton products.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thalweg.params import ParamSpec
+
+MEMORY = 2**30  # bytes; the default budget of Jacobians and products
+
+
+class Linearisation(NamedTuple):
+    """The loss at a point with its slope and a curvature operator.
+
+    Attributes:
+        loss: L, a scalar.
+        grad: ∇L, shape `(n,)`.
+        product: v -> Cv for the curvature matrix C, both of shape `(n,)`.
+    """
+
+    loss: jax.Array
+    grad: jax.Array
+    product: Callable[[jax.Array], jax.Array]
+
+
+class Flow(abc.ABC):
+    """Base of the flows. Functions are pure; `data` is what they take as first argument.
+
+    Attributes:
+        spec: The layout of θ.
+        data: A pytree of arrays, to be passed to every function.
+        programs: Compiled programs of this flow, by name.
+    """
+
+    spec: ParamSpec
+    data: Any
+
+    def __init__(self, spec: ParamSpec, data: Any) -> None:
+        self.spec = spec
+        self.data = data
+        self.programs: dict[Any, Any] = {}
+
+    @property
+    def size(self) -> int:
+        """The number n of parameters."""
+        return self.spec.size
+
+    @abc.abstractmethod
+    def loss(self, data: Any, theta: jax.Array) -> jax.Array:
+        """L, a scalar. Cost: one pass over the data."""
+
+    @abc.abstractmethod
+    def value_and_grad(self, data: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """L and ∇L of shape `(n,)`. Cost: about three passes."""
+
+    @abc.abstractmethod
+    def hessian(self, data: Any, theta: jax.Array) -> Linearisation:
+        """L, ∇L and products with the Hessian ∇²L. Cost of a product: about two gradients."""
+
+    def dense_hessian(self, data: Any, theta: jax.Array) -> jax.Array:
+        """∇²L of shape `(n, n)`, by n products. For small n."""
+        product = self.hessian(data, theta).product
+        return jax.lax.map(product, jnp.eye(self.size, dtype=theta.dtype), batch_size=64)
+
+
+def linearised_gradient(flow: Flow, data: Any, theta: jax.Array) -> Linearisation:
+    """Products that reuse the forward pass: `linearize` keeps it, a `jvp` each would redo it."""
+
+    def gradient(at: jax.Array) -> tuple[jax.Array, jax.Array]:
+        loss, grad = flow.value_and_grad(data, at)
+        return grad, loss
+
+    grad, product, loss = jax.linearize(gradient, theta, has_aux=True)
+    return Linearisation(loss, grad, product)

@@ -1,0 +1,175 @@
+"""The flow of a convex loss ℓ of a network's outputs, `L = mean ℓ(z, y) + ½ l2 |θ|²`.
+
+Its Gauss-Newton matrix is `Jᵀ ∇²ℓ J + l2`, with J the Jacobian of the outputs: positive
+semidefinite, as ℓ is convex.
+
+Source: Schraudolph 2002, "Fast curvature matrix-vector products".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.errors import ConfigError
+from thalweg.flow.base import Flow, Linearisation, linearised_gradient
+from thalweg.flow.chunks import bytes_per_example, lay_out, sum_chunks
+from thalweg.flow.terms import LIVE_COPIES, check_output, derivative_along, flat
+
+if TYPE_CHECKING:
+    from thalweg.params import ParamSpec
+    from thalweg.problem import Composite
+
+
+@final
+class CompositeFlow(Flow):
+    """The flow of a convex loss of a network's outputs, with weight decay."""
+
+    def __init__(self, problem: Composite, spec: ParamSpec, *, memory: int) -> None:
+        self._problem = problem
+        self.spec = spec
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                leaf.shape[1:], spec.dtype if leaf.dtype.kind == "f" else leaf.dtype
+            ),
+            problem.data,
+        )
+        theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
+        x, y = shapes
+        self.output_size = check_output(
+            jax.eval_shape(self._outputs, theta, x), spec, name="outputs"
+        )
+        loss_shape = jax.eval_shape(self._one, theta, x, y)
+        if loss_shape.shape != ():
+            raise ConfigError(
+                f"`loss` returns shape {loss_shape.shape} for one example, but a scalar was "
+                "expected; sum over the outputs"
+            )
+        need = LIVE_COPIES * bytes_per_example(self._one, theta, x, y)
+        self.length = jax.tree.leaves(problem.data)[0].shape[0]
+        length = max(1, min(self.length, memory // max(need, 1)))
+        examples = lay_out(problem.data, weight=1 / self.length, length=length, dtype=spec.dtype)
+        super().__init__(spec, (examples, jnp.asarray(problem.l2, spec.dtype)))
+
+    @property
+    def is_one_chunk(self) -> bool:
+        """Whether the data are computed in one chunk."""
+        return self.data[0].scale.shape[0] == 1
+
+    def _outputs(self, theta: jax.Array, x: Any) -> jax.Array:
+        return self._problem.outputs(self.spec.unravel(theta), x)
+
+    def _one(self, theta: jax.Array, x: Any, y: Any) -> jax.Array:
+        return self._problem.loss(self._outputs(theta, x), y)
+
+    def _chunk_loss(self, theta: jax.Array, examples: Any, scale: jax.Array) -> jax.Array:
+        losses = jax.vmap(lambda x, y: self._one(theta, x, y))(*examples)
+        return jnp.vdot(scale * scale, losses)
+
+    def loss(self, data: Any, theta: jax.Array) -> jax.Array:
+        """L, the mean loss and the weight decay."""
+        examples, l2 = data
+        mean = sum_chunks(lambda *chunk: self._chunk_loss(theta, *chunk), examples)
+        return mean + 0.5 * l2 * jnp.vdot(theta, theta)
+
+    def value_and_grad(self, data: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """L and ∇L."""
+        examples, l2 = data
+        loss, grad = sum_chunks(
+            lambda *chunk: jax.value_and_grad(self._chunk_loss)(theta, *chunk), examples
+        )
+        return loss + 0.5 * l2 * jnp.vdot(theta, theta), grad + l2 * theta
+
+    def hessian(self, data: Any, theta: jax.Array) -> Linearisation:
+        """L, ∇L and products with ∇²L."""
+        if self.is_one_chunk:
+            return linearised_gradient(self, data, theta)
+        examples, l2 = data
+        loss, grad = self.value_and_grad(data, theta)
+
+        def product(v: jax.Array) -> jax.Array:
+            def chunk_product(*chunk: Any) -> jax.Array:
+                return jax.jvp(lambda at: jax.grad(self._chunk_loss)(at, *chunk), (theta,), (v,))[1]
+
+            return sum_chunks(chunk_product, examples) + l2 * v
+
+        return Linearisation(loss, grad, product)
+
+    def gauss_newton(self, data: Any, theta: jax.Array) -> Linearisation:
+        """L, ∇L and products with Jᵀ ∇²ℓ J + l2, positive semidefinite as ℓ is convex."""
+        examples, l2 = data
+        loss, grad = self.value_and_grad(data, theta)
+
+        def product(v: jax.Array) -> jax.Array:
+            def chunk_product(chunk: Any, scale: jax.Array) -> jax.Array:
+                xs, ys = chunk
+                z, push = jax.linearize(
+                    lambda at: jax.vmap(lambda x: self._outputs(at, x))(xs), theta
+                )
+                bend = jax.vmap(self._output_hessian)(z, ys, push(v))
+                weights = (scale * scale).reshape(-1, *(1,) * (bend.ndim - 1))
+                return jax.linear_transpose(push, theta)(weights * bend)[0]
+
+            return sum_chunks(chunk_product, examples) + l2 * v
+
+        return Linearisation(loss, grad, product)
+
+    def _output_hessian(self, z: jax.Array, y: Any, direction: jax.Array) -> jax.Array:
+        """∇²ℓ(z) times a direction, of the shape of z."""
+        slope = jax.grad(lambda at: self._problem.loss(at, y))
+        return jax.jvp(slope, (z,), (direction,))[1]
+
+    def dense_gauss_newton(
+        self, data: Any, theta: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """L, ∇L and Jᵀ ∇²ℓ J + l2 of shape `(n, n)`, example by example in chunks.
+
+        Cost: a Jacobian of the outputs, and two products with N q n² multiplications.
+        """
+        examples, l2 = data
+        loss, grad = self.value_and_grad(data, theta)
+        params = self.spec.unravel(theta)
+
+        def chunk_matrix(chunk: Any, scale: jax.Array) -> jax.Array:
+            def one(x: Any, y: Any) -> tuple[jax.Array, jax.Array]:
+                z, pull = jax.vjp(lambda at: flat(self._problem.outputs(at, x)), params)
+                seeds = jnp.eye(z.size, dtype=z.dtype)
+                jacobian = self.spec.ravel_rows(jax.vmap(lambda seed: pull(seed)[0])(seeds))
+                shape = jax.eval_shape(self._outputs, theta, x).shape
+                bend = jax.vmap(
+                    lambda e: flat(self._output_hessian(z.reshape(shape), y, e.reshape(shape)))
+                )(seeds)
+                return jacobian, bend @ jacobian
+
+            left, right = jax.vmap(one)(*chunk)
+            right = (scale * scale)[:, None, None] * right
+            return left.reshape(-1, self.size).T @ right.reshape(-1, self.size)
+
+        matrix = sum_chunks(chunk_matrix, examples)
+        return loss, grad, matrix + l2 * jnp.eye(self.size, dtype=theta.dtype)
+
+    def pull_curve(
+        self, data: Any, theta: jax.Array, coefficients: tuple[jax.Array, ...]
+    ) -> jax.Array:
+        """Jᵀ times the derivative of order k+1 of ∇ℓ(z(s)), z(s) = outputs along the curve.
+
+        Differentiates the slope of the loss along `θ + c₁s + … + c_k sᵏ` with J held at θ, so it
+        holds the terms of ℓ's third and higher orders too.
+        """
+        examples, _ = data
+
+        def chunk_pull(chunk: Any, scale: jax.Array) -> jax.Array:
+            xs, ys = chunk
+
+            def slopes(at: jax.Array) -> jax.Array:
+                z = jax.vmap(lambda x: self._outputs(at, x))(xs)
+                return jax.vmap(jax.grad(self._problem.loss))(z, ys)
+
+            bend = derivative_along(slopes, theta, coefficients)
+            _, pull = jax.vjp(lambda at: jax.vmap(lambda x: self._outputs(at, x))(xs), theta)
+            weights = (scale * scale).reshape(-1, *(1,) * (bend.ndim - 1))
+            return pull(weights * bend)[0]
+
+        return sum_chunks(chunk_pull, examples)

@@ -1,0 +1,123 @@
+"""The flow of a sum of least-squares blocks, `L = ½ |r|²`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.flow.base import Flow, Linearisation, linearised_gradient
+from thalweg.flow.terms import AbstractTerm, residual_term
+
+if TYPE_CHECKING:
+    from thalweg.params import ParamSpec
+    from thalweg.problem import LeastSquares
+
+
+@final
+class LeastSquaresFlow(Flow):
+    """The flow of a sum of least-squares blocks.
+
+    Residuals are scaled so that `L = ½ |r|²`, and laid out in one vector of shape `(m,)`; with
+    several chunks it has rows of filling, which are 0 and have no slope.
+
+    Attributes:
+        residual_count: m, with filling.
+    """
+
+    def __init__(self, problem: LeastSquares, spec: ParamSpec, *, memory: int) -> None:
+        self._terms = tuple(residual_term(block, spec) for block in problem.blocks)
+        data = tuple(
+            term.lay_out(block, memory=memory)
+            for term, block in zip(self._terms, problem.blocks, strict=True)
+        )
+        super().__init__(spec, data)
+        theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
+        self.residual_count: int = jax.eval_shape(self.residuals, data, theta).shape[0]
+
+    @property
+    def is_one_chunk(self) -> bool:
+        """Whether no block is computed in more than one chunk."""
+        return all(term.is_one_chunk(part) for term, part in self._pairs(self.data))
+
+    def _pairs(self, data: Any) -> list[tuple[AbstractTerm, Any]]:
+        return list(zip(self._terms, data, strict=True))
+
+    def residuals(self, data: Any, theta: jax.Array) -> jax.Array:
+        """R of shape `(m,)`. Cost: one pass."""
+        return jnp.concatenate([term.residuals(part, theta) for term, part in self._pairs(data)])
+
+    def loss(self, data: Any, theta: jax.Array) -> jax.Array:
+        """L = ½ |r|²."""
+        r = self.residuals(data, theta)
+        return 0.5 * jnp.vdot(r, r)
+
+    def value_and_grad(self, data: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """L and Jᵀr."""
+        parts = [term.value_and_grad(part, theta) for term, part in self._pairs(data)]
+        return sum(v for v, _ in parts), sum(g for _, g in parts)  # pyright: ignore[reportReturnType]
+
+    def jacobian(self, data: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """R of shape `(m,)` and J of shape `(m, n)`, example by example.
+
+        Cost: with data about one gradient per residual of an example; without, min(m, n) passes.
+        """
+        parts = [term.jacobian(part, theta) for term, part in self._pairs(data)]
+        return jnp.concatenate([r for r, _ in parts]), jnp.concatenate([j for _, j in parts])
+
+    def normal_equations(
+        self, data: Any, theta: jax.Array
+    ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """R of shape `(m,)`, Jᵀr of shape `(n,)` and JᵀJ of shape `(n, n)`, without storing J.
+
+        Cost: a Jacobian, and m n² multiplications.
+        """
+        parts = [term.normal_equations(part, theta) for term, part in self._pairs(data)]
+        return (
+            jnp.concatenate([r for r, _, _ in parts]),
+            sum(g for _, g, _ in parts),  # pyright: ignore[reportReturnType]
+            sum(c for _, _, c in parts),
+        )
+
+    def along(self, data: Any, theta: jax.Array, coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        """The derivative of order k+1 at s=0 of r(θ + c₁s + … + c_k sᵏ), shape `(m,)`.
+
+        Cost: k+1 nested forward derivatives, no Jacobian and no third-order tensor.
+        """
+        parts = [term.along(part, theta, coefficients) for term, part in self._pairs(data)]
+        return jnp.concatenate(parts)
+
+    def pull(self, data: Any, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
+        """Jᵀu of shape `(n,)` for u of shape `(m,)`. Cost: a gradient."""
+        total, start = jnp.zeros_like(theta), 0
+        for term, part in self._pairs(data):
+            count = jax.eval_shape(term.residuals, part, theta).shape[0]
+            total += term.pull(part, theta, cotangent[start : start + count])
+            start += count
+        return total
+
+    def gauss_newton(self, data: Any, theta: jax.Array) -> Linearisation:
+        """L, ∇L and products with JᵀJ. Cost of a product: about a gradient."""
+        if self.is_one_chunk:
+            r, push = jax.linearize(lambda at: self.residuals(data, at), theta)
+            pull = jax.linear_transpose(push, theta)
+            return Linearisation(0.5 * jnp.vdot(r, r), pull(r)[0], lambda v: pull(push(v))[0])
+
+        loss, grad = self.value_and_grad(data, theta)
+
+        def product(v: jax.Array) -> jax.Array:
+            return sum(term.gauss_newton(part, theta, v) for term, part in self._pairs(data))  # pyright: ignore[reportReturnType]
+
+        return Linearisation(loss, grad, product)
+
+    def hessian(self, data: Any, theta: jax.Array) -> Linearisation:
+        """L, ∇L and products with JᵀJ + Σ r ∇²r."""
+        if self.is_one_chunk:
+            return linearised_gradient(self, data, theta)
+        loss, grad = self.value_and_grad(data, theta)
+
+        def product(v: jax.Array) -> jax.Array:
+            return sum(term.hessian(part, theta, v) for term, part in self._pairs(data))  # pyright: ignore[reportReturnType]
+
+        return Linearisation(loss, grad, product)
