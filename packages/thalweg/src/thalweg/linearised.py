@@ -10,7 +10,8 @@ Decision: docs/decisions/0012-metric-without-a-knob.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +19,7 @@ import jax.numpy as jnp
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
 from thalweg.linear import ParameterSpace, ResidualSpace, forcing_test, lanczos, symmetric_product
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+Metric = Callable[[jax.Array], jax.Array]
 
 METRIC_FLOOR = 1e-3  # smallest entry of the metric, relative to its root mean square
 
@@ -52,10 +52,15 @@ class System(NamedTuple):
     factors: bool
 
 
-def _metric(columns: jax.Array) -> jax.Array:
+def column_metric(columns: jax.Array) -> jax.Array:
     """M from the squared column norms: their square root, bounded below, of mean square 1."""
     mean = jnp.maximum(jnp.mean(columns), jnp.finfo(columns.dtype).tiny)
     return jnp.sqrt(columns / mean + METRIC_FLOOR**2)
+
+
+def unit_metric(columns: jax.Array) -> jax.Array:
+    """M = 1, that of the plain gradient flow."""
+    return jnp.ones_like(columns)
 
 
 def _pulled_force(
@@ -74,7 +79,11 @@ def _pulled_force(
 
 
 def parameter_system(
-    flow: LeastSquaresFlow | CompositeFlow, data: Any, theta: jax.Array, columns: jax.Array
+    flow: LeastSquaresFlow | CompositeFlow,
+    data: Any,
+    theta: jax.Array,
+    columns: jax.Array,
+    metric_of: Metric = column_metric,
 ) -> System:
     """The system in the space of parameters, of order n.
 
@@ -83,6 +92,7 @@ def parameter_system(
         data: `flow.data`.
         theta: The point, `(n,)`.
         columns: The running maxima so far, `(n,)`.
+        metric_of: What makes the metric of the running maxima.
 
     Cost: a Jacobian and m n² multiplications. Where the Jacobian does not fit into one chunk, it
     is not kept, and each correction costs a gradient.
@@ -90,11 +100,11 @@ def parameter_system(
     if isinstance(flow, CompositeFlow):
         loss, grad, curvature = flow.dense_gauss_newton(data, theta)
         force = _pulled_force(flow, data, theta, grad)
-        return _dense_system(loss, grad, curvature, columns, force)
+        return _dense_system(loss, grad, curvature, columns, force, metric_of)
     if not flow.is_one_chunk:
         r, grad, curvature = flow.normal_equations(data, theta)
         force = _pulled_force(flow, data, theta, grad)
-        return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, force)
+        return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, force, metric_of)
     r, jacobian = flow.jacobian(data, theta)
     grad = jacobian.T @ r
 
@@ -102,7 +112,7 @@ def parameter_system(
         return jacobian.T @ flow.along(data, theta, coefficients) if coefficients else grad
 
     curvature = symmetric_product(jacobian)
-    return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force)
+    return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
 
 
 def _dense_system(
@@ -111,9 +121,10 @@ def _dense_system(
     curvature: jax.Array,
     columns: jax.Array,
     force: Callable[[tuple[jax.Array, ...]], jax.Array],
+    metric_of: Metric,
 ) -> System:
     columns = jnp.maximum(columns, jnp.diag(curvature))
-    metric = _metric(columns)
+    metric = metric_of(columns)
     return System(
         loss=loss,
         grad=grad,
@@ -129,7 +140,11 @@ def _dense_system(
 
 
 def residual_system(
-    flow: LeastSquaresFlow, data: Any, theta: jax.Array, columns: jax.Array
+    flow: LeastSquaresFlow,
+    data: Any,
+    theta: jax.Array,
+    columns: jax.Array,
+    metric_of: Metric = column_metric,
 ) -> System:
     """The system in the space of residuals, of order m.
 
@@ -138,13 +153,14 @@ def residual_system(
         data: `flow.data`.
         theta: The point, `(n,)`.
         columns: The running maxima so far, `(n,)`.
+        metric_of: What makes the metric of the running maxima.
 
     Cost: a Jacobian, which is kept, and m² n multiplications.
     """
     r, jacobian = flow.jacobian(data, theta)
     squares = jnp.sum(jacobian * jacobian, axis=0)
     columns = jnp.maximum(columns, squares)
-    metric = _metric(columns)
+    metric = metric_of(columns)
     return System(
         loss=0.5 * jnp.vdot(r, r),
         grad=jacobian.T @ r,

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import numbers
-from collections.abc import Callable
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import jax
 import numpy as np
 
 from thalweg.errors import ConfigError, DataError, ShapeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ import jax.numpy as jnp
 from thalweg.control import is_descent, next_h
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
-from thalweg.linearised import System, krylov_system, parameter_system, residual_system
+from thalweg.linearised import System, krylov_system, parameter_system, residual_system, unit_metric
 from thalweg.methods.base import (
     CONVERGED,
     DIVERGED,
@@ -101,6 +101,7 @@ class ImplicitGeodesic(AbstractJitMethod):
     krylov_limit: int = 150
     forcing: float = 0.1
 
+    order: ClassVar[int] = 1
     name: ClassVar[str] = "implicit-geodesic"
     summary: ClassVar[str] = "implicit Euler with a curved step; for least squares"
     needs: ClassVar[str] = "LeastSquares or Composite"
@@ -148,6 +149,15 @@ class ImplicitGeodesic(AbstractJitMethod):
             start_loss=jnp.asarray(jnp.nan, real),
             poor_steps=jnp.zeros((), jnp.int32),
         )
+
+    def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
+        """One step of the given size on the plain gradient flow (M = 1), without control.
+
+        The matrices are dense; shape `(n,)`.
+        """
+        build = residual_system if self.space(flow) == "residuals" else parameter_system
+        system = build(flow, data, theta, jnp.zeros_like(theta), unit_metric)
+        return theta + _curve(system, h)[0]
 
     def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
         """Linearise once, then attempt until a step lowers the loss."""
