@@ -26,7 +26,7 @@ LAYERS = (
     ("minimize",),
     ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users
     ("machine", "problems", "record"),
-    ("doctor",),
+    ("doctor", "report"),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 
