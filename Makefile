@@ -25,7 +25,7 @@ docs: .venv/docs.stamp ## Build docs/_build/html/index.html; every warning is an
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 bench: .venv/dev.stamp ## Race the methods to fixed losses, several starts each
-	$(BIN)/python benchmarks/evidence_race.py $(ARGS)
+	$(BIN)/python benchmarks/race.py $(ARGS)
 
 format: .venv/dev.stamp ## Mend style and formatting where that can be done safely
 	$(BIN)/ruff check --fix-only --quiet
