@@ -86,7 +86,7 @@ class RunRecord:
         return json_values(dataclasses.asdict(self))
 
 
-def record_of(  # noqa: PLR0913 - one argument for each thing that the solution does not know
+def record_of(
     solution: Solution,
     *,
     problem: str,

@@ -79,18 +79,16 @@ class Measure:
 
     Attributes:
         name: In a few words, such as `test accuracy`.
+        short: In one word, for the head of a column.
         of: From parameters to the value.
         is_share: Whether the value is a share from 0 to 1 of which more is better; else it is
             an error of which less is better.
     """
 
     name: str
+    short: str
     of: Callable[[Any], float]
     is_share: bool = False
-
-    def text(self, value: float) -> str:
-        """The value as a person reads it: `97.1 %` or `3.2e-06`."""
-        return f"{100 * value:.1f} %" if self.is_share else f"{value:.1e}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +104,9 @@ class TrainingProblem:
         problem: What `thalweg.minimize` takes. It holds float64 data, so JAX's x64 flag must
             be on.
         start: From a seed to starting parameters.
+        rates: Learning rates for the methods that need one, by method: the best of
+            0.0001, 0.0003, 0.001, ... 3 for gradient descent and of 0.001, ... 0.1 for Adam,
+            each tried for some seconds from the start with seed 0.
         targets: The losses to which time and work are read off, descending.
         measure: How good the result is.
         pictures: From trained parameters by method to what a report shows. The first method
@@ -119,6 +120,7 @@ class TrainingProblem:
     size: int
     problem: Problem
     start: Callable[[int], Any]
+    rates: Mapping[str, float]
     targets: tuple[float, ...]
     measure: Measure
     pictures: Callable[[Mapping[str, Any]], tuple[Picture, ...]]

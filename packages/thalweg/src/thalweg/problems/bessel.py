@@ -58,7 +58,7 @@ def build() -> TrainingProblem:
     x = np.linspace(-1.0, 1.0, POINTS)
     return TrainingProblem(
         name="bessel",
-        title="A function: Bessel's J₀(20x)",
+        title="Function fit: Bessel's J₀(20x)",
         story=(
             "A network of one input learns a function from 400 of its values: J₀(20x), the "
             "shape in which a round drum swings. It crosses zero twelve times, and every crossing "
@@ -68,8 +68,9 @@ def build() -> TrainingProblem:
         size=networks.count(SIZES),
         problem=LeastSquares(residual, data=(x, exact(x))),
         start=lambda seed: networks.init(SIZES, seed=seed),
+        rates={"gradient-descent": 0.3, "adam": 1e-2},
         targets=(1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
-        measure=Measure("largest error against the exact function", largest_error),
+        measure=Measure("error against the exact function (largest)", "error", largest_error),
         pictures=_pictures,
     )
 

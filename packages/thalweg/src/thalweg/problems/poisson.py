@@ -89,7 +89,7 @@ def build() -> TrainingProblem:
     """The problem, ready to train."""
     return TrainingProblem(
         name="poisson",
-        title="A differential equation: Poisson's, on a square",
+        title="Differential equation: Poisson's, on a square",
         story=(
             "A network of two inputs learns to be the solution of u_xx + u_yy = f inside a square "
             "and 0 on its edge. It is never shown the solution, only how far it is from "
@@ -100,8 +100,9 @@ def build() -> TrainingProblem:
         size=networks.count(SIZES),
         problem=LeastSquares(defect, data=(inside(),)) + LeastSquares(value, data=(edge(),)),
         start=lambda seed: networks.init(SIZES, seed=seed),
+        rates={"gradient-descent": 3e-2, "adam": 3e-2},
         targets=(1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
-        measure=Measure("error against the exact solution (RMS)", root_mean_square_error),
+        measure=Measure("error against the exact solution (RMS)", "error", root_mean_square_error),
         pictures=_pictures,
     )
 

@@ -1,0 +1,116 @@
+"""The tables that the command prints on stdout, as wide as the terminal or `PLAIN_WIDTH`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from thalweg.report.looks import look_of
+from thalweg.report.text import duration, measured, number
+from thalweg.report.words import firsts, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thalweg.doctor import Diagnosis
+    from thalweg.methods import MethodInfo
+    from thalweg.problems import TrainingProblem
+    from thalweg.report import Section
+
+PLAIN_WIDTH = 120  # where stdout is no terminal
+
+
+def note_start(task: TrainingProblem) -> None:
+    """Say on stderr, where that is a terminal, which problem comes next."""
+    if sys.stderr.isatty():
+        Console(stderr=True).print(
+            Text(f"{task.title} ({task.network}, {task.size:,} weights)", style="bold")
+        )
+
+
+def print_section(section: Section) -> None:
+    """The results on one problem: a table, and what it shows in sentences."""
+    task, records = section.task, section.records
+    race = firsts(records)
+    table = _table(f"{task.title}: {task.network}, {task.size:,} weights")
+    table.add_column("method")
+    for first in race:
+        table.add_column(f"to {number(first.target)}", justify="right")
+    table.add_column("final loss", justify="right")
+    table.add_column(task.measure.short, justify="right")
+    table.add_column("compiling", justify="right")
+    table.add_column("outcome")
+    for record in records:
+        rungs = [
+            Text("-", style="dim")
+            if rung.seconds is None
+            else Text(
+                f"{duration(rung.seconds)}\n{rung.gradients:,} gr.",
+                style="bold" if first.winner == record.method else "",
+            )
+            for rung, first in zip(record.ladder, race, strict=True)
+        ]
+        table.add_row(
+            look_of(record.method).label,
+            *rungs,
+            number(record.loss),
+            measured(record.measure, is_share=task.measure.is_share),
+            duration(record.compile_seconds),
+            record.outcome,
+        )
+    console = _console()
+    console.print(table)
+    for sentence in standing(task, records):
+        console.print(Text(f"  {sentence}"))
+    console.print()
+
+
+def print_methods(known: Sequence[MethodInfo]) -> None:
+    """All methods."""
+    table = _table("Methods")
+    for name in ("name", "kind", "needs", "summary"):
+        table.add_column(name, no_wrap=name == "name")
+    for method in known:
+        table.add_row(method.name, method.kind, method.needs, method.summary)
+    _console().print(table)
+
+
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """All checks, and the machine."""
+    machine = diagnosis.machine
+    console = _console()
+    console.print(
+        Text(
+            f"thalweg {machine.versions.get('thalweg')}, Python {machine.python}, "
+            f"{machine.system}, {machine.processor}, {machine.cores} cores"
+        )
+    )
+    table = _table("")
+    for name in ("", "what", "found"):
+        table.add_column(name)
+    for check in diagnosis.checks:
+        good, bad = ("ok", "green"), ("FAILS", "bold red") if check.is_needed else ("-", "dim")
+        word, style = good if check.is_ok else bad
+        table.add_row(Text(word, style=style), check.name, Text(check.found))
+    console.print(table)
+
+
+def _table(title: str) -> Table:
+    return Table(
+        title=title or None,
+        box=SIMPLE,
+        title_justify="left",
+        title_style="bold",
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
+def _console() -> Console:
+    """A console for stdout; where that is a pipe, a width that does not depend on the caller's."""
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)

@@ -1,0 +1,76 @@
+"""Numbers and lists as a person reads them, and text made safe for HTML."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_CODE = re.compile(r"`([^`]+)`")
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+PLAIN_FROM, PLAIN_TO = 1e-3, 1e4  # powers of ten between these are written out
+
+
+def escape(text: object) -> str:
+    """Text that may stand in HTML and in attributes."""
+    return html.escape(str(text), quote=True)
+
+
+def with_code(text: str) -> str:
+    """Text as HTML, with what stands in backticks set as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
+def number(value: float, *, digits: int = 2) -> str:
+    """A number with few digits: `0.3`, `10⁻⁸`, `3.2·10⁻⁹`.
+
+    Examples:
+        >>> number(0.3), number(1e-8), number(3.21e-9), number(float("nan"))
+        ('0.3', '10⁻⁸', '3.2·10⁻⁹', 'unknown')
+    """
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "infinite"
+    if value == 0 or PLAIN_FROM <= abs(value) < PLAIN_TO:
+        return f"{value:.{digits + 1}g}"
+    mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+    power = f"10{str(int(exponent)).translate(_RAISED)}"
+    return power if float(mantissa) == 1 else f"{mantissa}·{power}"
+
+
+def power_of_ten(exponent: int) -> str:
+    """The label of a tick: `0.01`, `100`, `10⁻⁸`."""
+    return number(10.0**exponent, digits=5)
+
+
+def duration(seconds: float | None) -> str:
+    """A time: `0.4 ms`, `37 ms`, `0.37 s`, `2.1 s`; `-` where there is none.
+
+    Examples:
+        >>> duration(0.0004), duration(0.0372), duration(0.372), duration(21.2), duration(None)
+        ('0.4 ms', '37 ms', '0.37 s', '21 s', '-')
+    """
+    if seconds is None:
+        return "-"
+    if seconds == 0:
+        return "0"
+    if seconds < 0.1:  # noqa: PLR2004 - a tenth of a second
+        return f"{1000 * seconds:.{1 if seconds < 0.001 else 0}f} ms"  # noqa: PLR2004
+    return f"{seconds:.2g} s" if seconds < 100 else f"{seconds:.0f} s"  # noqa: PLR2004
+
+
+def measured(value: float, *, is_share: bool) -> str:
+    """A measure of success: a share as `97.1 %`, an error as a number."""
+    return f"{100 * value:.1f} %" if is_share else number(value)
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(words) < 2:  # noqa: PLR2004 - nothing to join
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
