@@ -24,7 +24,7 @@ lint: .venv/dev.stamp ## Check style, formatting and types
 docs: .venv/docs.stamp ## Build docs/_build/html/index.html; every warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
-bench: .venv/dev.stamp ## Race the methods to fixed losses, several starts each
+bench: .venv/dev.stamp ## Race the methods to fixed losses; ARGS=--help says how
 	$(BIN)/python benchmarks/race.py $(ARGS)
 
 format: .venv/dev.stamp ## Mend style and formatting where that can be done safely

@@ -27,6 +27,8 @@ LAYERS = (
     ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users
     ("machine", "problems", "record"),
     ("doctor", "report"),
+    ("demo",),
+    ("cli",),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 

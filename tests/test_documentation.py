@@ -59,6 +59,15 @@ def test_every_make_target_named_exists(page: Path):
     assert commands_in(page, "make") <= targets
 
 
+def test_every_script_that_make_calls_exists():
+    """The Makefile names no script that is gone."""
+    scripts = re.findall(
+        r"([\w./-]+\.(?:py|sh))\b", (ROOT / "Makefile").read_text(encoding="utf-8")
+    )
+    assert scripts
+    assert [name for name in scripts if not (ROOT / name).is_file()] == []
+
+
 @each_page
 def test_every_thalweg_command_named_exists(page: Path):
     """Whoever types `thalweg X` as a page says finds a subcommand X."""
