@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 REGISTRY: dict[str, tuple[str, str]] = {
     "implicit-geodesic": ("thalweg.methods.geodesic", "ImplicitGeodesic"),
     "exponential-krylov": ("thalweg.methods.krylov", "ExponentialKrylov"),
+    "l-bfgs": ("thalweg.methods.scipy_minimize", "LBFGS"),
+    "bfgs": ("thalweg.methods.scipy_minimize", "BFGS"),
+    "scipy-lm": ("thalweg.methods.scipy_least_squares", "lm"),
+    "scipy-trf": ("thalweg.methods.scipy_least_squares", "trf"),
+    "zvode": ("thalweg.methods.scipy_ode", "zvode"),
+    "vode": ("thalweg.methods.scipy_ode", "vode"),
+    "lsoda": ("thalweg.methods.scipy_ode", "lsoda"),
+    "dopri5": ("thalweg.methods.scipy_ode", "dopri5"),
+    "gradient-descent": ("thalweg.methods.optax_methods", "gradient_descent"),
+    "momentum": ("thalweg.methods.optax_methods", "momentum"),
+    "adam": ("thalweg.methods.optax_methods", "adam"),
+    "optax-l-bfgs": ("thalweg.methods.optax_methods", "l_bfgs"),
 }
 
 

@@ -1,0 +1,268 @@
+"""SciPy's ODE integrators on the gradient flow dθ/dt = -∇L(θ), step by step.
+
+`zvode` and `vode` (VODE: BDF or Adams with fixed leading coefficient), `lsoda` (switches between
+both by itself) and `dopri5` (explicit Runge-Kutta) through `scipy.integrate.ode`. They follow the
+flow to their tolerances; nothing in them knows that a loss falls.
+
+`scipy_ode_walk` drives them and reads what they spent; `slope` is what they integrate.
+
+Source: Brown, Byrne & Hindmarsh 1989 (VODE); Petzold 1983 (LSODA); Hairer, Nørsett & Wanner,
+*Solving Ordinary Differential Equations I*, 2nd ed., II.5 (DOPRI5).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+
+from thalweg.errors import ConfigError
+from thalweg.host import HostFunctions
+from thalweg.methods.base import AbstractHostMethod
+from thalweg.methods.host_loop import judge
+from thalweg.methods.scipy_ode_walk import HORIZON, walk_dopri5, walk_multistep
+from thalweg.methods.slope import Slope
+from thalweg.recorder import RunEnded
+from thalweg.solution import Outcome, Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from thalweg.flow import Flow
+    from thalweg.recorder import Recorder
+
+INTEGRATORS = {
+    "zvode": "VODE for complex θ, the article's way: BDF, Jacobian by finite differences",
+    "vode": "VODE: BDF or Adams, exact Hessian",
+    "lsoda": "LSODA: switches between Adams and BDF, exact Hessian",
+    "dopri5": "explicit Runge-Kutta of order 5 by Dormand and Prince",
+}
+JACOBIANS = ("exact", "finite-differences")
+METHODS = {"bdf": 5, "adams": 12}  # with the highest order there is
+
+UNLIMITED = 2**31 - 1
+MOST_BYTES = 2**32  # what a solver may take for its matrices
+MATRIX_BYTES = {"zvode": 32, "vode": 16, "lsoda": 8}  # a pair of parameters, in its work array
+REWRITTEN = (1, 17)  # the SciPy that has its solvers in C; before, they kept state in globals
+
+_one_run = threading.Lock()
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class SciPyODE(AbstractHostMethod):
+    """One of SciPy's ODE integrators on the gradient flow.
+
+    A row is an accepted step; its `rejected` are attempts that failed the error test or whose
+    Newton iteration did not converge. `gradients` in `work` are the solver's evaluations of ∇L,
+    with those of finite differences; `jacobians` are its Jacobians, exact or not.
+
+    The loss at an accepted point costs no evaluation where the solver has just been there, as
+    `dopri5` has. The multistep solvers arrive by a last Newton correction at a point that they
+    do not evaluate: there a row costs one evaluation of the loss alone, booked as `losses`, and
+    `grad_norm` is NaN, unless `Stop(grad_norm=...)` asks for it: then a row costs one gradient
+    more, booked as such.
+
+    With float32 parameters the solver still works in float64, but its own finite differences
+    vanish in the rounding of the loss. Then the differences are taken here, with increments that
+    float32 can see, and booked as gradients all the same.
+
+    Attributes:
+        integrator: `zvode`, `vode`, `lsoda` or `dopri5`.
+        rtol: Relative tolerance of a step, for each parameter. Not negative.
+        atol: Absolute tolerance of a step. Positive.
+        max_order: Highest order of the formulas; None for the solver's own. 2 keeps BDF A-stable.
+            At most 5 for BDF and 12 for Adams. Not for `dopri5`.
+        method: `bdf` or `adams`, for `zvode` and `vode`; `lsoda` switches by itself.
+        jacobian: `exact`, the Hessian of the loss by n products, or `finite-differences`. None
+            for `finite-differences` with `zvode`, which is the article's setting, and `exact`
+            with the others.
+
+    Raises:
+        ConfigError: A value is out of its range, or does not apply.
+
+    Cost: evaluations as `work` tells; a Jacobian costs n Hessian products or n gradients, and an
+    O(n³) LU decomposition; `dopri5` has neither. From SciPy 1.17 on `vode` takes a new Jacobian for
+    each LU decomposition, several times as many as before.
+    """
+
+    kind: ClassVar[str] = "baseline"
+
+    integrator: str
+    _: dataclasses.KW_ONLY
+    rtol: float = 1e-6
+    atol: float = 1e-8
+    max_order: int | None = None
+    method: str = "bdf"
+    jacobian: str | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("integrator", self.integrator, tuple(INTEGRATORS))
+        _one_of("method", self.method, tuple(METHODS))
+        if self.jacobian is not None:
+            _one_of("jacobian", self.jacobian, JACOBIANS)
+        if not (math.isfinite(self.rtol) and self.rtol >= 0):
+            raise ConfigError(f"`rtol` is {self.rtol!r}, but a number of at least 0 was expected")
+        if not (math.isfinite(self.atol) and self.atol > 0):
+            raise ConfigError(f"`atol` is {self.atol!r}, but a number above 0 was expected")
+        if self.integrator == "dopri5" and (self.max_order, self.jacobian) != (None, None):
+            raise ConfigError(
+                "`dopri5` is explicit and of fixed order; leave out `max_order` and `jacobian`"
+            )
+        most = METHODS["adams" if self.integrator == "lsoda" else self.method]
+        if self.max_order is not None and not 1 <= self.max_order <= most:
+            raise ConfigError(
+                f"`max_order` is {self.max_order!r}, but a whole number from 1 to {most} was "
+                "expected"
+            )
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - one class, four
+        """The integrator's name."""
+        return self.integrator
+
+    @property
+    def summary(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
+        """What it is, in a few words."""
+        return f"SciPy's {INTEGRATORS[self.integrator]}"
+
+    @property
+    def needs(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
+        """What it needs of the problem."""
+        return "nothing" if self.integrator == "dopri5" else "n² memory"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the Jacobian is the exact Hessian."""
+        default = "finite-differences" if self.integrator == "zvode" else "exact"
+        return (self.jacobian or default) == "exact"
+
+    def check(self, flow: Flow) -> None:
+        """Refuse matrices that do not fit into memory.
+
+        Raises:
+            ConfigError: The solver's matrices would take more than `MOST_BYTES`.
+        """
+        size = MATRIX_BYTES.get(self.integrator, 0) * flow.size**2
+        if size > MOST_BYTES:
+            raise ConfigError(
+                f"`{self.name}` would take {size / 2**30:.0f} GiB for its matrices of "
+                f"{flow.size} parameters, but at most {MOST_BYTES // 2**30} were expected; use a "
+                "matrix-free method such as `exponential-krylov`, or `dopri5`"
+            )
+
+    def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
+        """Integrate until the recorder or the solver ends the run."""
+        functions = HostFunctions(flow, recorder)
+        slope = Slope(functions, recorder, dtype=flow.spec.dtype)
+        walk = walk_dopri5 if self.integrator == "dopri5" else walk_multistep
+        with _one_at_a_time(self.integrator), _quiet(self.integrator):
+            try:
+                first = slope.at(np.asarray(theta, np.float64))
+                recorder.row(**first._asdict(), work=Work(gradients=1), t=0.0)
+                solver = self.solver(slope, first.theta)
+                last, detail = walk(self.integrator, solver, slope, first, recorder)
+            except RunEnded:
+                _, grad = functions.value_and_grad(slope.accepted)
+                recorder.set_last_grad_norm(float(np.linalg.norm(grad)))
+                raise
+        start_loss = float(recorder.history()["loss"][0])
+        eps = float(np.finfo(flow.spec.dtype).eps)
+        outcome, grad_norm = judge(functions, last.theta, start_loss=start_loss, eps=eps)
+        recorder.set_last_grad_norm(grad_norm)
+        return outcome, detail
+
+    def solver(self, slope: Slope, start: np.ndarray) -> Any:
+        """SciPy's `ode` object, ready at t = 0."""
+        from scipy.integrate import ode
+
+        options: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
+        jacobian: Callable[..., np.ndarray] | None = None
+        if self.integrator == "dopri5":
+            options["nsteps"] = UNLIMITED  # one call makes the whole run
+            options["max_step"] = HORIZON  # left out, SciPy 1.17.0 takes it for 1
+        elif self.integrator == "lsoda":
+            if self.max_order is not None:
+                options["max_order_ns"] = self.max_order
+                options["max_order_s"] = min(self.max_order, METHODS["bdf"])
+        else:
+            options["method"] = self.method
+            options["with_jacobian"] = True
+            options["order"] = self.max_order or METHODS[self.method]
+        if self.integrator != "dopri5":
+            if self.is_exact:
+                jacobian = slope.jacobian
+            elif slope.is_coarse:
+                jacobian = slope.differences
+        solver = ode(slope, jacobian).set_integrator(self.integrator, **options)
+        solver.set_initial_value(start.astype(complex) if self.integrator == "zvode" else start)
+        if self.integrator == "vode" and _scipy_version() >= REWRITTEN:
+            # A negative method flag: keep no copy of the Jacobian. The rewritten VODE (not ZVODE)
+            # goes wrong with its copy: on a linear flow with curvatures from 0.1 to 100 Newton's
+            # iteration fails in half of the steps, and it takes over 20 times more of them.
+            arguments = solver._integrator.call_args  # noqa: SLF001 - SciPy has no option for it
+            arguments[-1] = -abs(arguments[-1])
+        return solver
+
+
+def zvode() -> SciPyODE:
+    """The article's setting: BDF, finite differences, atol 1e-8, rtol 1e-6."""
+    return SciPyODE("zvode")
+
+
+def vode() -> SciPyODE:
+    """BDF with the exact Hessian, atol 1e-8, rtol 1e-6."""
+    return SciPyODE("vode")
+
+
+def lsoda() -> SciPyODE:
+    """LSODA with the exact Hessian, atol 1e-8, rtol 1e-6."""
+    return SciPyODE("lsoda")
+
+
+def dopri5() -> SciPyODE:
+    """Dormand and Prince's explicit formulas, atol 1e-8, rtol 1e-6."""
+    return SciPyODE("dopri5")
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ConfigError(f"`{name}` is {value!r}, but one of {', '.join(known)} was expected")
+
+
+def _scipy_version() -> tuple[int, ...]:
+    import scipy
+
+    return tuple(int(part) for part in scipy.__version__.split(".")[:2])
+
+
+@contextlib.contextmanager
+def _one_at_a_time(integrator: str) -> Iterator[None]:
+    """Refuse a second run beside the first where SciPy keeps the solver's state in globals."""
+    import scipy
+
+    if integrator == "dopri5" or _scipy_version() >= REWRITTEN:
+        yield
+        return
+    if not _one_run.acquire(blocking=False):
+        raise ConfigError(
+            f"`{integrator}` of SciPy {scipy.__version__} can follow one flow at a time, and "
+            "another run is going on; wait for it, or install SciPy 1.17 or later"
+        )
+    try:
+        yield
+    finally:
+        _one_run.release()
+
+
+@contextlib.contextmanager
+def _quiet(integrator: str) -> Iterator[None]:
+    """Without SciPy's warning at the end of a run: its text becomes the solution's detail."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=f"{integrator}: ", category=UserWarning)
+        yield
