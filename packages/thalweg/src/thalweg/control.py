@@ -24,6 +24,7 @@ ACCEPT = 1e-4  # gain above which an attempt is taken
 POOR = 0.25  # gain below which the next step is shorter
 GOOD = 0.75  # gain above which the next step is longer
 FACTOR = 2.0
+VISIBLE = 100  # roundings below which a change of the loss is noise
 H_MAX = 1e20  # beyond it the step is Newton's in any arithmetic
 
 
@@ -41,3 +42,27 @@ def next_h(h: jax.Array, gain: jax.Array) -> jax.Array:
     """
     longer = jnp.minimum(FACTOR * h, H_MAX)
     return jnp.where(gain > GOOD, longer, jnp.where(gain > POOR, h, h / FACTOR))
+
+
+def is_flat(
+    *,
+    loss: jax.Array,
+    start_loss: jax.Array,
+    grad_norm: jax.Array,
+    largest: jax.Array,
+) -> jax.Array:
+    """Whether rounding hides what descent is left: then a run that is stuck has converged.
+
+    So it is where steepest descent, which can gain at most |∇L|² / 2λ, could not change the loss
+    visibly, or where next to nothing is left of a loss that began positive.
+
+    Args:
+        loss: The loss now.
+        start_loss: The loss at the start of the run.
+        grad_norm: |∇L| now.
+        largest: The largest curvature λ known.
+    """
+    eps = jnp.finfo(loss.dtype).eps
+    best = grad_norm**2 / (2 * jnp.maximum(largest, jnp.finfo(loss.dtype).tiny))
+    is_spent = (loss >= 0) & (loss <= (VISIBLE * eps) ** 2 * start_loss)
+    return (grad_norm == 0) | (best <= VISIBLE * eps * jnp.abs(loss)) | is_spent

@@ -45,6 +45,9 @@ class Limits(NamedTuple):
     gradients: Any
 
 
+_UNLIMITED = Limits(steps=1, loss=-np.inf, grad_norm=-1, gradients=2**31 - 1)
+
+
 class Loop(NamedTuple):
     """What is carried from step to step.
 
@@ -169,8 +172,7 @@ class _Run:
         self._flow = flow
         self._recorder = recorder
         real = flow.spec.dtype
-        with recorder.compiling():  # what the method's `init` runs is compiled op by op
-            memory = method.init(flow, jnp.asarray(theta))
+        memory = method.init(flow, jnp.asarray(theta))
         self._loop = jax.tree.map(
             jnp.asarray,
             Loop(
@@ -186,17 +188,17 @@ class _Run:
         )
         stop = recorder.stop
         self._limits = Limits(
-            steps=np.int32(1),
-            loss=real.type(-np.inf if stop.loss is None else stop.loss),
-            grad_norm=real.type(-1 if stop.grad_norm is None else stop.grad_norm),
-            gradients=np.int32(2**30 if stop.gradients is None else min(stop.gradients, 2**30)),
+            steps=1,
+            loss=_UNLIMITED.loss if stop.loss is None else stop.loss,
+            grad_norm=_UNLIMITED.grad_norm if stop.grad_norm is None else stop.grad_norm,
+            gradients=min(_UNLIMITED.gradients, stop.gradients or _UNLIMITED.gradients),
         )
         self._program = compiled(
             flow,
             ("loop", method),
             lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
             self._loop,
-            self._limits,
+            self._cast(self._limits),
             recorder=recorder,
         )
 
@@ -229,14 +231,20 @@ class _Run:
         """One call of the program; returns the steps taken and the attempts made."""
         recorder = self._recorder
         began = recorder.seconds
-        limits = self._limits._replace(steps=np.int32(steps))
-        self._loop, rows, count, grad_norm = self._program(self._flow.data, self._loop, limits)
+        is_first = recorder.rows == 0
+        limits = _UNLIMITED if is_first else self._limits
+        limits = limits._replace(steps=np.int32(steps))
+        loop, rows, count, grad_norm = self._program(
+            self._flow.data, self._loop, self._cast(limits)
+        )
         taken = int(count)
+        if is_first:
+            self._log_start(rows)
+            recorder.check()  # where the start itself meets a criterion, the step is forgotten
+        self._loop = loop
         log = jax.tree.map(lambda column: np.asarray(column)[:taken], rows)
         ended = recorder.seconds
-        if recorder.rows == 0:
-            self._log_start(rows, grad_norm)
-        elif taken or int(self._loop.code) != RUNNING:
+        if not is_first and (taken or int(loop.code) != RUNNING):
             recorder.set_last_grad_norm(float(log.start_grad_norm[0] if taken else grad_norm))
         attempts = np.cumsum(1 + log.rejected)
         if taken:
@@ -255,7 +263,17 @@ class _Run:
             recorder.offer_best(float(self._loop.best_loss), self._loop.best_theta)
         return taken, int(attempts[-1]) if taken else 1
 
-    def _log_start(self, rows: Rows, grad_norm: Any) -> None:
+    def _cast(self, limits: Limits) -> Limits:
+        """The limits in the dtypes that the program was compiled for."""
+        real = self._flow.spec.dtype.type
+        return Limits(
+            np.int32(limits.steps),
+            real(limits.loss),
+            real(limits.grad_norm),
+            np.int32(limits.gradients),
+        )
+
+    def _log_start(self, rows: Rows) -> None:
         """Row 0: loss and slope at the start are what the first step began with."""
         self._recorder.extend(
             {
@@ -263,7 +281,7 @@ class _Run:
                 "h": [np.nan],
                 "seconds": [0.0],
                 "loss": [float(rows.start_loss[0])],
-                "grad_norm": [float(grad_norm)],
+                "grad_norm": [float(rows.start_grad_norm[0])],
                 "rejected": [0],
                 **{name: [0] for name in Work._fields},
             },
@@ -275,11 +293,6 @@ class _Run:
         loop = self._loop._replace(
             code=np.int32(RUNNING), loss=np.asarray(np.inf, self._flow.spec.dtype)
         )
-        limits = Limits(
-            steps=np.int32(1),
-            loss=np.asarray(-np.inf, self._flow.spec.dtype),
-            grad_norm=np.asarray(np.inf, self._flow.spec.dtype),
-            gradients=np.int32(2**31 - 1),
-        )
+        limits = self._cast(_UNLIMITED._replace(grad_norm=np.inf))
         *_, grad_norm = self._program(self._flow.data, loop, limits)
         self._recorder.set_last_grad_norm(float(grad_norm))

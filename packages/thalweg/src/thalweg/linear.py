@@ -120,6 +120,18 @@ class Krylov(NamedTuple):
 
 
 UNUSED = 1e30  # a Ritz value so large that its dimension takes no part
+SPENT = 100  # a new direction of this many roundings is none
+BLOCK = 32  # rows of the basis that are orthogonalised against at a time
+
+
+def _orthogonalised(w: jax.Array, basis: jax.Array, k: jax.Array) -> jax.Array:
+    """`w` without its share of the first k+1 rows of the basis, reading few rows more."""
+
+    def against(rows: int) -> Callable[[jax.Array], jax.Array]:
+        return lambda v: v - (basis[:rows] @ v) @ basis[:rows]
+
+    sizes = [*range(BLOCK, len(basis), BLOCK), len(basis)]
+    return jax.lax.switch(k // BLOCK, [against(size) for size in sizes], w)
 
 
 def lanczos(
@@ -143,7 +155,7 @@ def lanczos(
     eigenproblem at the end.
     """
     n, real = start.size, start.dtype
-    tiny = jnp.finfo(real).tiny
+    tiny, eps = jnp.finfo(real).tiny, jnp.finfo(real).eps
     norm = jnp.linalg.norm(start)
     basis = jnp.zeros((limit + 1, n), real).at[0].set(start / jnp.maximum(norm, tiny))
     empty = jnp.zeros(limit, real)
@@ -151,13 +163,15 @@ def lanczos(
     def extend(carry: tuple) -> tuple:
         basis, alpha, beta, k, state, _ = carry
         w = product(basis[k])
-        share = basis @ w
-        w = w - share @ basis
-        w = w - (basis @ w) @ basis
+        before = jnp.where(k > 0, beta[k - 1], 0)
+        diagonal = jnp.vdot(basis[k], w)
+        w = w - diagonal * basis[k] - before * basis[k - 1]
+        w = _orthogonalised(w, basis, k)
         size = jnp.linalg.norm(w)
-        is_spent = size <= 1e-14 * jnp.linalg.norm(share)  # the space is invariant
+        # The space is invariant once nothing but rounding is left.
+        is_spent = size <= SPENT * eps * (jnp.abs(diagonal) + before)
         basis = basis.at[k + 1].set(jnp.where(is_spent, 0, w / jnp.maximum(size, tiny)))
-        alpha = alpha.at[k].set(share[k])
+        alpha = alpha.at[k].set(diagonal)
         beta = beta.at[k].set(jnp.where(is_spent, 0, size))
         state, done = is_enough(k, alpha, beta, state)
         return basis, alpha, beta, k + 1, state, done | is_spent | ~jnp.isfinite(size)

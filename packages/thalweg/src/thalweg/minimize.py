@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from thalweg.diagnose import explain_start, refuse_unreachable
@@ -68,6 +69,15 @@ def minimize(
         raise ConfigError(
             f"`problem` is of type {type(problem).__name__}, but a LeastSquares, Composite or "
             "Scalar was expected"
+        )
+    if not isinstance(stop, (Stop, NoneType)):
+        raise ConfigError(
+            f"`stop` is of type {type(stop).__name__}, but a Stop was expected, such as "
+            "`tw.Stop(seconds=10)`"
+        )
+    if callback is not None and not callable(callback):
+        raise ConfigError(
+            f"`callback` is of type {type(callback).__name__}, but a function was expected"
         )
     if memory <= 0:
         raise ConfigError(f"`memory` is {memory}, but a number of bytes above 0 was expected")

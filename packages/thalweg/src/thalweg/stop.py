@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
 
 from thalweg.errors import ConfigError
 
@@ -12,10 +13,10 @@ DEFAULT_SECONDS = 60.0  # a call without any criterion still comes back
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stop:
-    """Targets and budgets; whichever is met first ends the run. None means no limit.
+    """Targets and budgets; whichever is met first ends the run.
 
-    A run also ends by itself where no further descent is possible in floating point. If nothing
-    at all is set, the run ends after 60 seconds at the latest.
+    None and infinity mean no limit. A run also ends by itself where no further descent is possible
+    in floating point. If nothing at all is set, it ends after 60 seconds at the latest.
 
     Attributes:
         loss: The run has reached its target once the loss is at or below this. Positive or 0.
@@ -25,7 +26,7 @@ class Stop:
         gradients: Gradient evaluations (for methods that take Jacobians, each counts as one).
 
     Raises:
-        ConfigError: A value is negative, NaN or not a number.
+        ConfigError: A value is negative, NaN, not a number, or a count that is not whole.
     """
 
     loss: float | None = None
@@ -39,14 +40,16 @@ class Stop:
             value = getattr(self, field.name)
             if value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-                raise ConfigError(
-                    f"`Stop({field.name}=...)` is {value!r}, but a number or None was expected"
-                )
+            call = f"`Stop({field.name}=...)`"
+            is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+            if not is_number or math.isnan(value):
+                raise ConfigError(f"{call} is {value!r}, but a number or None was expected")
             if value < 0:
-                raise ConfigError(
-                    f"`Stop({field.name}=...)` is {value}, but a number of at least 0 was expected"
-                )
+                raise ConfigError(f"{call} is {value}, but a number of at least 0 was expected")
+            if math.isinf(value):
+                object.__setattr__(self, field.name, None)  # no limit
+            elif field.name in ("steps", "gradients") and float(value) % 1:
+                raise ConfigError(f"{call} is {value}, but a whole number was expected")
 
     @property
     def is_open(self) -> bool:

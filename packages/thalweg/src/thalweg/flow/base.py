@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from thalweg.flow.chunks import bytes_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,6 +64,12 @@ class Flow(abc.ABC):
     def size(self) -> int:
         """The number n of parameters."""
         return self.spec.size
+
+    @property
+    def pass_bytes(self) -> int:
+        """Bytes of all intermediate values of one evaluation of the loss."""
+        theta = jax.ShapeDtypeStruct((self.size,), self.spec.dtype)
+        return bytes_of(self.loss, self.data, theta)
 
     @abc.abstractmethod
     def loss(self, data: Any, theta: jax.Array) -> jax.Array:

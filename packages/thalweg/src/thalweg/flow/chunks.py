@@ -80,7 +80,7 @@ def sum_chunks(function: Callable[[Any, jax.Array], Any], data: Chunked) -> Any:
     return jax.lax.scan(add, zeros, tuple(data))[0]
 
 
-def bytes_per_example(function: Callable[..., Any], *arguments: Any) -> int:
+def bytes_of(function: Callable[..., Any], *arguments: Any) -> int:
     """An upper bound on the bytes of all intermediate values of one call of `function`.
 
     Counts every value that appears in its jaxpr, those of loops times their lengths. This is what

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.errors import ConfigError
 from thalweg.flow.base import Flow, Linearisation, linearised_gradient
-from thalweg.flow.chunks import bytes_per_example, lay_out, sum_chunks
-from thalweg.flow.terms import LIVE_COPIES, check_output, derivative_along, flat
+from thalweg.flow.chunks import bytes_of, lay_out, sum_chunks
+from thalweg.flow.terms import LIVE_COPIES, check_output, check_scalar, derivative_along, flat
 
 if TYPE_CHECKING:
     from thalweg.params import ParamSpec
@@ -39,15 +38,10 @@ class CompositeFlow(Flow):
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         x, y = shapes
         self.output_size = check_output(
-            jax.eval_shape(self._outputs, theta, x), spec, name="outputs"
+            jax.eval_shape(lambda *at: flat(self._outputs(*at)), theta, x), spec, name="outputs"
         )
-        loss_shape = jax.eval_shape(self._one, theta, x, y)
-        if loss_shape.shape != ():
-            raise ConfigError(
-                f"`loss` returns shape {loss_shape.shape} for one example, but a scalar was "
-                "expected; sum over the outputs"
-            )
-        need = LIVE_COPIES * bytes_per_example(self._one, theta, x, y)
+        check_scalar(jax.eval_shape(self._one, theta, x, y), spec, name="loss")
+        need = LIVE_COPIES * bytes_of(self._one, theta, x, y)
         self.length = jax.tree.leaves(problem.data)[0].shape[0]
         length = max(1, min(self.length, memory // max(need, 1)))
         examples = lay_out(problem.data, weight=1 / self.length, length=length, dtype=spec.dtype)
@@ -57,6 +51,11 @@ class CompositeFlow(Flow):
     def is_one_chunk(self) -> bool:
         """Whether the data are computed in one chunk."""
         return self.data[0].scale.shape[0] == 1
+
+    @property
+    def matrix_sizes(self) -> tuple[int, int]:
+        """N and the number of rows of the outputs' Jacobian."""
+        return self.size, self.length * self.output_size
 
     def _outputs(self, theta: jax.Array, x: Any) -> jax.Array:
         return self._problem.outputs(self.spec.unravel(theta), x)

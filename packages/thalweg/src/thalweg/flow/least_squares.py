@@ -41,6 +41,11 @@ class LeastSquaresFlow(Flow):
         """Whether no block is computed in more than one chunk."""
         return all(term.is_one_chunk(part) for term, part in self._pairs(self.data))
 
+    @property
+    def matrix_sizes(self) -> tuple[int, int]:
+        """The smaller and the larger of n and m: the shape of the matrices a step works on."""
+        return min(self.size, self.residual_count), max(self.size, self.residual_count)
+
     def _pairs(self, data: Any) -> list[tuple[AbstractTerm, Any]]:
         return list(zip(self._terms, data, strict=True))
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import jax
 
-from thalweg.errors import ConfigError
 from thalweg.flow.base import Flow, Linearisation, linearised_gradient
+from thalweg.flow.terms import check_scalar
 
 if TYPE_CHECKING:
     from thalweg.params import ParamSpec
@@ -23,10 +23,7 @@ class ScalarFlow(Flow):
         self.spec = spec
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         shape = jax.eval_shape(lambda at: self._loss(spec.unravel(at)), theta)
-        if getattr(shape, "shape", None) != ():
-            raise ConfigError(
-                f"`loss` returns shape {getattr(shape, 'shape', shape)}, but a scalar was expected"
-            )
+        check_scalar(shape, spec, name="loss")
         super().__init__(spec, ())
 
     def loss(self, data: Any, theta: jax.Array) -> jax.Array:

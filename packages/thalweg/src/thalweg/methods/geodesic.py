@@ -28,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import is_descent, next_h
+from thalweg.control import is_descent, is_flat, next_h
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
 from thalweg.linearised import System, krylov_system, parameter_system, residual_system, unit_metric
@@ -43,8 +43,10 @@ from thalweg.methods.base import (
 )
 
 SHRINK_SECOND = 0.1875  # |c₂| <= this |c₁|: Transtrum & Sethna's 2|a| <= 0.75 |d| with c₂ = a/2
-SHRINK_THIRD = 0.375  # |c₃| <= this |c₂|
+SHRINK = 0.375  # |c_k| <= this |c_(k-1)| from the third on
 MOST_REJECTIONS = 60  # halvings after which no step is too long for any reason but rounding
+SERIES = 3  # Taylor coefficients of a step
+FLOPS_A_BYTE = 10  # of a matrix product in the time that a pass over the data moves a byte
 POOR_STEPS = 20  # steps in a row that rounding, not the model, decided
 
 
@@ -139,6 +141,18 @@ class ImplicitGeodesic(AbstractJitMethod):
             small, order = "parameters", flow.size
         return small if order <= self.dense_limit else "krylov"
 
+    def coefficients(self, flow: Any) -> int:
+        """How many Taylor coefficients a step has: 4 where they cost next to nothing, else 3.
+
+        The fourth costs about 16 passes over the data. They cost next to nothing where a small
+        network meets large matrices.
+        """
+        if self.space(flow) == "krylov":
+            return SERIES
+        small, large = flow.matrix_sizes
+        factoring = 2 * small**2 * large + small**3 / 3
+        return SERIES + 1 if factoring >= FLOPS_A_BYTE * 16 * flow.pass_bytes else SERIES
+
     def init(self, flow: Flow, theta: jax.Array) -> Memory:
         """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""
         del flow
@@ -157,26 +171,29 @@ class ImplicitGeodesic(AbstractJitMethod):
         """
         build = residual_system if self.space(flow) == "residuals" else parameter_system
         system = build(flow, data, theta, jnp.zeros_like(theta), unit_metric)
-        return theta + _curve(system, h)[0]
+        return theta + _curve(system, h, SERIES)[0]
 
     def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
         """Linearise once, then attempt until a step lowers the loss."""
         system = self._linearise(flow, data, theta, memory)
+        order = self.coefficients(flow)
         real = theta.dtype
         eps = float(jnp.finfo(real).eps)
         start_loss = jnp.where(jnp.isnan(memory.start_loss), system.loss, memory.start_loss)
         grad_norm = jnp.linalg.norm(system.grad)
-        is_flat = self._is_flat(system, start_loss, eps)
+        flat = is_flat(
+            loss=system.loss, start_loss=start_loss, grad_norm=grad_norm, largest=system.largest
+        )
 
         def attempt(last: Attempt) -> Attempt:
             h = last.next_h
-            displacement, predicted = _curve(system, h)
+            displacement, predicted = _curve(system, h, order)
             trial = theta + displacement
             loss = flow.loss(data, trial)
             gain = (system.loss - loss) / predicted
             is_lost = (predicted <= eps * system.loss) | (last.rejected >= MOST_REJECTIONS)
             code = jnp.where(
-                is_descent(gain) | ~is_lost, RUNNING, jnp.where(is_flat, CONVERGED, STALLED)
+                is_descent(gain) | ~is_lost, RUNNING, jnp.where(flat, CONVERGED, STALLED)
             )
             return Attempt(
                 theta=trial,
@@ -206,7 +223,7 @@ class ImplicitGeodesic(AbstractJitMethod):
         is_poor = (last.rejected > 2) & ~((last.gain > 0.25) & (last.gain < 4))  # noqa: PLR2004
         poor_steps = jnp.where(is_poor, memory.poor_steps + 1, 0)
         is_worn_out = is_taken & (poor_steps >= POOR_STEPS)
-        code = jnp.where(is_worn_out, jnp.where(is_flat, CONVERGED, STALLED), last.code)
+        code = jnp.where(is_worn_out, jnp.where(flat, CONVERGED, STALLED), last.code)
         attempts = last.rejected + jnp.where(is_taken, 1, 0)
         return StepResult(
             theta=jnp.where(is_taken, last.theta, theta),
@@ -217,7 +234,7 @@ class ImplicitGeodesic(AbstractJitMethod):
             rejected=last.rejected,
             work=no_work(
                 gradients=1,
-                hessian_products=system.products + 2 * attempts,
+                hessian_products=system.products + (order - 1) * attempts,
                 jacobians=system.jacobians,
                 factorizations=attempts if system.factors else 0,
                 rejected_steps=last.rejected,
@@ -245,34 +262,29 @@ class ImplicitGeodesic(AbstractJitMethod):
             case _:
                 return parameter_system(flow, data, theta, memory.columns)
 
-    @staticmethod
-    def _is_flat(system: System, start_loss: jax.Array, eps: float) -> jax.Array:
-        """Whether no step along -∇L could lower the loss visibly, or no loss is left.
 
-        The best that steepest descent can do is |∇L|² / 2λ, with λ the largest curvature.
-        """
-        best = jnp.vdot(system.grad, system.grad) / (2 * jnp.maximum(system.largest, 1e-300))
-        return (best <= 100 * eps * system.loss) | (system.loss <= (100 * eps) ** 2 * start_loss)
-
-
-def _curve(system: System, h: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The displacement c₁ + c₂ + c₃ of a step, and the decrease of the loss that c₁ predicts."""
+def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Array]:
+    """The displacement c₁ + … + c_order of a step, and the decrease that c₁ alone predicts."""
     solve = system.at(h)
     first = solve(system.force(()))
-    weighted = system.metric * first
 
     def size(v: jax.Array) -> jax.Array:
         return jnp.sqrt(jnp.vdot(v, system.metric * v))
 
-    second = solve(system.force((first,))) / math.factorial(2)
+    def bend(coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        """The sum of the coefficients from here on; 0 from the first one that does not shrink."""
+        k = len(coefficients) + 1
+        if k > order:
+            return jnp.zeros_like(first)
+        new = solve(system.force(coefficients)) / math.factorial(k)
+        limit = SHRINK_SECOND if k == 2 else SHRINK  # noqa: PLR2004 - the second coefficient
+        return jax.lax.cond(
+            size(new) <= limit * size(coefficients[-1]),
+            lambda: new + bend((*coefficients, new)),
+            lambda: jnp.zeros_like(first),
+        )
 
-    def with_third(_: None) -> jax.Array:
-        third = solve(system.force((first, second))) / math.factorial(3)
-        shrinks = size(third) <= SHRINK_THIRD * size(second)
-        return second + jnp.where(shrinks, third, 0)
-
-    shrinks = size(second) <= SHRINK_SECOND * size(first)
-    bend = jax.lax.cond(shrinks, with_third, lambda _: jnp.zeros_like(first), None)
     # -(g·c + ½ c·Cc) with Cc = -g - Mc/h: two terms of one sign, so nothing cancels.
-    predicted = 0.5 * (jnp.vdot(weighted, first) / h - jnp.vdot(system.grad, first))
-    return first + bend, predicted
+    forced = jnp.vdot(system.grad, first)
+    predicted = 0.5 * (jnp.vdot(first, system.metric * first) / h - forced)
+    return first + bend((first,)), predicted

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import FACTOR, GOOD, H_MAX, POOR, is_descent
+from thalweg.control import FACTOR, GOOD, H_MAX, POOR, is_descent, is_flat
 from thalweg.errors import ConfigError
 from thalweg.linear import Krylov, forcing_test, lanczos
 from thalweg.methods.base import (
@@ -53,9 +53,15 @@ def phi_1(z: jax.Array) -> jax.Array:
 
 
 class Memory(NamedTuple):
-    """What is carried from step to step: the step size to try first."""
+    """What is carried from step to step.
+
+    Attributes:
+        h: The step size to try first.
+        start_loss: The loss at the start of the run; NaN before it is known.
+    """
 
     h: jax.Array
+    start_loss: jax.Array
 
 
 @final
@@ -98,7 +104,7 @@ class ExponentialKrylov(AbstractJitMethod):
     def init(self, flow: Flow, theta: jax.Array) -> Memory:
         """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""
         del flow
-        return Memory(jnp.ones((), theta.dtype))
+        return Memory(jnp.ones((), theta.dtype), jnp.asarray(jnp.nan, theta.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One step of the given size, without control of any kind; shape `(n,)`."""
@@ -107,19 +113,21 @@ class ExponentialKrylov(AbstractJitMethod):
 
     def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
         """Build the space, shorten the step until the loss falls, stretch it while it falls."""
-        real = theta.dtype
         slope = flow.hessian(data, theta)
         space = self._space(slope.product, slope.grad, memory.h)
         short = _shorten(flow, data, theta, slope.loss, space, memory.h)
         is_finite = jnp.isfinite(slope.loss) & jnp.isfinite(space.norm)
         is_taken = is_descent(short.gain) & is_finite
         long = _stretch(flow, data, theta, short, is_taken)
-        eps = jnp.finfo(real).eps
+        start_loss = jnp.where(jnp.isnan(memory.start_loss), slope.loss, memory.start_loss)
         used = jnp.arange(len(space.values)) < space.used
         largest = jnp.max(jnp.where(used, jnp.abs(space.values), 0))
-        is_flat = space.norm**2 <= 200 * eps * jnp.abs(slope.loss) * largest
-        failed = jnp.where(is_flat | (space.norm == 0), CONVERGED, STALLED)
+        flat = is_flat(
+            loss=slope.loss, start_loss=start_loss, grad_norm=space.norm, largest=largest
+        )
+        failed = jnp.where(flat, CONVERGED, STALLED)
         code = jnp.where(is_finite, jnp.where(is_taken, RUNNING, failed), DIVERGED)
+        rejected = jnp.maximum(short.rejected - jnp.where(is_taken, 0, -1), 0)
         # A stretched step was too short by that factor; a poor one was too long.
         stretched = short.h * long.stretch
         h = jnp.where(
@@ -137,16 +145,16 @@ class ExponentialKrylov(AbstractJitMethod):
             start_loss=slope.loss,
             grad_norm=space.norm,
             h=jnp.where(is_taken, stretched, 0),
-            rejected=short.rejected,
+            rejected=rejected,
             work=no_work(
                 gradients=1,
                 hessian_products=space.used,
                 linear_iterations=space.used,
-                rejected_steps=short.rejected,
+                rejected_steps=rejected,
                 losses=short.rejected + 1 + long.losses,
             ),
             code=code.astype(jnp.int32),
-            memory=Memory(jnp.minimum(h, H_MAX)),
+            memory=Memory(jnp.minimum(h, H_MAX), start_loss),
         )
 
     def _space(
@@ -225,7 +233,7 @@ def _stretch(flow: Any, data: Any, theta: jax.Array, short: Short, is_taken: jax
         stretch = 2 * best.stretch
         trial = theta + stretch * short.displacement
         loss = flow.loss(data, trial)
-        falls = loss < best.loss
+        falls = (loss < best.loss) & jnp.isfinite(loss)
         new = Long(trial, loss, stretch, best.losses)
         kept = jax.tree.map(lambda a, b: jnp.where(falls, a, b), new, best)
         return kept._replace(losses=best.losses + 1), falls
