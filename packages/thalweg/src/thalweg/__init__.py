@@ -5,9 +5,37 @@
 One unit of t is one step of gradient descent at learning rate 1.
 """
 
+from thalweg.errors import ThalwegError
+from thalweg.methods import methods
+from thalweg.methods.geodesic import ImplicitGeodesic
+from thalweg.methods.krylov import ExponentialKrylov
+from thalweg.methods.optax_methods import Optax
+from thalweg.methods.scipy_least_squares import SciPyLeastSquares
+from thalweg.methods.scipy_minimize import BFGS, LBFGS
+from thalweg.methods.scipy_ode import SciPyODE
 from thalweg.minimize import minimize
 from thalweg.problem import Composite, LeastSquares, Scalar
 from thalweg.solution import Outcome, Solution, Work
 from thalweg.stop import Stop
 
-__all__ = ["Composite", "LeastSquares", "Outcome", "Scalar", "Solution", "Stop", "Work", "minimize"]
+__version__ = "0.1.0"
+
+__all__ = [
+    "BFGS",
+    "LBFGS",
+    "Composite",
+    "ExponentialKrylov",
+    "ImplicitGeodesic",
+    "LeastSquares",
+    "Optax",
+    "Outcome",
+    "Scalar",
+    "SciPyLeastSquares",
+    "SciPyODE",
+    "Solution",
+    "Stop",
+    "ThalwegError",
+    "Work",
+    "methods",
+    "minimize",
+]

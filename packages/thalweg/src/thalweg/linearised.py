@@ -101,7 +101,7 @@ def parameter_system(
         loss, grad, curvature = flow.dense_gauss_newton(data, theta)
         force = _pulled_force(flow, data, theta, grad)
         return _dense_system(loss, grad, curvature, columns, force, metric_of)
-    if not flow.is_one_chunk:
+    if not flow.keeps_jacobian:
         r, grad, curvature = flow.normal_equations(data, theta)
         force = _pulled_force(flow, data, theta, grad)
         return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, force, metric_of)

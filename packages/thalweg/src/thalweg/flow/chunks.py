@@ -80,7 +80,34 @@ def sum_chunks(function: Callable[[Any, jax.Array], Any], data: Chunked) -> Any:
     return jax.lax.scan(add, zeros, tuple(data))[0]
 
 
-def bytes_of(function: Callable[..., Any], *arguments: Any) -> int:
+def finer(data: Chunked, rows: int) -> Chunked:
+    """The same examples in chunks of `rows`, which divides the length of the chunks."""
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, rows, *leaf.shape[2:]), data)
+
+
+def chunk_lengths(
+    count: int, *, memory: int, product_bytes: int, jacobian_bytes: int
+) -> tuple[int, int]:
+    """How many examples to compute at a time: for products, and for rows of a Jacobian.
+
+    Args:
+        count: The number of examples.
+        memory: The budget in bytes.
+        product_bytes: What a curvature product holds for one example.
+        jacobian_bytes: What the Jacobian holds for one example, beyond that.
+
+    Returns:
+        The length of a chunk, and the number of rows, which divides it.
+    """
+    length = max(1, min(count, memory // max(product_bytes, 1)))
+    rows = max(1, min(length, memory // max(product_bytes + jacobian_bytes, 1)))
+    if rows == length:
+        return length, rows
+    pieces = math.ceil(count / rows) if length == count else length // rows
+    return pieces * rows, rows
+
+
+def bytes_of(function: Callable[..., Any], *arguments: Any, shared: int = 0) -> int:
     """An upper bound on the bytes of all intermediate values of one call of `function`.
 
     Counts every value that appears in its jaxpr, those of loops times their lengths. This is what
@@ -89,15 +116,25 @@ def bytes_of(function: Callable[..., Any], *arguments: Any) -> int:
     Args:
         function: A function of arrays.
         *arguments: Arrays or shapes, as for `jax.eval_shape`.
+        shared: How many of the first arguments are arrays that all examples share. What is
+            computed of them alone is not counted: under `vmap` it is there once.
     """
-    return _jaxpr_bytes(jax.make_jaxpr(function)(*arguments).jaxpr)
+    jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
+    return _jaxpr_bytes(jaxpr, own=set(jaxpr.invars[shared:]))
 
 
-def _jaxpr_bytes(jaxpr: Any) -> int:
-    total = 0
+def _jaxpr_bytes(jaxpr: Any, own: set[Any]) -> int:
+    """Bytes of what depends on the variables in `own`."""
+    total, own = 0, set(own)
     for equation in jaxpr.eqns:
-        inner = sum(_jaxpr_bytes(sub) for sub in jax.extend.core.jaxprs_in_params(equation.params))
-        total += inner * int(equation.params.get("length", 1))
+        # Literals are not hashable and depend on nothing.
+        inputs = [v for v in equation.invars if isinstance(v, jax.extend.core.Var)]
+        if own.isdisjoint(inputs):
+            continue
+        own.update(equation.outvars)
+        for inner in jax.extend.core.jaxprs_in_params(equation.params):
+            times = int(equation.params.get("length", 1))
+            total += times * _jaxpr_bytes(inner, own=set(inner.invars))
         for variable in equation.outvars:
             shape = getattr(variable.aval, "shape", ())
             itemsize = getattr(getattr(variable.aval, "dtype", None), "itemsize", 8)

@@ -14,12 +14,14 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow.base import Flow, Linearisation, linearised_gradient
-from thalweg.flow.chunks import bytes_of, lay_out, sum_chunks
+from thalweg.flow.chunks import bytes_of, chunk_lengths, finer, lay_out, sum_chunks
 from thalweg.flow.terms import LIVE_COPIES, check_output, check_scalar, derivative_along, flat
 
 if TYPE_CHECKING:
     from thalweg.params import ParamSpec
     from thalweg.problem import Composite
+
+MATRIX_COPIES = 4  # of an example's rows of the Jacobian: J, ∇²ℓJ, and both as they are made
 
 
 @final
@@ -41,9 +43,13 @@ class CompositeFlow(Flow):
             jax.eval_shape(lambda *at: flat(self._outputs(*at)), theta, x), spec, name="outputs"
         )
         check_scalar(jax.eval_shape(self._one, theta, x, y), spec, name="loss")
-        need = LIVE_COPIES * bytes_of(self._one, theta, x, y)
         self.length = jax.tree.leaves(problem.data)[0].shape[0]
-        length = max(1, min(self.length, memory // max(need, 1)))
+        length, self._rows = chunk_lengths(
+            self.length,
+            memory=memory,
+            product_bytes=LIVE_COPIES * bytes_of(self._one, theta, x, y, shared=1),
+            jacobian_bytes=MATRIX_COPIES * self.output_size * spec.size * spec.dtype.itemsize,
+        )
         examples = lay_out(problem.data, weight=1 / self.length, length=length, dtype=spec.dtype)
         super().__init__(spec, (examples, jnp.asarray(problem.l2, spec.dtype)))
 
@@ -146,7 +152,7 @@ class CompositeFlow(Flow):
             right = (scale * scale)[:, None, None] * right
             return left.reshape(-1, self.size).T @ right.reshape(-1, self.size)
 
-        matrix = sum_chunks(chunk_matrix, examples)
+        matrix = sum_chunks(chunk_matrix, finer(examples, self._rows))
         return loss, grad, matrix + l2 * jnp.eye(self.size, dtype=theta.dtype)
 
     def pull_curve(

@@ -42,6 +42,11 @@ class LeastSquaresFlow(Flow):
         return all(term.is_one_chunk(part) for term, part in self._pairs(self.data))
 
     @property
+    def keeps_jacobian(self) -> bool:
+        """Whether the whole Jacobian fits the budget."""
+        return all(term.keeps_jacobian(part) for term, part in self._pairs(self.data))
+
+    @property
     def matrix_sizes(self) -> tuple[int, int]:
         """The smaller and the larger of n and m: the shape of the matrices a step works on."""
         return min(self.size, self.residual_count), max(self.size, self.residual_count)

@@ -13,7 +13,15 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
-from thalweg.flow.chunks import Chunked, bytes_of, lay_out, map_chunks, sum_chunks
+from thalweg.flow.chunks import (
+    Chunked,
+    bytes_of,
+    chunk_lengths,
+    finer,
+    lay_out,
+    map_chunks,
+    sum_chunks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +83,10 @@ class AbstractTerm(abc.ABC):
         """Whether the part is computed at once."""
 
     @abc.abstractmethod
+    def keeps_jacobian(self, part: Any) -> bool:
+        """Whether the part's whole Jacobian fits the budget."""
+
+    @abc.abstractmethod
     def residuals(self, part: Any, theta: jax.Array) -> jax.Array:
         """R of shape `(m,)`."""
 
@@ -123,15 +135,21 @@ class ExampleTerm(AbstractTerm):
         )
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         width = check_output(jax.eval_shape(self._one, theta, *shapes), spec, name="residual")
-        need = LIVE_COPIES * bytes_of(self._one, theta, *shapes)
-        need += 2 * width * spec.size * spec.dtype.itemsize
-        length = max(1, min(block.length, memory // max(need, 1)))
+        length, self._rows = chunk_lengths(
+            block.length,
+            memory=memory,
+            product_bytes=LIVE_COPIES * bytes_of(self._one, theta, *shapes, shared=1),
+            jacobian_bytes=2 * width * spec.size * spec.dtype.itemsize,
+        )
         return lay_out(
             block.data, weight=block.weight / block.length, length=length, dtype=spec.dtype
         )
 
     def is_one_chunk(self, part: Chunked) -> bool:
         return part.scale.shape[0] == 1
+
+    def keeps_jacobian(self, part: Chunked) -> bool:
+        return part.scale.shape == (1, self._rows)
 
     def _one(self, theta: jax.Array, *example: Any) -> jax.Array:
         return flat(self._function(self._spec.unravel(theta), *example))
@@ -167,7 +185,8 @@ class ExampleTerm(AbstractTerm):
         return (scale[:, None] * r).reshape(-1), scaled.reshape(-1, spec.size)
 
     def jacobian(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return map_chunks(lambda *chunk: self._chunk_jacobian(theta, *chunk), part)
+        pieces = finer(part, self._rows)
+        return map_chunks(lambda *chunk: self._chunk_jacobian(theta, *chunk), pieces)
 
     def normal_equations(
         self, part: Chunked, theta: jax.Array
@@ -176,7 +195,7 @@ class ExampleTerm(AbstractTerm):
             r, jacobian = self._chunk_jacobian(theta, examples, scale)
             return jacobian.T @ r, jacobian.T @ jacobian
 
-        return (self.residuals(part, theta), *sum_chunks(products, part))
+        return (self.residuals(part, theta), *sum_chunks(products, finer(part, self._rows)))
 
     def along(
         self, part: Chunked, theta: jax.Array, coefficients: tuple[jax.Array, ...]
@@ -233,6 +252,10 @@ class WholeTerm(AbstractTerm):
         return jnp.sqrt(jnp.asarray(block.weight, self._spec.dtype))
 
     def is_one_chunk(self, part: jax.Array) -> bool:
+        del part
+        return True
+
+    def keeps_jacobian(self, part: jax.Array) -> bool:
         del part
         return True
 

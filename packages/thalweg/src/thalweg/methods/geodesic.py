@@ -137,6 +137,8 @@ class ImplicitGeodesic(AbstractJitMethod):
         if isinstance(flow, LeastSquaresFlow):
             small = "parameters" if flow.size <= flow.residual_count else "residuals"
             order = min(flow.size, flow.residual_count)
+            if small == "residuals" and not flow.keeps_jacobian:
+                return "krylov"
         else:
             small, order = "parameters", flow.size
         return small if order <= self.dense_limit else "krylov"
