@@ -34,11 +34,10 @@ FLAGS = (
 )
 # Puts the two ends of the pipe where Chromium looks for them, then becomes Chromium.
 LAUNCH = """
-import os, sys
-read, write = int(sys.argv[1]), int(sys.argv[2])
-spare = [os.dup(read), os.dup(write)]  # neither may be overwritten before it is moved
-os.dup2(os.dup(spare[0]), 3)
-os.dup2(spare[1], 4)
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(end), fcntl.F_DUPFD, 10) for end in sys.argv[1:3]]  # out of the way first
+os.dup2(ends[0], 3)
+os.dup2(ends[1], 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
 PATIENCE = 60.0  # seconds for an answer: a busy machine starts Chromium slowly

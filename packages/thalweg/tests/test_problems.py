@@ -10,13 +10,6 @@ from thalweg.errors import ConfigError
 from thalweg.problems import bessel, digits, poisson
 
 
-@pytest.fixture(autouse=True)
-def float64():
-    """The problems are posed in float64."""
-    with jax.enable_x64():
-        yield
-
-
 @pytest.mark.parametrize("name", problems.NAMES)
 def test_a_problem_states_its_true_size(name: str):
     """`size` counts the weights of the start, and equal seeds give equal starts."""

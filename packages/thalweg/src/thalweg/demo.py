@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import importlib
 import json
 import os
 import tempfile
@@ -28,7 +29,7 @@ from thalweg.solution import Outcome
 from thalweg.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from thalweg.methods.base import AbstractMethod
     from thalweg.problems import TrainingProblem
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 METHODS = ("auto", "l-bfgs", "adam", "gradient-descent", "zvode")
 SECONDS = {"digits": 1.5, "poisson": 2.0, "bessel": 2.0}  # a run, without compilation
 SEED = 0
+# Imported before the first run: the first method to use one must not pay for it out of its budget.
+PRELOADED = ("optax", "scipy.integrate", "scipy.optimize")
 REPORT_FILE, RUNS_FILE = "report.html", "runs.json"
 TITLE = "Training neural networks along the valley floor"
 
@@ -120,30 +123,34 @@ def run_demo(
         ConfigError: Nothing can be written to `folder`.
     """
     began, clock = dt.datetime.now().astimezone(), time.monotonic()
-    with _writable(folder):
-        sections: list[Section] = []
-        was_interrupted = False
-        try:
-            for name in names:
-                task = problems.load(name)
-                on_start(task)
-                section, was_interrupted = _section(task, seconds=seconds, progress=progress)
-                if section.records:
-                    sections.append(section)
-                    on_section(section)
-                if was_interrupted:
-                    break
-        except KeyboardInterrupt:
-            was_interrupted = True
-        result = DemoResult(
-            machine=this_machine(),
-            sections=tuple(sections),
-            was_interrupted=was_interrupted,
-            folder=folder if sections else None,
-            seconds=time.monotonic() - clock,
-        )
-        if sections:
-            _write(folder, result, began)
+    made = _make_writable(folder)
+    for library in PRELOADED:
+        importlib.import_module(library)
+    sections: list[Section] = []
+    was_interrupted = False
+    try:
+        for name in names:
+            task = problems.load(name)
+            on_start(task)
+            section, was_interrupted = _section(task, seconds=seconds, progress=progress)
+            if section.records:
+                sections.append(section)
+                on_section(section)
+            if was_interrupted:
+                break
+    except KeyboardInterrupt:
+        was_interrupted = True
+    result = DemoResult(
+        machine=this_machine(),
+        sections=tuple(sections),
+        was_interrupted=was_interrupted,
+        folder=folder if sections else None,
+        seconds=time.monotonic() - clock,
+    )
+    if sections:
+        write(folder, result, began)
+    else:
+        _remove(made)
     return result
 
 
@@ -201,35 +208,52 @@ def _configured(name: str, task: TrainingProblem) -> tuple[str | AbstractMethod,
 # ------------------------------------------------------------------------------------- the files
 
 
-@contextlib.contextmanager
-def _writable(folder: Path) -> Iterator[None]:
-    """Make a folder and see that it can be written to; leave no empty folder of ours behind.
+def _make_writable(folder: Path) -> list[Path]:
+    """Make a folder where there is none, and see that it can be written to.
+
+    Returns:
+        The folders that were made, innermost first.
 
     Raises:
-        ConfigError: It cannot be made or written to, now or at the end.
+        ConfigError: It cannot be made or written to; then nothing was made.
     """
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        yield
     except OSError as error:
-        if error.filename is None and error.strerror is None:
-            raise  # not about a file
-        reason = error.strerror or str(error)
-        raise ConfigError(
-            f"the report cannot be written to `{folder}` ({reason[:1].lower()}{reason[1:]}); name "
-            "a folder that can be written to by `--out`"
-        ) from error
-    finally:
-        for path in made:
-            with contextlib.suppress(OSError):  # it holds a report, as it should
-                path.rmdir()
+        _remove(made)
+        raise _cannot_write(folder, error) from error
+    return made
 
 
-def _write(folder: Path, result: DemoResult, began: dt.datetime) -> None:
-    """Write the records and the page, each whole or not at all."""
+def _remove(made: Sequence[Path]) -> None:
+    """Remove folders that were made and are empty, innermost first."""
+    for path in made:
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
+def _cannot_write(folder: Path, error: OSError) -> ConfigError:
+    reason = error.strerror or str(error)
+    return ConfigError(
+        f"the report cannot be written to `{folder}` ({reason[:1].lower()}{reason[1:]}); name a "
+        "folder that can be written to by `--out`"
+    )
+
+
+def write(folder: Path, result: DemoResult, began: dt.datetime) -> None:
+    """Write the records and the page, each whole or not at all.
+
+    Args:
+        folder: Where; it must exist.
+        result: What ran.
+        began: When it began.
+
+    Raises:
+        ConfigError: The folder cannot be written to any more.
+    """
     note = ""
     if result.was_interrupted:
         note = "The demo was interrupted: this page shows only the runs that were finished."
@@ -249,8 +273,11 @@ def _write(folder: Path, result: DemoResult, began: dt.datetime) -> None:
         "was_interrupted": result.was_interrupted,
         "runs": [record.as_json() for section in result.sections for record in section.records],
     }
-    _replace(folder / RUNS_FILE, json.dumps(json_values(runs), indent=1))
-    _replace(folder / REPORT_FILE, page)
+    try:
+        _replace(folder / RUNS_FILE, json.dumps(json_values(runs), indent=1))
+        _replace(folder / REPORT_FILE, page)
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
 
 
 def _replace(path: Path, text: str) -> None:

@@ -97,7 +97,8 @@ def record_of(
     targets: tuple[float, ...],
     measure: float,
 ) -> RunRecord:
-    """The record of a solution whose history has at least one row."""
+    """The record of a solution, with what it does not know itself."""
+    history = solution.history
     return RunRecord(
         problem=problem,
         method=method,
@@ -110,12 +111,12 @@ def record_of(
         message=solution.message,
         loss=solution.loss,
         measure=measure,
-        seconds=solution.seconds,
+        seconds=float(max(history["seconds"], default=0.0)),
         compile_seconds=solution.compile_seconds,
-        steps=int(solution.history["step"][-1]),
+        steps=int(max(history["step"], default=0)),
         work={name: int(count) for name, count in solution.work._asdict().items()},
-        ladder=tuple(first_below(solution.history, target) for target in targets),
-        history=thin(solution.history),
+        ladder=tuple(first_below(history, target) for target in targets),
+        history=thin(history),
     )
 
 

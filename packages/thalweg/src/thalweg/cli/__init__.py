@@ -84,6 +84,14 @@ def demo(
         float | None,
         typer.Option(min=0.01, help="Seconds for each run.", show_default="1.5 or 2, by problem"),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Run this problem only: `digits`, `poisson` or `bessel`. May be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train three networks by five methods, and write a report to look at.
@@ -96,8 +104,17 @@ def demo(
     Examples:
     - `thalweg demo` writes `thalweg-demo/report.html`.
     - `thalweg demo --out deep --seconds 10` gives each method ten seconds on each problem.
+    - `thalweg demo --only poisson` runs the differential equation only.
     - `thalweg demo --json > tables.json` prints the tables for another program.
     """
+    from thalweg.problems import NAMES
+
+    for name in only or ():
+        if name not in NAMES:
+            raise typer.BadParameter(
+                f"`{name}` is none of {', '.join(f'`{known}`' for known in NAMES)}",
+                param_hint="--only",
+            )
     _use_float64()
     from thalweg.cli.tables import note_start, print_section
     from thalweg.demo import REPORT_FILE, run_demo
@@ -105,6 +122,7 @@ def demo(
     result = run_demo(
         out,
         seconds=seconds,
+        names=[name for name in NAMES if not only or name in only],
         progress=True,
         on_start=note_start,
         on_section=(lambda _: None) if as_json else print_section,

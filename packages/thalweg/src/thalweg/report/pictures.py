@@ -165,14 +165,15 @@ def _digit(image: np.ndarray, label: int, predicted: int) -> str:
         for k in range(1, INK_LEVELS + 1)
         if (path := _runs(level == k))
     )
-    text = (
-        f'{predicted}<span class="truth"> ({label})</span><span class="unseen"> misread</span>'
-        if wrong
-        else str(predicted)
-    )
+    mark = ' class="wrong"' if wrong else ""
+    if wrong:
+        truth = f'<span class="truth">({label})</span><span class="unseen"> misread</span>'
+        text = f"✗&nbsp;{predicted} {truth}"
+    else:
+        text = str(predicted)
     return (
-        f'<li{" class=wrong" if wrong else ""}><svg viewBox="0 0 8 8" aria-hidden="true" '
-        f'shape-rendering="crispEdges">{paths}</svg><span>{text}</span></li>'
+        f'<li{mark}><svg viewBox="0 0 8 8" aria-hidden="true" shape-rendering="crispEdges">'
+        f"{paths}</svg><span>{text}</span></li>"
     )
 
 
