@@ -4,10 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from flow_cases import rows_in_chunk, uneven_memory
 from thalweg import Composite, LeastSquares
 from thalweg.flow import build_flow
-from thalweg.flow.chunks import bytes_of, lay_out, map_chunks, sum_chunks
+from thalweg.flow.chunks import bytes_of, chunk_lengths, lay_out, map_chunks, sum_chunks
 from thalweg.params import flatten
 
 RNG = np.random.default_rng(2)
@@ -44,8 +47,8 @@ def test_filling_brings_no_nan_of_its_own():
     """A residual that is NaN at 0 stays finite: filling repeats an example, it is no row of 0."""
     problem = LeastSquares(lambda p, x: jnp.log(x) * p, data=(np.arange(1.0, 6.0),))
     theta, spec = flatten(np.ones(1))
-    flow = build_flow(problem, spec, memory=512)
-    assert 1 < flow.data[0].scale.shape[1] < 5
+    flow = build_flow(problem, spec, memory=uneven_memory(problem, spec))
+    assert 5 % rows_in_chunk(flow) != 0
     r, jacobian = flow.jacobian(flow.data, jnp.asarray(theta))
     assert np.isfinite(r).all()
     assert np.isfinite(jacobian).all()
@@ -64,6 +67,15 @@ def test_bytes_of_an_example_grow_with_what_it_computes():
     assert bytes_of(once, x) == 400
     assert bytes_of(often, x) >= 9 * 400
     assert bytes_of(lambda v: jnp.cos(once(v)), x) == 800
+
+
+def test_what_all_examples_share_is_not_counted_for_each():
+    """Of the parameters alone nothing is counted; of parameters and an example, all is."""
+    theta, x = (jax.ShapeDtypeStruct((size,), np.float64) for size in (50, 2))
+    shared = bytes_of(lambda p, _: jnp.sin(p), theta, x, shared=1)
+    mixed = bytes_of(lambda p, x: jnp.sin(p) * x[0], theta, x, shared=1)
+    assert shared == 0
+    assert mixed >= 400
 
 
 def network(p, x):
@@ -100,16 +112,28 @@ def classes(memory):
     ), theta
 
 
-@pytest.mark.parametrize("memory", [MIB // 8, MIB // 2, 2 * MIB])
-@pytest.mark.parametrize("build", [squares, classes])
-def test_rows_of_the_jacobian_in_a_chunk_keep_to_the_budget(build, memory):
-    """Rows x n x itemsize is at most the budget, where a single example fits in it at all."""
-    flow, theta = build(memory)
-    chunked = flow.data[0]
-    chunks, length = chunked.scale.shape
-    outputs = 1 if build is squares else flow.output_size
-    assert length == 1 or length * outputs * theta.size * 8 <= memory
-    assert (chunks - 1) * length < EXAMPLES <= chunks * length
+@given(
+    count=st.integers(1, 10_000),
+    memory=st.integers(1, 10**7),
+    product_bytes=st.integers(0, 10**6),
+    jacobian_bytes=st.integers(0, 10**6),
+)
+def test_chunks_and_rows_of_the_jacobian_keep_to_the_budget(
+    count, memory, product_bytes, jacobian_bytes
+):
+    """What is held at a time is at most the budget, where a single example fits in it at all.
+
+    Pieces for the Jacobian divide a chunk evenly, and filling is less than one chunk, or one
+    piece where there is one chunk.
+    """
+    length, rows = chunk_lengths(
+        count, memory=memory, product_bytes=product_bytes, jacobian_bytes=jacobian_bytes
+    )
+    assert length % rows == 0
+    assert rows == 1 or rows * (product_bytes + jacobian_bytes) <= memory
+    assert length == 1 or min(length, count) * product_bytes <= memory
+    filling = -count % length
+    assert filling < (rows if length >= count else length)
 
 
 def temporaries(function, flow, theta):
