@@ -17,7 +17,7 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.t
 # from a neighbour. A folder such as `methods` counts as one; inside it imports are free.
 LAYERS = (
     ("errors",),
-    ("control", "linear", "networks", "params", "solution", "stop"),
+    ("control", "linear", "networks", "params", "solution", "stop", "threads"),
     ("problem", "recorder"),
     ("flow", "progress"),
     ("diagnose", "host", "linearised"),

@@ -20,6 +20,7 @@ from thalweg.host import compiled
 from thalweg.methods.base import CONVERGED, OUTCOMES, RUNNING, AbstractJitMethod
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
+from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
@@ -156,11 +157,12 @@ def integrate(
         The outcome and a detail in words.
     """
     run = _Run(method, flow, theta, recorder)
-    try:
-        return run.to_the_end(), ""
-    except RunEnded as ended:
-        run.finish()
-        return ended.outcome, ""
+    with one_blas_thread():
+        try:
+            return run.to_the_end(), ""
+        except RunEnded as ended:
+            run.finish()
+            return ended.outcome, ""
 
 
 class _Run:
