@@ -1,9 +1,11 @@
 """The shape of the source: file length, direction of imports, public names, licences."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,7 @@ LAYERS = (
     ("doctor", "report"),
     ("demo",),
     ("cli",),
+    ("__main__",),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 
@@ -156,6 +159,15 @@ def test_no_file_names_a_place_on_one_machine():
         if place.search(line)
     ]
     assert found == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_one_version(package: str):
+    """What the import tells is what pyproject.toml says; the changelog knows that version."""
+    folder = ROOT / "packages" / package
+    stated = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert importlib.import_module(package).__version__ == stated
+    assert f"## {stated}" in (folder / "CHANGELOG.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("package", PACKAGES)
