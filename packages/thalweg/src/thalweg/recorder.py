@@ -212,10 +212,14 @@ class Recorder:
         return Work(*(int(self._rows[name][-1]) for name in Work._fields))
 
     def history(self) -> dict[str, np.ndarray]:
-        """The rows as one NumPy array a column."""
+        """The rows as one NumPy array a column.
+
+        An interrupt may have struck between two columns of a row: an unfinished row is left out.
+        """
+        complete = min(len(values) for values in self._rows.values())
         whole = {"step", "rejected", *Work._fields}
         return {
-            name: np.asarray(values, dtype=np.int64 if name in whole else np.float64)
+            name: np.asarray(values[:complete], dtype=np.int64 if name in whole else np.float64)
             for name, values in self._rows.items()
         }
 

@@ -16,7 +16,8 @@ class Stop:
     """Targets and budgets; whichever is met first ends the run.
 
     None and infinity mean no limit. A run also ends by itself where no further descent is possible
-    in floating point. If nothing at all is set, it ends after 60 seconds at the latest.
+    in floating point. If nothing at all is set, it ends after 60 seconds at the latest;
+    `Stop(seconds=math.inf)` lifts that.
 
     Attributes:
         loss: The run has reached its target once the loss is at or below this. Positive or 0.
@@ -46,7 +47,7 @@ class Stop:
                 raise ConfigError(f"{call} is {value!r}, but a number or None was expected")
             if value < 0:
                 raise ConfigError(f"{call} is {value}, but a number of at least 0 was expected")
-            if math.isinf(value):
+            if math.isinf(value) and field.name != "seconds":
                 object.__setattr__(self, field.name, None)  # no limit
             elif field.name in ("steps", "gradients") and float(value) % 1:
                 raise ConfigError(f"{call} is {value}, but a whole number was expected")
