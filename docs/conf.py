@@ -1,5 +1,6 @@
 """How Sphinx builds the documentation. `make docs` calls it with every warning an error."""
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version as version_of
@@ -43,8 +44,9 @@ def write_command_reference() -> None:
         capture_output=True,
         text=True,
     )
-    # The page that includes this has the title already.
-    page.write_text(done.stdout.replace("# `thalweg`\n", "", 1))
+    # The page that includes this has the title already, and Typer cuts the list of commands short.
+    text = done.stdout.replace("# `thalweg`\n", "", 1)
+    page.write_text(re.sub(r"\*\*Commands\*\*:\n\n(?:\* .*\n)+", "", text))
 
 
 write_command_reference()
