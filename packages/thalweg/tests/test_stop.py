@@ -125,6 +125,21 @@ def test_the_history_has_every_column_at_one_length():
     assert recorder.work == Work(gradients=3)
 
 
+def test_a_row_that_an_interrupt_cut_short_is_left_out():
+    """An interrupt strikes anywhere, also between two columns; lengths stay equal."""
+
+    def struck():
+        raise KeyboardInterrupt
+        yield
+
+    recorder, _ = started(Stop(loss=0.0))
+    log(recorder)
+    row = {name: [0] for name in HISTORY_COLUMNS if name != "step"}
+    with pytest.raises(KeyboardInterrupt):
+        recorder.extend(row | {"rejected": struck()}, theta=np.zeros(1))
+    assert {len(column) for column in recorder.history().values()} == {1}
+
+
 def test_a_run_that_logged_nothing_has_an_empty_history():
     """An interrupt may come before the first row."""
     recorder, _ = started(Stop(loss=0.0))
@@ -142,6 +157,14 @@ def test_numbers_of_numpy_are_numbers():
 def test_infinite_is_no_limit():
     """`math.inf` and None say the same of every criterion that is a budget."""
     assert Stop(seconds=5, steps=math.inf, gradients=math.inf) == Stop(seconds=5)
+
+
+def test_infinite_time_lifts_the_default_budget():
+    """It says something, so the stop is not open."""
+    recorder, clock = started(Stop(seconds=math.inf))
+    clock.now += 1e9
+    assert outcome_of(recorder) is None
+    assert recorder.seconds_left == math.inf
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
