@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from thalweg.problems import TrainingProblem
 
 METHODS = ("auto", "l-bfgs", "adam", "gradient-descent", "zvode")
-SECONDS = {"digits": 1.5, "poisson": 2.0, "bessel": 2.0}  # a run, without compilation
+SECONDS = {"digits": 1.2, "poisson": 1.5, "bessel": 1.5}  # a run, without compilation
 SEED = 0
 # Imported before the first run: the first method to use one must not pay for it out of its budget.
 PRELOADED = ("optax", "scipy.integrate", "scipy.optimize")

@@ -82,7 +82,7 @@ def demo(
     ] = Path("thalweg-demo"),
     seconds: Annotated[
         float | None,
-        typer.Option(min=0.01, help="Seconds for each run.", show_default="1.5 or 2, by problem"),
+        typer.Option(min=0.01, help="Seconds for each run.", show_default="1.2 or 1.5, by problem"),
     ] = None,
     only: Annotated[
         list[str] | None,

@@ -34,12 +34,12 @@ def first_table(sections: Sequence[tuple[TrainingProblem, Sequence[RunRecord]]])
     rows = []
     for task, records in sections:
         cells = "".join(
-            f'<td class="{look_of(first.winner).css}"><span class="rung">{number(first.target)}'
+            f'<td class="{look_of(first.winner).css}"><span class="rung">to {number(first.target)}'
             f'</span><span class="who">{swatch(look_of(first.winner))}'
             f"{escape(look_of(first.winner).label)}</span>"
             f'<span class="time">{duration(first.times[first.winner])}</span></td>'
             if first.winner is not None
-            else f'<td class="nobody"><span class="rung">{number(first.target)}</span>'
+            else f'<td class="nobody"><span class="rung">to {number(first.target)}</span>'
             '<span class="who">nobody in time</span></td>'
             for first in firsts(records)
         )

@@ -103,16 +103,19 @@ def _ours(race: list[First]) -> list[str]:
     """Where our own method lost and by how much, and by how much it won at its deepest."""
     label = look_of(OURS).label
     lost = [first for first in race if first.winner not in {None, OURS}]
-    late = [
-        f"to {number(first.target)} {_ratio(first, OURS)} as long as "
-        f"{look_of(str(first.winner)).label}"
-        for first in lost
-        if OURS in first.times
+    late: dict[str, list[First]] = {}
+    for first in lost:
+        if OURS in first.times:
+            late.setdefault(look_of(str(first.winner)).label, []).append(first)
+    longer = [
+        f"{listed([_ratio(first, OURS) for first in races])} times as long as {winner} to "
+        f"{listed([number(first.target) for first in races])}"
+        for winner, races in late.items()
     ]
     missed = [number(first.target) for first in lost if OURS not in first.times]
     sentences = []
-    if late:
-        sentences.append(f"Where others were first, {label} took longer: {listed(late)}.")
+    if longer:
+        sentences.append(f"Where others were first, {label} took longer: {'; '.join(longer)}.")
     if missed:
         sentences.append(f"{label} did not reach {listed(missed)} in its time.")
     won = [first for first in race if first.winner == OURS]
@@ -125,15 +128,15 @@ def _ours(race: list[First]) -> list[str]:
             second = list(deepest.times)[1]
             sentences.append(
                 f"To {target} {label} took {took}; the next, {look_of(second).label}, took "
-                f"{_ratio(deepest, second)} as long."
+                f"{_ratio(deepest, second)} times as long."
             )
     return sentences
 
 
 def _ratio(first: First, method: str) -> str:
-    """How long a method took next to the first, such as `2.1 times`."""
+    """How many times as long as the first a method took."""
     quickest = max(next(iter(first.times.values())), 1e-9)
-    return f"{first.times[method] / quickest:.2g} times"
+    return f"{first.times[method] / quickest:.2g}"
 
 
 def _end(task: TrainingProblem, records: Sequence[RunRecord]) -> list[str]:
