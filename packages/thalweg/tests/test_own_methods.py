@@ -59,6 +59,32 @@ def test_a_start_at_the_minimum_is_left_where_it_is(method):
     assert solution.params == pytest.approx(start, abs=1e-6)
 
 
+by_name = pytest.mark.parametrize("name", ["implicit-geodesic", "exponential-krylov"])
+
+
+@by_name
+def test_small_units_are_no_minimum(name):
+    """A step of size 1 moves a loss of 1e-18 by less than its rounding: a longer one is found."""
+    target = np.array([0.5, 1.0, 2.0])
+    problem = LeastSquares(lambda p: 1e-9 * (p - target))
+    solution = minimize(problem, np.zeros(3), name, LIMITED)
+    assert solution.outcome is Outcome.CONVERGED
+    assert solution.params == pytest.approx(target, rel=1e-6)
+
+
+@by_name
+def test_a_degenerate_minimum_is_not_approached_for_ever(name):
+    """Powell's singular function: all residuals reach 0 with a Jacobian that is singular there."""
+
+    def powell(p):
+        a, b, c, d = p
+        return [a + 10 * b, 5**0.5 * (c - d), (b - 2 * c) ** 2, 10**0.5 * (a - d) ** 2]
+
+    solution = minimize(LeastSquares(powell), np.array([3.0, -1.0, 0.0, 1.0]), name, LIMITED)
+    assert solution.outcome is Outcome.CONVERGED
+    assert solution.loss < 1e-20
+
+
 def test_parameters_and_residuals_walk_the_same_path():
     """Which space a step is solved in changes no more than rounding."""
     one, other = (minimize(TWICE, np.zeros(3), m, LIMITED).history for m in EVERY_OWN[:2])
