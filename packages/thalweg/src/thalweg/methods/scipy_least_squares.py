@@ -116,22 +116,24 @@ class SciPyLeastSquares(AbstractHostMethod):
         is_lm = self.algorithm == "lm"
         try:
             evaluations.jacobian(start)
-            result = least_squares(
-                evaluations.residuals,
-                start,
-                jac=evaluations.jacobian,  # pyright: ignore[reportArgumentType] - SciPy's docstring misleads it
-                method=self.algorithm,
-                ftol=tolerance,
-                xtol=tolerance,
-                # For trf it would depend on the units of the loss.
-                gtol=tolerance if is_lm else None,  # pyright: ignore[reportArgumentType] - may be None
-                x_scale="jac" if is_lm else 1.0,  # what each has in SciPy since 1.16
-                max_nfev=UNLIMITED,
-            )
+            with np.errstate(all="ignore"):  # trf divides by a slope that may be 0
+                result = least_squares(
+                    evaluations.residuals,
+                    start,
+                    jac=evaluations.jacobian,  # pyright: ignore[reportArgumentType] - may be one
+                    method=self.algorithm,
+                    ftol=tolerance,
+                    xtol=tolerance,
+                    # For trf it would depend on the units of the loss.
+                    gtol=tolerance if is_lm else None,  # pyright: ignore[reportArgumentType]
+                    x_scale="jac" if is_lm else 1.0,  # what each has in SciPy since 1.16
+                    max_nfev=UNLIMITED,
+                )
         except RunEnded as ended:
             if ended.outcome is Outcome.BUDGET_SPENT:
                 evaluations.unfinished_row()
             raise
+        evaluations.unfinished_row()
         start_loss = float(recorder.history()["loss"][0])
         outcome, _ = judge(functions, result.x, start_loss=start_loss, eps=eps)
         return outcome, f"SciPy's {self.algorithm} ended with {result.status}: {result.message}"
@@ -190,9 +192,11 @@ class _Evaluations:
             ),
             rejected=rejected,
         )
+        if self._grad_norm == 0:  # trf would divide by it, and then try NaN for ever
+            raise RunEnded(Outcome.CONVERGED)
 
     def unfinished_row(self) -> None:
-        """Book the trial points of a step that the budget cut short."""
+        """Book the trial points of a step that was cut short, or of the last one, that failed."""
         if self._at is not None and self._trials:
             self._row(self._trials)
 

@@ -152,6 +152,7 @@ class _Evaluations:
         self._functions = functions
         self._recorder = recorder
         self._known: dict[bytes, tuple[float, np.ndarray]] = {}
+        self._last = b""  # the point of the last row
         self._trials = 0
         self._gradients = 0
         self._rejected = 0
@@ -171,22 +172,22 @@ class _Evaluations:
         loss, grad = self(theta)
         rejected = max(self._trials - 1, 0)
         self._rejected += rejected
-        self._known = {theta.tobytes(): (loss, grad)}
+        self._last = theta.tobytes()
+        self._known = {self._last: (loss, grad)}
         self._trials = 0
         self._log(theta, loss=loss, grad_norm=float(np.linalg.norm(grad)), rejected=rejected)
 
     def unfinished_row(self) -> None:
-        """Log the best trial point of an iteration that the budget cut short."""
-        points = [(loss, key, grad) for key, (loss, grad) in self._known.items()]
-        if self._trials == 0 or not points:
+        """Book an iteration that was cut short, at its best trial point if that is any better."""
+        if self._trials == 0:
             return
-        loss, key, grad = min(points, key=lambda point: point[0])
-        self._rejected += self._trials - 1
+        points = [(loss, key, grad) for key, (loss, grad) in self._known.items()]
+        # Of equals the first, which is the last row's point; a NaN is never less.
+        loss, key, grad = min(points, key=lambda point: np.nan_to_num(point[0], nan=np.inf))
+        rejected = self._trials - (0 if key == self._last else 1)
+        self._rejected += rejected
         self._log(
-            np.frombuffer(key),
-            loss=loss,
-            grad_norm=float(np.linalg.norm(grad)),
-            rejected=self._trials - 1,
+            np.frombuffer(key), loss=loss, grad_norm=float(np.linalg.norm(grad)), rejected=rejected
         )
 
     def _log(self, theta: np.ndarray, *, loss: float, grad_norm: float, rejected: int) -> None:
@@ -224,6 +225,7 @@ def _minimize(
         if ended.outcome is Outcome.BUDGET_SPENT:
             evaluations.unfinished_row()
         raise
+    evaluations.unfinished_row()
     outcome, _ = judge(
         functions,
         result.x,

@@ -48,7 +48,7 @@ METHODS = {"bdf": 5, "adams": 12}  # with the highest order there is
 UNLIMITED = 2**31 - 1
 MOST_BYTES = 2**32  # what a solver may take for its matrices
 MATRIX_BYTES = {"zvode": 32, "vode": 16, "lsoda": 8}  # a pair of parameters, in its work array
-REWRITTEN = (1, 17)  # the SciPy that has its solvers in C; before, they kept state in globals
+REWRITTEN = (1, 17)  # the SciPy that has its solvers in C
 
 _one_run = threading.Lock()
 
@@ -243,16 +243,20 @@ def _scipy_version() -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _one_at_a_time(integrator: str) -> Iterator[None]:
-    """Refuse a second run beside the first where SciPy keeps the solver's state in globals."""
+    """Refuse a second run beside the first where SciPy mixes up the two.
+
+    Before it was rewritten in C, VODE and LSODA kept their state in globals; since then DOPRI5,
+    whose rows are logged from within its call, loses its callbacks to a nested run.
+    """
     import scipy
 
-    if integrator == "dopri5" or _scipy_version() >= REWRITTEN:
+    if (_scipy_version() >= REWRITTEN) != (integrator == "dopri5"):
         yield
         return
     if not _one_run.acquire(blocking=False):
         raise ConfigError(
             f"`{integrator}` of SciPy {scipy.__version__} can follow one flow at a time, and "
-            "another run is going on; wait for it, or install SciPy 1.17 or later"
+            "another run of it is going on; wait for that one, or use another integrator"
         )
     try:
         yield
