@@ -25,6 +25,7 @@ POOR = 0.25  # gain below which the next step is shorter
 GOOD = 0.75  # gain above which the next step is longer
 FACTOR = 2.0
 VISIBLE = 100  # roundings below which a change of the loss is noise
+LENGTHEN = 2.0**10  # what a step is stretched by where it is too short to be seen
 H_MAX = 1e20  # beyond it the step is Newton's in any arithmetic
 
 

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import is_descent, is_flat, next_h
+from thalweg.control import H_MAX, LENGTHEN, is_descent, is_flat, next_h
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
 from thalweg.linearised import System, krylov_system, parameter_system, residual_system, unit_metric
@@ -74,6 +74,7 @@ class Attempt(NamedTuple):
     h: jax.Array
     next_h: jax.Array
     gain: jax.Array
+    shortened: jax.Array
     rejected: jax.Array
     code: jax.Array
 
@@ -193,17 +194,20 @@ class ImplicitGeodesic(AbstractJitMethod):
             trial = theta + displacement
             loss = flow.loss(data, trial)
             gain = (system.loss - loss) / predicted
-            is_lost = (predicted <= eps * system.loss) | (last.rejected >= MOST_REJECTIONS)
-            code = jnp.where(
-                is_descent(gain) | ~is_lost, RUNNING, jnp.where(flat, CONVERGED, STALLED)
-            )
+            taken = is_descent(gain)
+            # A decrease too small to be seen: of a first attempt, h may just be too short.
+            is_unseen = ~taken & (predicted <= eps * system.loss)
+            is_short = is_unseen & ~last.shortened & (h < H_MAX)
+            is_lost = (is_unseen & ~is_short) | (last.rejected >= MOST_REJECTIONS)
+            code = jnp.where(taken | ~is_lost, RUNNING, jnp.where(flat, CONVERGED, STALLED))
             return Attempt(
                 theta=trial,
                 loss=loss,
                 h=h,
-                next_h=next_h(h, gain),
+                next_h=jnp.where(is_short, jnp.minimum(LENGTHEN * h, H_MAX), next_h(h, gain)),
                 gain=gain,
-                rejected=last.rejected + jnp.where(is_descent(gain), 0, 1),
+                shortened=last.shortened | ~(taken | is_short),
+                rejected=last.rejected + jnp.where(taken, 0, 1),
                 code=code.astype(jnp.int32),
             )
 
@@ -217,6 +221,7 @@ class ImplicitGeodesic(AbstractJitMethod):
             h=memory.h,
             next_h=memory.h,
             gain=jnp.asarray(jnp.nan, real),
+            shortened=jnp.zeros((), bool),
             rejected=jnp.zeros((), jnp.int32),
             code=jnp.where(is_finite, RUNNING, DIVERGED).astype(jnp.int32),
         )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import FACTOR, GOOD, H_MAX, POOR, is_descent, is_flat
+from thalweg.control import FACTOR, GOOD, H_MAX, LENGTHEN, POOR, is_descent, is_flat
 from thalweg.errors import ConfigError
 from thalweg.linear import Krylov, forcing_test, lanczos
 from thalweg.methods.base import (
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 MOST_GROWTH = 40.0  # exponent at which the growth of an unstable mode is cut off
-MOST_REJECTIONS = 60
+MOST_ATTEMPTS = 60
 SERIES = 1e-5  # below this |z|, φ₁ is taken from its series
 
 
@@ -127,7 +127,7 @@ class ExponentialKrylov(AbstractJitMethod):
         )
         failed = jnp.where(flat, CONVERGED, STALLED)
         code = jnp.where(is_finite, jnp.where(is_taken, RUNNING, failed), DIVERGED)
-        rejected = jnp.maximum(short.rejected - jnp.where(is_taken, 0, -1), 0)
+        rejected = short.attempts - jnp.where(is_taken, 1, 0)
         # A stretched step was too short by that factor; a poor one was too long.
         stretched = short.h * long.stretch
         h = jnp.where(
@@ -151,7 +151,7 @@ class ExponentialKrylov(AbstractJitMethod):
                 hessian_products=space.used,
                 linear_iterations=space.used,
                 rejected_steps=rejected,
-                losses=short.rejected + 1 + long.losses,
+                losses=short.attempts + long.losses,
             ),
             code=code.astype(jnp.int32),
             memory=Memory(jnp.minimum(h, H_MAX), start_loss),
@@ -177,8 +177,10 @@ class Short(NamedTuple):
     displacement: jax.Array
     loss: jax.Array
     h: jax.Array
+    next_h: jax.Array
     gain: jax.Array
-    rejected: jax.Array
+    shortened: jax.Array
+    attempts: jax.Array
     is_lost: jax.Array
 
 
@@ -189,28 +191,42 @@ def _shorten(
     eps = jnp.finfo(theta.dtype).eps
 
     def attempt(last: Short) -> Short:
-        h = jnp.where(last.rejected < 0, last.h, last.h / FACTOR)
+        h = last.next_h
         displacement = move(space, h)
         trial = flow.loss(data, theta + displacement)
         inside = space.vectors.T @ (space.basis @ displacement)
         slope = -space.norm * jnp.vdot(space.vectors[0], inside)
         curvature = jnp.vdot(inside, jnp.where(inside == 0, 0, space.values) * inside)
         predicted = slope - 0.5 * curvature
-        gain = (loss - trial) / predicted
-        rejected = last.rejected + 1
-        is_lost = (predicted <= eps * jnp.abs(loss)) | (rejected >= MOST_REJECTIONS)
-        return Short(displacement, trial, h, gain, rejected, is_lost)
+        gain = jnp.where(predicted > 0, (loss - trial) / predicted, jnp.nan)
+        taken = is_descent(gain)
+        # A decrease too small to be seen: of a first attempt, h may just be too short.
+        is_unseen = ~taken & (predicted <= eps * jnp.abs(loss))
+        is_short = is_unseen & ~last.shortened & (h < H_MAX)
+        attempts = last.attempts + 1
+        return Short(
+            displacement=displacement,
+            loss=trial,
+            h=h,
+            next_h=jnp.where(is_short, jnp.minimum(LENGTHEN * h, H_MAX), h / FACTOR),
+            gain=gain,
+            shortened=last.shortened | ~(taken | is_short),
+            attempts=attempts,
+            is_lost=(is_unseen & ~is_short) | (attempts >= MOST_ATTEMPTS),
+        )
 
     def goes_on(last: Short) -> jax.Array:
         return ~is_descent(last.gain) & ~last.is_lost
 
     first = Short(
-        jnp.zeros_like(theta),
-        loss,
-        h,
-        jnp.full_like(loss, jnp.nan),
-        jnp.full((), -1, jnp.int32),
-        ~jnp.isfinite(loss),
+        displacement=jnp.zeros_like(theta),
+        loss=loss,
+        h=h,
+        next_h=h,
+        gain=jnp.full_like(loss, jnp.nan),
+        shortened=jnp.zeros((), bool),
+        attempts=jnp.zeros((), jnp.int32),
+        is_lost=~jnp.isfinite(loss),
     )
     return jax.lax.while_loop(goes_on, attempt, first)
 
@@ -239,5 +255,5 @@ def _stretch(flow: Any, data: Any, theta: jax.Array, short: Short, is_taken: jax
         return kept._replace(losses=best.losses + 1), falls
 
     first = Long(theta + short.displacement, short.loss, one, jnp.zeros((), jnp.int32))
-    tries = is_taken & (short.gain > POOR) & (short.rejected == 0)
+    tries = is_taken & (short.gain > POOR) & (short.attempts == 1)
     return jax.lax.while_loop(lambda carry: carry[1], lengthen, (first, tries))[0]
