@@ -1,7 +1,9 @@
 """Compiled functions of a flow for loops on the host, and the store of compiled programs.
 
-Compilation is timed apart from running: each program is lowered and compiled ahead of its first
-call, inside `Recorder.compiling`, and kept with the flow, so that a second run compiles nothing.
+Compilation is timed apart from running: each program is lowered, compiled and called once for
+nothing inside `Recorder.compiling`, as the first call still sets up threads and memory; this holds
+for our own methods and for those of others alike. Programs are kept with the flow, so that a second
+run compiles nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ def compiled(
     """
     if key not in flow.programs:
         with recorder.compiling():
-            flow.programs[key] = jax.jit(function).lower(flow.data, *arguments).compile()
+            program = jax.jit(function).lower(flow.data, *arguments).compile()
+            jax.block_until_ready(program(flow.data, *arguments))
+            flow.programs[key] = program
     return flow.programs[key]
 
 

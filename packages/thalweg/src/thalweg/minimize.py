@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from thalweg.diagnose import explain_start, refuse_unreachable
 from thalweg.errors import ConfigError
 from thalweg.flow import MEMORY, Flow, build_flow
+from thalweg.host import HostFunctions
 from thalweg.integrate import integrate
 from thalweg.methods import make
 from thalweg.methods.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod
 from thalweg.params import Params, ParamSpec, flatten
 from thalweg.problem import Problem
 from thalweg.recorder import Recorder, RunEnded, Snapshot
-from thalweg.solution import Outcome, Solution
+from thalweg.solution import Outcome, Solution, Work
 from thalweg.stop import Stop
 
 if TYPE_CHECKING:
@@ -92,6 +94,8 @@ def minimize(
         outcome, detail = _run(chosen, flow, theta, recorder, seed=seed)
     if outcome is Outcome.DIVERGED and recorder.rows <= 2:  # noqa: PLR2004 - start and first step
         explain_start(flow, theta)
+    if recorder.rows == 0:  # the budget was spent before the first evaluation came back
+        _log_start(flow, theta, recorder)
     best = theta if recorder.best_theta is None else recorder.best_theta
     return Solution(
         params=_like(params, spec, best),
@@ -123,6 +127,9 @@ def _run(
         if isinstance(method, AbstractJitMethod):
             return integrate(method, flow, theta, recorder)
         if isinstance(method, AbstractHostMethod):
+            with recorder.compiling():  # so that no run is charged with loading its library
+                import scipy.integrate
+                import scipy.optimize  # noqa: F401
             recorder.start()
             return method.run(flow, theta, recorder)
     except RunEnded as ended:
@@ -130,6 +137,14 @@ def _run(
     except KeyboardInterrupt:
         return Outcome.INTERRUPTED, ""
     raise ConfigError(f"`{method.name}` is neither a jitted nor a host method")
+
+
+def _log_start(flow: Flow, theta: np.ndarray, recorder: Recorder) -> None:
+    """Log the start, whatever the criteria say of it."""
+    loss, grad = HostFunctions(flow, recorder).value_and_grad(theta)
+    norm = float((grad @ grad) ** 0.5)
+    with contextlib.suppress(RunEnded):
+        recorder.row(theta=theta, loss=loss, grad_norm=norm, work=Work(gradients=1), t=0.0)
 
 
 def _like(params: Params, spec: ParamSpec, theta: np.ndarray) -> Params:
@@ -147,8 +162,6 @@ def _like(params: Params, spec: ParamSpec, theta: np.ndarray) -> Params:
 def _progress(stop: Stop, label: str, *, enabled: bool) -> Any:
     """The progress line, or nothing; its library is only imported where it is shown."""
     if not enabled:
-        import contextlib
-
         return contextlib.nullcontext(None)
     from thalweg.progress import progress_line
 

@@ -94,7 +94,8 @@ class Solution:
             one cumulative column for each field of `Work`. A run that ended by itself has a last
             row with h = 0: the attempts that no longer lowered the loss.
         work: Totals of the work columns.
-        compile_seconds: Wall time spent tracing and compiling; 0.0 where all was reused.
+        compile_seconds: Wall time spent tracing, compiling and calling each program a first time
+            for nothing; 0.0 where all was reused.
         method: The name of the method that ran.
         reason: For `auto`, why this method was picked; else empty.
         detail: What is known beyond the outcome's message, such as where a NaN came from.
