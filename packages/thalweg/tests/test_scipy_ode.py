@@ -169,7 +169,8 @@ def test_newton_failures_and_error_test_failures_are_told_apart(name, monkeypatc
     good = minimize(bent(), START, SciPyODE(name, jacobian="exact"), Stop(steps=100)).work
     assert good.newton_failures == 0
     assert good.error_test_failures > 0
-    monkeypatch.setattr(Slope, "jacobian", lambda *_: np.full((N, N), 1e6))
+    # Older wrappers look at the arguments' names, so there is no `*_` here.
+    monkeypatch.setattr(Slope, "jacobian", lambda self, t, theta: np.full((N, N), 1e6))  # noqa: ARG005
     bad = minimize(bent(), START, SciPyODE(name, jacobian="exact"), Stop(steps=100)).work
     assert bad.newton_failures > 10
     assert bad.rejected_steps == bad.newton_failures + bad.error_test_failures
@@ -329,8 +330,7 @@ def test_a_second_run_compiles_nothing(name):
     problem = bent.__wrapped__()
     first = minimize(problem, START, name, Stop(steps=20))
     second = minimize(problem, START, name, Stop(steps=20))
-    assert first.compile_seconds > 0
-    assert second.compile_seconds == 0
+    assert second.compile_seconds < 1e-3 < first.compile_seconds  # a look-up at most
     np.testing.assert_array_equal(first.history["loss"], second.history["loss"])
 
 
