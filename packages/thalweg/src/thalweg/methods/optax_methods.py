@@ -65,6 +65,7 @@ class Optax(AbstractJitMethod):
     Attributes:
         transformation: An `optax.GradientTransformation`.
         name: What `Solution.method` says.
+        summary: What it is, in a few words.
         learning_rate: The column `h`, where the optimiser's state does not tell it
             (`optax.inject_hyperparams` tells). None where unknown: then `h` and `t` are NaN, as
             they are for a line search along a direction that is not -∇L.
@@ -76,13 +77,13 @@ class Optax(AbstractJitMethod):
     were not taken.
     """
 
-    summary: ClassVar[str] = "an optimiser of Optax"
-    needs: ClassVar[str] = "nothing"
+    needs: ClassVar[str] = "any problem"
     kind: ClassVar[str] = "baseline"
 
     transformation: Any
     _: dataclasses.KW_ONLY
     name: str = "optax"  # pyright: ignore[reportIncompatibleVariableOverride] - told by the caller
+    summary: str = "an optimiser of Optax"  # pyright: ignore[reportIncompatibleVariableOverride]
     learning_rate: float | None = None
 
     def __post_init__(self) -> None:
@@ -189,7 +190,12 @@ def gradient_descent() -> Optax:
     """Gradient descent at learning rate 0.01."""
     import optax
 
-    return Optax(optax.sgd(DESCENT_RATE), name="gradient-descent", learning_rate=DESCENT_RATE)
+    return Optax(
+        optax.sgd(DESCENT_RATE),
+        name="gradient-descent",
+        summary=f"gradient descent at learning rate {DESCENT_RATE}",
+        learning_rate=DESCENT_RATE,
+    )
 
 
 @functools.cache
@@ -200,6 +206,7 @@ def momentum() -> Optax:
     return Optax(
         optax.sgd(DESCENT_RATE, momentum=MOMENTUM_DECAY),
         name="momentum",
+        summary=f"gradient descent at learning rate {DESCENT_RATE} with momentum {MOMENTUM_DECAY}",
         learning_rate=DESCENT_RATE,
     )
 
@@ -209,7 +216,12 @@ def adam() -> Optax:
     """Adam at learning rate 0.001."""
     import optax
 
-    return Optax(optax.adam(ADAM_RATE), name="adam", learning_rate=ADAM_RATE)
+    return Optax(
+        optax.adam(ADAM_RATE),
+        name="adam",
+        summary=f"Adam at learning rate {ADAM_RATE}",
+        learning_rate=ADAM_RATE,
+    )
 
 
 @functools.cache
@@ -217,4 +229,8 @@ def l_bfgs() -> Optax:
     """Optax's L-BFGS, 10 pairs, with its zoom line search."""
     import optax
 
-    return Optax(optax.lbfgs(), name="optax-l-bfgs")
+    return Optax(
+        optax.lbfgs(),
+        name="optax-l-bfgs",
+        summary="Optax's L-BFGS, 10 pairs, with a zoom line search",
+    )

@@ -85,7 +85,7 @@ class SciPyLeastSquares(AbstractHostMethod):
     @property
     def needs(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
         """What it needs of the problem."""
-        return "least squares" + (", m >= n" if self.algorithm == "lm" else "")
+        return "LeastSquares" + (", m >= n" if self.algorithm == "lm" else "")
 
     def check(self, flow: Flow) -> None:
         """Refuse what is no least squares, and for `lm` fewer residuals than parameters.

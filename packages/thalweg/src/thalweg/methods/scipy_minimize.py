@@ -61,7 +61,7 @@ class LBFGS(AbstractHostMethod):
 
     name: ClassVar[str] = "l-bfgs"
     summary: ClassVar[str] = "SciPy's L-BFGS-B, 50 pairs"
-    needs: ClassVar[str] = "nothing"
+    needs: ClassVar[str] = "any problem"
     kind: ClassVar[str] = "baseline"
 
     _: dataclasses.KW_ONLY
@@ -112,7 +112,7 @@ class BFGS(AbstractHostMethod):
 
     name: ClassVar[str] = "bfgs"
     summary: ClassVar[str] = "SciPy's BFGS with a dense matrix"
-    needs: ClassVar[str] = "n² memory"
+    needs: ClassVar[str] = "any problem, n² memory"
     kind: ClassVar[str] = "baseline"
 
     _: dataclasses.KW_ONLY

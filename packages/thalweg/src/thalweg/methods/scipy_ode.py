@@ -134,7 +134,7 @@ class SciPyODE(AbstractHostMethod):
     @property
     def needs(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
         """What it needs of the problem."""
-        return "nothing" if self.integrator == "dopri5" else "n² memory"
+        return "any problem" + ("" if self.integrator == "dopri5" else ", n² memory")
 
     @property
     def is_exact(self) -> bool:
