@@ -203,7 +203,7 @@ def test_a_second_run_compiles_nothing(name):
     """A name stands for one object, so the second run finds the first one's program."""
     problem = quadratic.__wrapped__()
     first, second = (minimize(problem, START, name, Stop(steps=3)) for _ in range(2))
-    assert second.compile_seconds < 1e-3 < first.compile_seconds  # a look-up at most
+    assert second.compile_seconds == 0.0 < first.compile_seconds
     np.testing.assert_array_equal(first.history["loss"], second.history["loss"])
 
 

@@ -175,7 +175,7 @@ def test_a_second_run_compiles_nothing(name):
     """Programs are kept with the problem, and the same run gives the same history."""
     problem = decay.__wrapped__()
     first, second = (minimize(problem, START, name, Stop(steps=5)) for _ in range(2))
-    assert second.compile_seconds < 1e-3 < first.compile_seconds  # a look-up at most
+    assert second.compile_seconds == 0.0 < first.compile_seconds
     np.testing.assert_array_equal(first.history["loss"], second.history["loss"])
 
 

@@ -210,7 +210,7 @@ def test_a_second_run_compiles_nothing(name):
     problem = rosenbrock.__wrapped__()
     first = minimize(problem, START, name, Stop(steps=10))
     second = minimize(problem, START, name, Stop(steps=10))
-    assert second.compile_seconds < 1e-3 < first.compile_seconds  # a look-up at most
+    assert second.compile_seconds == 0.0 < first.compile_seconds
     np.testing.assert_array_equal(first.history["loss"], second.history["loss"])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,8 @@ def minimize(
         outcome, detail = _run(chosen, flow, theta, recorder, seed=seed)
     if outcome is Outcome.DIVERGED and recorder.rows <= 2:  # noqa: PLR2004 - start and first step
         explain_start(flow, theta)
-    if recorder.rows == 0:  # the budget was spent before the first evaluation came back
+    if recorder.rows == 0 and outcome is not Outcome.INTERRUPTED:
+        # The budget was spent before the first evaluation came back.
         _log_start(flow, theta, recorder)
     best = theta if recorder.best_theta is None else recorder.best_theta
     return Solution(
@@ -127,9 +129,10 @@ def _run(
         if isinstance(method, AbstractJitMethod):
             return integrate(method, flow, theta, recorder)
         if isinstance(method, AbstractHostMethod):
-            with recorder.compiling():  # so that no run is charged with loading its library
-                import scipy.integrate
-                import scipy.optimize  # noqa: F401
+            if not {"scipy.integrate", "scipy.optimize"} <= sys.modules.keys():
+                with recorder.compiling():  # so that no run is charged with loading its library
+                    import scipy.integrate
+                    import scipy.optimize  # noqa: F401
             recorder.start()
             return method.run(flow, theta, recorder)
     except RunEnded as ended:

@@ -118,5 +118,5 @@ class Solution:
 
     @property
     def seconds(self) -> float:
-        """Wall time of the run without compilation."""
-        return float(self.history["seconds"][-1])
+        """Wall time of the run without compilation; 0.0 where it was interrupted before."""
+        return float(self.history["seconds"][-1]) if len(self.history["seconds"]) else 0.0

@@ -197,7 +197,7 @@ class ImplicitGeodesic(AbstractJitMethod):
             taken = is_descent(gain)
             # A decrease too small to be seen: of a first attempt, h may just be too short.
             is_unseen = ~taken & (predicted <= eps * system.loss)
-            is_short = is_unseen & ~last.shortened & (h < H_MAX)
+            is_short = is_unseen & ~last.shortened & ~flat & (h < H_MAX)
             is_lost = (is_unseen & ~is_short) | (last.rejected >= MOST_REJECTIONS)
             code = jnp.where(taken | ~is_lost, RUNNING, jnp.where(flat, CONVERGED, STALLED))
             return Attempt(

@@ -115,16 +115,16 @@ class ExponentialKrylov(AbstractJitMethod):
         """Build the space, shorten the step until the loss falls, stretch it while it falls."""
         slope = flow.hessian(data, theta)
         space = self._space(slope.product, slope.grad, memory.h)
-        short = _shorten(flow, data, theta, slope.loss, space, memory.h)
-        is_finite = jnp.isfinite(slope.loss) & jnp.isfinite(space.norm)
-        is_taken = is_descent(short.gain) & is_finite
-        long = _stretch(flow, data, theta, short, is_taken)
         start_loss = jnp.where(jnp.isnan(memory.start_loss), slope.loss, memory.start_loss)
         used = jnp.arange(len(space.values)) < space.used
         largest = jnp.max(jnp.where(used, jnp.abs(space.values), 0))
         flat = is_flat(
             loss=slope.loss, start_loss=start_loss, grad_norm=space.norm, largest=largest
         )
+        short = _shorten(flow, data, theta, loss=slope.loss, space=space, h=memory.h, flat=flat)
+        is_finite = jnp.isfinite(slope.loss) & jnp.isfinite(space.norm)
+        is_taken = is_descent(short.gain) & is_finite
+        long = _stretch(flow, data, theta, short, is_taken)
         failed = jnp.where(flat, CONVERGED, STALLED)
         code = jnp.where(is_finite, jnp.where(is_taken, RUNNING, failed), DIVERGED)
         rejected = short.attempts - jnp.where(is_taken, 1, 0)
@@ -185,7 +185,14 @@ class Short(NamedTuple):
 
 
 def _shorten(
-    flow: Any, data: Any, theta: jax.Array, loss: jax.Array, space: Krylov, h: jax.Array
+    flow: Any,
+    data: Any,
+    theta: jax.Array,
+    *,
+    loss: jax.Array,
+    space: Krylov,
+    h: jax.Array,
+    flat: jax.Array,
 ) -> Short:
     """Halve the step until it lowers the loss, or until rounding hides what it could do."""
     eps = jnp.finfo(theta.dtype).eps
@@ -202,7 +209,7 @@ def _shorten(
         taken = is_descent(gain)
         # A decrease too small to be seen: of a first attempt, h may just be too short.
         is_unseen = ~taken & (predicted <= eps * jnp.abs(loss))
-        is_short = is_unseen & ~last.shortened & (h < H_MAX)
+        is_short = is_unseen & ~last.shortened & ~flat & (h < H_MAX)
         attempts = last.attempts + 1
         return Short(
             displacement=displacement,
