@@ -1,4 +1,4 @@
-"""What tests need and the library itself never sets: JAX's float64 flag, and a Ctrl-C that works."""
+"""What tests need and the library never sets itself: the float64 flag, and a working Ctrl-C."""
 
 import signal
 
