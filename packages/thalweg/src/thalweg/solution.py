@@ -25,7 +25,7 @@ class Outcome(enum.Enum):
 
     @property
     def message(self) -> str:
-        """One sentence for a person: what happened and what to do."""
+        """What happened and what to do, in a sentence or two for a person."""
         return _MESSAGES[self]
 
     @property
