@@ -55,6 +55,16 @@ def lay_out(data: Any, *, weight: float, length: int, dtype: np.dtype) -> Chunke
     return Chunked(jax.tree.map(arrange, data), jnp.asarray(scale.reshape(chunks, length), dtype))
 
 
+def example_shapes(data: Any, dtype: np.dtype) -> Any:
+    """Shapes and dtypes of one example of the data, as `lay_out` will have them."""
+    return jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(
+            leaf.shape[1:], dtype if leaf.dtype.kind == "f" else leaf.dtype
+        ),
+        data,
+    )
+
+
 def map_chunks(function: Callable[[Any, jax.Array], Any], data: Chunked) -> Any:
     """`function(examples, scale)` of each chunk, results concatenated along the first axis."""
     chunks = data.scale.shape[0]

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow.base import Flow, Linearisation, linearised_gradient
-from thalweg.flow.chunks import bytes_of, chunk_lengths, finer, lay_out, sum_chunks
+from thalweg.flow.chunks import bytes_of, chunk_lengths, example_shapes, finer, lay_out, sum_chunks
 from thalweg.flow.terms import LIVE_COPIES, check_output, check_scalar, derivative_along, flat
 
 if TYPE_CHECKING:
@@ -31,12 +31,7 @@ class CompositeFlow(Flow):
     def __init__(self, problem: Composite, spec: ParamSpec, *, memory: int) -> None:
         self._problem = problem
         self.spec = spec
-        shapes = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                leaf.shape[1:], spec.dtype if leaf.dtype.kind == "f" else leaf.dtype
-            ),
-            problem.data,
-        )
+        shapes = example_shapes(problem.data, spec.dtype)
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         x, y = shapes
         self.output_size = check_output(

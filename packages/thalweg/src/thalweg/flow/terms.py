@@ -17,6 +17,7 @@ from thalweg.flow.chunks import (
     Chunked,
     bytes_of,
     chunk_lengths,
+    example_shapes,
     finer,
     lay_out,
     map_chunks,
@@ -127,12 +128,7 @@ class ExampleTerm(AbstractTerm):
 
     def lay_out(self, block: Block, *, memory: int) -> Chunked:
         spec = self._spec
-        shapes = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(
-                leaf.shape[1:], spec.dtype if leaf.dtype.kind == "f" else leaf.dtype
-            ),
-            block.data,
-        )
+        shapes = example_shapes(block.data, spec.dtype)
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         width = check_output(jax.eval_shape(self._one, theta, *shapes), spec, name="residual")
         length, self._rows = chunk_lengths(

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import FACTOR, GOOD, H_MAX, LENGTHEN, POOR, is_descent, is_flat
+from thalweg.control import FACTOR, H_MAX, LENGTHEN, POOR, is_descent, is_flat, next_h
 from thalweg.errors import ConfigError
 from thalweg.linear import Krylov, forcing_test, lanczos
 from thalweg.methods.base import (
@@ -130,15 +130,7 @@ class ExponentialKrylov(AbstractJitMethod):
         rejected = short.attempts - jnp.where(is_taken, 1, 0)
         # A stretched step was too short by that factor; a poor one was too long.
         stretched = short.h * long.stretch
-        h = jnp.where(
-            long.stretch > 1,
-            stretched,
-            jnp.where(
-                short.gain > GOOD,
-                FACTOR * short.h,
-                jnp.where(short.gain > POOR, short.h, short.h / FACTOR),
-            ),
-        )
+        h = jnp.where(long.stretch > 1, stretched, next_h(short.h, short.gain))
         return StepResult(
             theta=jnp.where(is_taken, long.theta, theta),
             loss=jnp.where(is_taken, long.loss, slope.loss),
