@@ -174,12 +174,13 @@ class Recorder:
             self.best_theta = np.array(theta)
 
     def check(self) -> None:
-        """Compare the last row with the criteria.
+        """Compare the last row with the criteria, the time budget by the row's own time.
 
         Raises:
             RunEnded: One of them is met.
         """
         loss, grad_norm = self._rows["loss"][-1], self._rows["grad_norm"][-1]
+        seconds = self._rows["seconds"][-1]
         stop = self.stop
         if not np.isfinite(loss):
             raise RunEnded(Outcome.DIVERGED)
@@ -190,7 +191,7 @@ class Recorder:
         if (
             (stop.steps is not None and self._rows["step"][-1] >= stop.steps)
             or (stop.gradients is not None and self._rows["gradients"][-1] >= stop.gradients)
-            or self.seconds_left <= 0
+            or (stop.seconds is not None and seconds >= stop.seconds)
         ):
             raise RunEnded(Outcome.BUDGET_SPENT)
 
