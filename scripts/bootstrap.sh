@@ -61,4 +61,4 @@ done
 # The interpreter is the environment's own; uv fetches none. What is not in the lock is removed,
 # except for pip and uv themselves.
 UV_PROJECT_ENVIRONMENT=$VENV UV_PYTHON_DOWNLOADS=never UV_PYTHON="$VENV/bin/python" \
-    "$VENV/bin/uv" sync --frozen --all-packages "$@"
+    "$VENV/bin/uv" sync --frozen --all-packages --all-extras "$@"
