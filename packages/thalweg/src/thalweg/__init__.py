@@ -5,6 +5,7 @@
 One unit of t is one step of gradient descent at learning rate 1.
 """
 
+from thalweg.control import Accuracy, Descent
 from thalweg.errors import ThalwegError
 from thalweg.methods import methods
 from thalweg.methods.geodesic import ImplicitGeodesic
@@ -23,7 +24,9 @@ __version__ = "0.1.0"
 __all__ = [
     "BFGS",
     "LBFGS",
+    "Accuracy",
     "Composite",
+    "Descent",
     "ExponentialKrylov",
     "ImplicitGeodesic",
     "LeastSquares",
