@@ -1,4 +1,4 @@
-"""SciPy's `lm` and `trf` do behind our call what they do when called by hand."""
+"""SciPy's `lm`, `trf` and `dogbox` do behind our call what they do when called by hand."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ from thalweg.methods.scipy_least_squares import SciPyLeastSquares
 from thalweg.params import flatten
 from thalweg.recorder import Recorder, RunEnded
 
-NAMES = ("scipy-lm", "scipy-trf")
+NAMES = ("scipy-lm", "scipy-trf", "scipy-dogbox")
 each = pytest.mark.parametrize("name", NAMES)
 TIMES = np.linspace(0, 2, 15)
 CLEAN = 3.0 * np.exp(-1.5 * TIMES)
@@ -187,12 +187,13 @@ def test_a_tolerance_ends_the_run_early():
     assert early.loss > late.loss
 
 
-def test_trf_takes_fewer_residuals_than_parameters_and_lm_refuses():
-    """With m < n `lm` says what it needs, and `trf` reaches a loss of 0."""
+@pytest.mark.parametrize("name", ["scipy-trf", "scipy-dogbox"])
+def test_only_lm_refuses_fewer_residuals_than_parameters(name):
+    """With m < n `lm` says what it needs, and the others reach a loss of 0."""
     wide = LeastSquares(lambda p: jnp.array([jnp.sum(p) - 1.0]))
     with pytest.raises(ConfigError, match="1 residuals and 3 parameters; use `scipy-trf`"):
         minimize(wide, np.ones(3), "scipy-lm")
-    solution = minimize(wide, np.ones(3), "scipy-trf", Stop(steps=100))
+    solution = minimize(wide, np.ones(3), name, Stop(steps=100))
     assert solution.outcome is Outcome.CONVERGED
     assert solution.loss < 1e-30
 
@@ -206,7 +207,7 @@ def test_a_loss_without_residuals_is_refused(name):
 
 def test_nonsense_is_refused():
     """An unknown algorithm and a tolerance below rounding are answered in one sentence."""
-    with pytest.raises(ConfigError, match="`lm` or `trf` was expected"):
-        SciPyLeastSquares("dogbox")
+    with pytest.raises(ConfigError, match="one of lm, trf, dogbox was expected"):
+        SciPyLeastSquares("gauss-newton")
     with pytest.raises(ConfigError, match="`tolerance` is 1e-20"):
         SciPyLeastSquares("lm", tolerance=1e-20)

@@ -361,7 +361,7 @@ def test_a_run_inside_a_run_disturbs_neither(name, scipy, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"integrator": "radau"}, "`integrator` is 'radau', but one of zvode, vode, lsoda, dopri5"),
+        ({"integrator": "rk45"}, "`integrator` is 'rk45', but one of zvode, vode, lsoda, dopri5"),
         ({"integrator": "vode", "method": "rk"}, "`method` is 'rk', but one of bdf, adams"),
         ({"integrator": "vode", "jacobian": "none"}, "`jacobian` is 'none', but one of exact"),
         ({"integrator": "vode", "rtol": -1.0}, "`rtol` is -1.0"),

@@ -1,11 +1,12 @@
-"""SciPy's `least_squares` with the exact Jacobian: MINPACK's `lm`, and `trf`.
+"""SciPy's `least_squares` with the exact Jacobian: MINPACK's `lm`, `trf` and `dogbox`.
 
-Both solve `min |J d + r|` within a trust region, with J taken example by example. Each takes a
+All solve `min |J d + r|` within a trust region, with J taken example by example. Each takes a
 Jacobian once a step, at the point where the step arrived, so a row is logged there: with r and J
 at hand, loss and |∇L| = |Jᵀr| are exact and cost nothing. They have no flow time, so `t` and `h`
 are NaN.
 
-Source: Moré 1978, "The Levenberg-Marquardt algorithm" (lm); Branch, Coleman & Li 1999 (trf).
+Source: Moré 1978, "The Levenberg-Marquardt algorithm" (lm); Branch, Coleman & Li 1999 (trf);
+Voglis & Lagaris 2004 (dogbox).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ UNLIMITED = 2**31 - 1  # evaluations: the budget is the recorder's business
 ALGORITHMS = {
     "lm": "SciPy's least_squares, MINPACK's Levenberg-Marquardt",
     "trf": "SciPy's least_squares, trust region reflective",
+    "dogbox": "SciPy's least_squares, dogleg steps in a box",
 }
 
 
@@ -44,7 +46,7 @@ class SciPyLeastSquares(AbstractHostMethod):
     alone.
 
     Attributes:
-        algorithm: `lm`, which needs at least as many residuals as parameters, or `trf`.
+        algorithm: `lm`, which needs at least as many residuals as parameters, `trf` or `dogbox`.
         tolerance: SciPy's `ftol` and `xtol` (and `gtol` of `lm`): relative changes below which
             the run ends. None stands for the spacing of the parameters' dtype, that is, the run
             goes on until rounding. Not below the spacing of float64.
@@ -53,7 +55,7 @@ class SciPyLeastSquares(AbstractHostMethod):
         ConfigError: An unknown algorithm, or a tolerance out of its range.
 
     Cost: a Jacobian a step and a residual a trial point; O(m n²) a step (`lm` a QR
-    factorisation, `trf` a singular value decomposition).
+    factorisation, `trf` a singular value decomposition, `dogbox` a least-squares solve).
     """
 
     kind: ClassVar[str] = "baseline"
@@ -64,7 +66,10 @@ class SciPyLeastSquares(AbstractHostMethod):
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
-            raise ConfigError(f"`algorithm` is {self.algorithm!r}, but `lm` or `trf` was expected")
+            raise ConfigError(
+                f"`algorithm` is {self.algorithm!r}, but one of {', '.join(ALGORITHMS)} was "
+                "expected"
+            )
         least = float(np.finfo(np.float64).eps)
         if self.tolerance is not None and not self.tolerance >= least:
             raise ConfigError(
@@ -73,8 +78,8 @@ class SciPyLeastSquares(AbstractHostMethod):
             )
 
     @property
-    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - one class, two
-        """`scipy-lm` or `scipy-trf`."""
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - one class, three
+        """`scipy-lm`, `scipy-trf` or `scipy-dogbox`."""
         return f"scipy-{self.algorithm}"
 
     @property
@@ -124,7 +129,7 @@ class SciPyLeastSquares(AbstractHostMethod):
                     method=self.algorithm,
                     ftol=tolerance,
                     xtol=tolerance,
-                    # For trf it would depend on the units of the loss.
+                    # For the others it would depend on the units of the loss.
                     gtol=tolerance if is_lm else None,  # pyright: ignore[reportArgumentType]
                     x_scale="jac" if is_lm else 1.0,  # what each has in SciPy since 1.16
                     max_nfev=UNLIMITED,
@@ -209,3 +214,8 @@ def lm() -> SciPyLeastSquares:
 def trf() -> SciPyLeastSquares:
     """SciPy's trust region reflective algorithm, until rounding."""
     return SciPyLeastSquares("trf")
+
+
+def dogbox() -> SciPyLeastSquares:
+    """SciPy's dogleg algorithm in a box, until rounding."""
+    return SciPyLeastSquares("dogbox")

@@ -1,10 +1,12 @@
 """SciPy's ODE integrators on the gradient flow dθ/dt = -∇L(θ), step by step.
 
 `zvode` and `vode` (VODE: BDF or Adams with fixed leading coefficient), `lsoda` (switches between
-both by itself) and `dopri5` (explicit Runge-Kutta) through `scipy.integrate.ode`. They follow the
-flow to their tolerances; nothing in them knows that a loss falls.
+both by itself) and `dopri5` (explicit Runge-Kutta) through `scipy.integrate.ode`; `radau`, `bdf`
+and `dop853` through the classes behind `scipy.integrate.solve_ivp`. They follow the flow to their
+tolerances; nothing in them knows that a loss falls.
 
-`scipy_ode_walk` drives them and reads what they spent; `slope` is what they integrate.
+`scipy_ode_walk` and `scipy_solve_ivp` drive them and read what they spent; `slope` is what they
+integrate.
 
 Source: Brown, Byrne & Hindmarsh 1989 (VODE); Petzold 1983 (LSODA); Hairer, Nørsett & Wanner,
 *Solving Ordinary Differential Equations I*, 2nd ed., II.5 (DOPRI5).
@@ -14,40 +16,45 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-import numpy as np
-
+from thalweg.control import Accuracy
 from thalweg.errors import ConfigError
-from thalweg.host import HostFunctions
 from thalweg.methods.base import AbstractHostMethod
-from thalweg.methods.host_loop import judge
-from thalweg.methods.scipy_ode_walk import HORIZON, walk_dopri5, walk_multistep
-from thalweg.methods.slope import Slope
-from thalweg.recorder import RunEnded
-from thalweg.solution import Outcome, Work
+from thalweg.methods.scipy_ode_walk import walk_dopri5, walk_multistep
+from thalweg.methods.scipy_solve_ivp import STEPPERS, walk_stepper
+from thalweg.methods.walk import HORIZON, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import numpy as np
+
     from thalweg.flow import Flow
+    from thalweg.methods.slope import Point, Slope
     from thalweg.recorder import Recorder
+    from thalweg.solution import Outcome
 
 INTEGRATORS = {
     "zvode": "VODE for complex θ, the article's way: BDF, Jacobian by finite differences",
     "vode": "VODE: BDF or Adams, exact Hessian",
     "lsoda": "LSODA: switches between Adams and BDF, exact Hessian",
     "dopri5": "explicit Runge-Kutta of order 5 by Dormand and Prince",
+    "radau": "Radau IIA: implicit Runge-Kutta of order 5, exact Hessian",
+    "bdf": "BDF of orders 1 to 5 in Python, exact Hessian",
+    "dop853": "explicit Runge-Kutta of order 8 by Dormand and Prince",
 }
+NAMES = {"radau": "scipy-radau", "bdf": "scipy-bdf"}  # where the integrator's own would mislead
+EXPLICIT = ("dopri5", "dop853")
 JACOBIANS = ("exact", "finite-differences")
 METHODS = {"bdf": 5, "adams": 12}  # with the highest order there is
 
 UNLIMITED = 2**31 - 1
 MOST_BYTES = 2**32  # what a solver may take for its matrices
-MATRIX_BYTES = {"zvode": 32, "vode": 16, "lsoda": 8}  # a pair of parameters, in its work array
+# A pair of parameters, in the work array, or in J, the identity and the LU decompositions.
+MATRIX_BYTES = {"zvode": 32, "vode": 16, "lsoda": 8, "radau": 48, "bdf": 32}
 REWRITTEN = (1, 17)  # the SciPy that has its solvers in C
 
 _one_run = threading.Lock()
@@ -63,32 +70,36 @@ class SciPyODE(AbstractHostMethod):
     with those of finite differences; `jacobians` are its Jacobians, exact or not.
 
     The loss at an accepted point costs no evaluation where the solver has just been there, as
-    `dopri5` has. The multistep solvers arrive by a last Newton correction at a point that they
-    do not evaluate: there a row costs one evaluation of the loss alone, booked as `losses`, and
-    `grad_norm` is NaN, unless `Stop(grad_norm=...)` asks for it: then a row costs one gradient
-    more, booked as such.
+    `dopri5`, `dop853` and `radau` have. The multistep solvers arrive by a last Newton correction
+    at a point that they do not evaluate: there a row costs one evaluation of the loss alone, booked
+    as `losses`, and `grad_norm` is NaN, unless `Stop(grad_norm=...)` asks for it: then a row costs
+    one gradient more, booked as such.
 
     With float32 parameters the solver still works in float64, but its own finite differences
     vanish in the rounding of the loss. Then the differences are taken here, with increments that
-    float32 can see, and booked as gradients all the same.
+    float32 can see, and booked as gradients all the same. For `radau` and `bdf` they always are.
 
     Attributes:
-        integrator: `zvode`, `vode`, `lsoda` or `dopri5`.
+        integrator: `zvode`, `vode`, `lsoda`, `dopri5`, `radau`, `bdf` or `dop853`.
         rtol: Relative tolerance of a step, for each parameter. Not negative.
         atol: Absolute tolerance of a step. Positive.
         max_order: Highest order of the formulas; None for the solver's own. 2 keeps BDF A-stable.
-            At most 5 for BDF and 12 for Adams. Not for `dopri5`.
+            At most 5 for BDF and 12 for Adams. For `zvode`, `vode` and `lsoda`.
         method: `bdf` or `adams`, for `zvode` and `vode`; `lsoda` switches by itself.
         jacobian: `exact`, the Hessian of the loss by n products, or `finite-differences`. None
             for `finite-differences` with `zvode`, which is the article's setting, and `exact`
             with the others.
+        loosest: The relative tolerance that a schedule begins with; both tolerances then fall
+            with the square root of the loss, as in `Accuracy`, down to `rtol` and `atol`. None
+            for tolerances that stay. Not for `dopri5`, which SciPy runs in one call.
 
     Raises:
         ConfigError: A value is out of its range, or does not apply.
 
     Cost: evaluations as `work` tells; a Jacobian costs n Hessian products or n gradients, and an
-    O(n³) LU decomposition; `dopri5` has neither. From SciPy 1.17 on `vode` takes a new Jacobian for
-    each LU decomposition, several times as many as before.
+    O(n³) LU decomposition (`radau` a real and a complex one); the explicit ones have neither. From
+    SciPy 1.17 on `vode` takes a new Jacobian for each LU decomposition, several times as many as
+    before.
     """
 
     kind: ClassVar[str] = "baseline"
@@ -100,19 +111,28 @@ class SciPyODE(AbstractHostMethod):
     max_order: int | None = None
     method: str = "bdf"
     jacobian: str | None = None
+    loosest: float | None = None
 
     def __post_init__(self) -> None:
         _one_of("integrator", self.integrator, tuple(INTEGRATORS))
         _one_of("method", self.method, tuple(METHODS))
         if self.jacobian is not None:
             _one_of("jacobian", self.jacobian, JACOBIANS)
-        if not (math.isfinite(self.rtol) and self.rtol >= 0):
-            raise ConfigError(f"`rtol` is {self.rtol!r}, but a number of at least 0 was expected")
-        if not (math.isfinite(self.atol) and self.atol > 0):
-            raise ConfigError(f"`atol` is {self.atol!r}, but a number above 0 was expected")
-        if self.integrator == "dopri5" and (self.max_order, self.jacobian) != (None, None):
+        _ = self.accuracy  # which refuses tolerances out of their range
+        if self.integrator in EXPLICIT and (self.max_order, self.jacobian) != (None, None):
             raise ConfigError(
-                "`dopri5` is explicit and of fixed order; leave out `max_order` and `jacobian`"
+                f"`{self.integrator}` is explicit and of fixed order; leave out `max_order` and "
+                "`jacobian`"
+            )
+        if self.integrator in STEPPERS and self.max_order is not None:
+            raise ConfigError(
+                f"SciPy's `{self.integrator}` has no option for its highest order; leave out "
+                "`max_order`, or use `vode`"
+            )
+        if self.integrator == "dopri5" and self.loosest is not None:
+            raise ConfigError(
+                "`dopri5` makes its run in one call, with tolerances that stay; leave out "
+                "`loosest`, or use `dop853`"
             )
         most = METHODS["adams" if self.integrator == "lsoda" else self.method]
         if self.max_order is not None and not 1 <= self.max_order <= most:
@@ -122,9 +142,9 @@ class SciPyODE(AbstractHostMethod):
             )
 
     @property
-    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - one class, four
-        """The integrator's name."""
-        return self.integrator
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - one class, many
+        """The name in the list of methods."""
+        return NAMES.get(self.integrator, self.integrator)
 
     @property
     def summary(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
@@ -134,7 +154,12 @@ class SciPyODE(AbstractHostMethod):
     @property
     def needs(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
         """What it needs of the problem."""
-        return "any problem" + ("" if self.integrator == "dopri5" else ", n² memory")
+        return "any problem" + ("" if self.integrator in EXPLICIT else ", n² memory")
+
+    @property
+    def accuracy(self) -> Accuracy:
+        """The tolerances."""
+        return Accuracy(rtol=self.rtol, atol=self.atol, loosest=self.loosest)
 
     @property
     def is_exact(self) -> bool:
@@ -158,24 +183,27 @@ class SciPyODE(AbstractHostMethod):
 
     def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
         """Integrate until the recorder or the solver ends the run."""
-        functions = HostFunctions(flow, recorder)
-        slope = Slope(functions, recorder, dtype=flow.spec.dtype)
-        walk = walk_dopri5 if self.integrator == "dopri5" else walk_multistep
+
+        def walk(slope: Slope, first: Point) -> tuple[Point, str]:
+            accuracy = self.accuracy
+            if self.integrator in STEPPERS:
+                return walk_stepper(
+                    self.integrator,
+                    slope,
+                    first,
+                    recorder,
+                    accuracy=accuracy,
+                    is_exact=self.is_exact,
+                )
+            solver = self.solver(slope, first.theta)
+            if self.integrator == "dopri5":
+                return walk_dopri5(self.integrator, solver, slope, first, recorder)
+            return walk_multistep(
+                self.integrator, solver, slope, first, recorder, accuracy=accuracy
+            )
+
         with _one_at_a_time(self.integrator), _quiet(self.integrator):
-            try:
-                first = slope.at(np.asarray(theta, np.float64))
-                recorder.row(**first._asdict(), work=Work(gradients=1), t=0.0)
-                solver = self.solver(slope, first.theta)
-                last, detail = walk(self.integrator, solver, slope, first, recorder)
-            except RunEnded:
-                _, grad = functions.value_and_grad(slope.accepted)
-                recorder.set_last_grad_norm(float(np.linalg.norm(grad)))
-                raise
-        start_loss = float(recorder.history()["loss"][0])
-        eps = float(np.finfo(flow.spec.dtype).eps)
-        outcome, grad_norm = judge(functions, last.theta, start_loss=start_loss, eps=eps)
-        recorder.set_last_grad_norm(grad_norm)
-        return outcome, detail
+            return follow(flow, theta, recorder, walk)
 
     def solver(self, slope: Slope, start: np.ndarray) -> Any:
         """SciPy's `ode` object, ready at t = 0."""
@@ -230,6 +258,21 @@ def dopri5() -> SciPyODE:
     return SciPyODE("dopri5")
 
 
+def radau() -> SciPyODE:
+    """Radau IIA with the exact Hessian, atol 1e-8, rtol 1e-6."""
+    return SciPyODE("radau")
+
+
+def bdf() -> SciPyODE:
+    """SciPy's BDF with the exact Hessian, atol 1e-8, rtol 1e-6."""
+    return SciPyODE("bdf")
+
+
+def dop853() -> SciPyODE:
+    """Dormand and Prince's formulas of order 8, atol 1e-8, rtol 1e-6."""
+    return SciPyODE("dop853")
+
+
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise ConfigError(f"`{name}` is {value!r}, but one of {', '.join(known)} was expected")
@@ -250,7 +293,8 @@ def _one_at_a_time(integrator: str) -> Iterator[None]:
     """
     import scipy
 
-    if (_scipy_version() >= REWRITTEN) != (integrator == "dopri5"):
+    is_safe = (_scipy_version() >= REWRITTEN) != (integrator == "dopri5")
+    if integrator in STEPPERS or is_safe:
         yield
         return
     if not _one_run.acquire(blocking=False):

@@ -1,32 +1,33 @@
 """SciPy's ODE integrators driven step by step, with what they spent read from their work arrays.
 
-    zvode, vode   evaluations, Jacobians, LU decompositions, Newton iterations, convergence
-                  failures, error-test failures
-    lsoda         evaluations, and Jacobians, each with one LU decomposition; the rest it does not
-                  report, so it stays 0
-    dopri5        evaluations, and attempts, six evaluations each. It fills its array only when it
-                  returns, so rows go by the calls it made; a test holds them against the array
-
-A run that is cut inside a step ends with one row of h = 0, which repeats the last point and books
-what the unfinished step spent.
+zvode, vode   evaluations, Jacobians, LU decompositions, Newton iterations, convergence
+              failures, error-test failures
+lsoda         evaluations, and Jacobians, each with one LU decomposition; the rest it does not
+              report, so it stays 0
+dopri5        evaluations, and attempts, six evaluations each. It fills its array only when it
+              returns, so rows go by the calls it made; a test holds them against the array
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg.methods.walk import (
+    FIRST_TARGET,
+    HORIZON,
+    Schedule,
+    add_rows,
+    at_rest,
+    end_unfinished,
+)
 from thalweg.solution import Work
 
 if TYPE_CHECKING:
+    from thalweg.control import Accuracy
     from thalweg.methods.slope import Point, Slope
     from thalweg.recorder import Recorder
-
-# A horizon that no flow moves beyond visibly. The solvers scale their first step by the first
-# target, and a later one may be anything; so the first target is one gradient-descent step.
-FIRST_TARGET = 1.0
-HORIZON = 1e20
 
 # Where the work arrays hold what, counted from 0.
 STEP_TAKEN = 10  # in rwork: the size of the last step
@@ -55,24 +56,34 @@ DOPRI5_STIFFNESS = 3  # where its work array takes after how many steps to test 
 
 
 def walk_multistep(
-    integrator: str, solver: Any, slope: Slope, start: Point, recorder: Recorder
+    integrator: str,
+    solver: Any,
+    slope: Slope,
+    start: Point,
+    recorder: Recorder,
+    *,
+    accuracy: Accuracy,
 ) -> tuple[Point, str]:
     """Steps of vode, zvode or lsoda. Returns the last point, and why the solver ended."""
     # SciPy's wrapper of LSODA can take single steps, but does not say so, and would go on to the
     # target without a word.
     solver._integrator.supports_step = True  # noqa: SLF001 - as above
+    schedule = Schedule(accuracy, start.loss)
     point, t, work = start, 0.0, recorder.work
     while t < HORIZON:
+        if not schedule.is_constant:
+            # VODE and LSODA look at both in each call; SciPy hands on what it has here.
+            solver._integrator.call_args[:2] = schedule.at(point.loss)  # noqa: SLF001 - as above
         solver.integrate(FIRST_TARGET if t == 0 else HORIZON, step=True)
         if slope.ended is not None:
-            _end(slope, slope.ended, recorder, point, work, t=t)
+            end_unfinished(slope, slope.ended, recorder, point, work, t=t)
         before, work = work, _read(integrator, solver)
         if not solver.successful():
-            work = _besides(work, slope)
+            work = add_rows(work, slope)
             recorder.row(**point._asdict(), work=work, t=t, h=0.0)  # books the last attempt
             return point, _failure(integrator, solver)
         point, t = slope.at(solver.y.real), float(solver.t)
-        work = _besides(work, slope)
+        work = add_rows(work, slope)
         recorder.row(
             **point._asdict(),
             work=work,
@@ -80,7 +91,7 @@ def walk_multistep(
             h=float(solver._integrator.rwork[STEP_TAKEN]),  # noqa: SLF001 - VODE documents it
             rejected=work.rejected_steps - before.rejected_steps,
         )
-    return point, _at_rest(integrator)
+    return point, at_rest(integrator)
 
 
 def walk_dopri5(
@@ -95,7 +106,7 @@ def walk_dopri5(
         failures = attempts - recorder.rows
         point = slope.at(theta)
         before = work[0]
-        work[0] = _besides(
+        work[0] = add_rows(
             Work(gradients=slope.calls, rejected_steps=failures, error_test_failures=failures),
             slope,
         )
@@ -123,18 +134,8 @@ def walk_dopri5(
     solver.integrate(HORIZON)
     t, point = last[0]
     if slope.ended is not None:
-        _end(slope, slope.ended, recorder, point, work[0], t=t)
-    return point, (_at_rest(integrator) if solver.successful() else _failure(integrator, solver))
-
-
-def _end(
-    slope: Slope, reason: BaseException, recorder: Recorder, point: Point, work: Work, *, t: float
-) -> NoReturn:
-    """Book what an unfinished step spent, and raise what ended it."""
-    if slope.gradients > recorder.work.gradients:
-        spent = _besides(work._replace(gradients=slope.calls), slope)
-        recorder.row(**point._asdict(), work=spent, t=t, h=0.0)
-    raise reason
+        end_unfinished(slope, slope.ended, recorder, point, work[0], t=t)
+    return point, (at_rest(integrator) if solver.successful() else _failure(integrator, solver))
 
 
 def _read(integrator: str, solver: Any) -> Work:
@@ -145,19 +146,7 @@ def _read(integrator: str, solver: Any) -> Work:
     return work._replace(rejected_steps=work.newton_failures + work.error_test_failures)
 
 
-def _besides(work: Work, slope: Slope) -> Work:
-    """Add what was evaluated that the solver does not know of."""
-    return work._replace(gradients=work.gradients + slope.gradients_besides, losses=slope.losses)
-
-
 def _failure(integrator: str, solver: Any) -> str:
     code = solver.get_return_code()
     message = solver._integrator.messages.get(code, "no message")  # noqa: SLF001 - as in `_read`
     return f"`{integrator}` ended at t = {solver.t:.3g} with code {code}: {message}"
-
-
-def _at_rest(integrator: str) -> str:
-    return (
-        f"`{integrator}` went on to t = {HORIZON:.0e}, as nothing moves any more within its "
-        "tolerances; lower `rtol` and `atol` to go further down."
-    )
