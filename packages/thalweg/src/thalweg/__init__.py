@@ -8,6 +8,7 @@ One unit of t is one step of gradient descent at learning rate 1.
 from thalweg.control import Accuracy, Descent
 from thalweg.errors import ThalwegError
 from thalweg.methods import methods
+from thalweg.methods.cvode import CVODE
 from thalweg.methods.geodesic import ImplicitGeodesic
 from thalweg.methods.krylov import ExponentialKrylov
 from thalweg.methods.optax_methods import Optax
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BFGS",
+    "CVODE",
     "LBFGS",
     "Accuracy",
     "Composite",

@@ -82,3 +82,16 @@ class HostFunctions:
     def dense_hessian(self, theta: np.ndarray) -> np.ndarray:
         """∇²L of shape `(n, n)`. Cost: n Hessian products."""
         return np.asarray(self._call("dense_hessian", theta), np.float64)
+
+    def hessian_product(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """∇²L v of shape `(n,)`. Cost: about three gradients, as nothing is kept between calls."""
+        flow = self._flow
+        arguments = np.asarray(theta, flow.spec.dtype), np.asarray(v, flow.spec.dtype)
+        program = compiled(
+            flow,
+            "hessian_product",
+            lambda data, at, along: flow.hessian(data, at).product(along),
+            *arguments,
+            recorder=self._recorder,
+        )
+        return np.asarray(program(flow.data, *arguments), np.float64)

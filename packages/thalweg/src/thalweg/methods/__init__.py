@@ -29,6 +29,8 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "scipy-radau": ("thalweg.methods.scipy_ode", "radau"),
     "scipy-bdf": ("thalweg.methods.scipy_ode", "bdf"),
     "dop853": ("thalweg.methods.scipy_ode", "dop853"),
+    "cvode": ("thalweg.methods.cvode", "cvode"),
+    "cvode-krylov": ("thalweg.methods.cvode", "cvode_krylov"),
     "gradient-descent": ("thalweg.methods.optax_methods", "gradient_descent"),
     "momentum": ("thalweg.methods.optax_methods", "momentum"),
     "adam": ("thalweg.methods.optax_methods", "adam"),

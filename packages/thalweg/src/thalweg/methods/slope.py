@@ -90,6 +90,15 @@ class Slope:
 
         return self._guarded(evaluate, 2 * theta.shape)
 
+    def product(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """-∇²L v of shape `(n,)`; 0 once the run has ended. Cost: a Hessian product."""
+
+        def evaluate() -> np.ndarray:
+            refuse_overrun(self._recorder, gradients=self.gradients)
+            return -self._functions.hessian_product(theta, v)
+
+        return self._guarded(evaluate, theta.shape)
+
     def differences(self, _: float, theta: np.ndarray) -> np.ndarray:
         """-∇²L of shape `(n, n)` by forward differences, with increments that the dtype resolves.
 
