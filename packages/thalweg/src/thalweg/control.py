@@ -47,6 +47,9 @@ class Descent:
     """Take the steps that lower the loss: the quickest way to a minimum."""
 
 
+DESCENT = Descent()
+
+
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Accuracy:

@@ -1,0 +1,39 @@
+"""What the methods with a dense Hessian have in common: its size, and the curvature along ∇L."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+
+from thalweg.errors import ConfigError
+
+if TYPE_CHECKING:
+    import jax
+
+    from thalweg.flow import Flow
+
+MOST_BYTES = 2**32  # what the matrices of a method may take
+MATRICES = 3  # the Hessian, its factor, and what rounds off between them
+
+
+def refuse_large(name: str, flow: Flow) -> None:
+    """Refuse a problem whose dense matrices would not fit into memory.
+
+    Raises:
+        ConfigError: They would take more than `MOST_BYTES`.
+    """
+    size = MATRICES * flow.spec.dtype.itemsize * flow.size**2
+    if size > MOST_BYTES:
+        raise ConfigError(
+            f"`{name}` would take {size / 2**30:.0f} GiB for its matrices of {flow.size} "
+            f"parameters, but at most {MOST_BYTES // 2**30} were expected; use a matrix-free "
+            "method such as `exponential-krylov` or `chebyshev`"
+        )
+
+
+def curvature_along(hessian: jax.Array, direction: jax.Array) -> jax.Array:
+    """|vᵀHv| / vᵀv, a scalar; 0 for v = 0. Cost: n² multiplications."""
+    square = jnp.vdot(direction, direction)
+    curvature = jnp.abs(jnp.vdot(direction, hessian @ direction))
+    return jnp.where(square > 0, curvature / jnp.where(square > 0, square, 1), 0)

@@ -1,0 +1,19 @@
+"""The integrators with an error estimate: the shared suite, then what accuracy control promises."""
+# ruff: noqa: E402 - asserts of the suite are told in full only where it is registered first
+
+import pytest
+
+pytest.register_assert_rewrite("method_suite")
+
+from method_suite import suite_for
+from thalweg.methods.bdf import BDF, no_history
+from thalweg.methods.chebyshev import Chebyshev
+from thalweg.methods.explicit import BogackiShampine
+from thalweg.methods.rosenbrock import Rosenbrock
+from thalweg.methods.switching import Switching
+
+TestBogackiShampine = suite_for(BogackiShampine(), is_for_stiff_flows=False)
+TestChebyshev = suite_for(Chebyshev())
+TestRosenbrock = suite_for(Rosenbrock())
+TestSwitching = suite_for(Switching())
+TestBDF = suite_for(BDF(), first_state=lambda theta: (theta, no_history(theta)))
