@@ -45,9 +45,9 @@ def bent(offset=0.0):
 
 
 @functools.cache
-def walled():
-    """A flow towards 0 beside a wall at -0.01, behind which the loss is NaN."""
-    return LeastSquares(lambda theta: jnp.log1p(theta / jnp.asarray([0.01, 1.0], theta.dtype)))
+def walled(wall=0.03):
+    """A flow towards 0 beside a wall at -`wall`, behind which the loss is NaN."""
+    return LeastSquares(lambda theta: jnp.log1p(theta / jnp.asarray([wall, 1.0], theta.dtype)))
 
 
 def watched(problem, start, method, stop):
@@ -69,18 +69,21 @@ def error_along(method, stop):
 class OdeSuite:
     """The claims. Subclasses are made by `ode_suite_for`.
 
+    Each pair of a problem and a method compiles once, which for some takes seconds; so there are
+    only four such pairs.
+
     Attributes:
         name: The name in the list of methods.
-        method: The method of that name.
-        loose: The method with rtol = 1e-3 and atol = 1e-5.
-        tight: The method with rtol = 1e-7 and atol = 1e-9.
+        method: The method of that name, with rtol = 1e-6 and atol = 1e-8.
+        tight: The same with rtol = 1e-8 and atol = 1e-10.
+        rough: The same with rtol = atol = 0.03.
         is_stiff: Whether it is made for stiff flows, and so comes to rest in a minimum.
     """
 
     name: str
     method: AbstractMethod
-    loose: AbstractMethod
     tight: AbstractMethod
+    rough: AbstractMethod
     is_stiff: bool
 
     def test_it_has_its_name(self):
@@ -91,15 +94,16 @@ class OdeSuite:
     def test_the_tolerance_is_kept(self):
         """Errors along the linear flow stay near the tolerance, and fall with it."""
         stop = Stop(loss=1e-2)
-        loose, few = error_along(self.loose, stop)
-        tight, many = error_along(self.tight, stop)
-        assert loose < 100 * 1e-3
-        assert tight < 100 * 1e-7
+        error, few = error_along(self.method, stop)
+        less, many = error_along(self.tight, stop)
+        assert error < 100 * 2e-6
+        assert less < 100 * 2e-8
+        assert less < error
         assert few < many
 
     def test_each_row_belongs_to_its_point(self):
         """Loss and |∇L| of a row are those at the row's point; t is the sum of the steps h."""
-        solution, seen = watched(quadratic(), START, self.name, Stop(steps=20, grad_norm=0.0))
+        solution, seen = watched(quadratic(), START, self.method, Stop(steps=20, grad_norm=0.0))
         history = solution.history
         points = [START, *(theta for _, theta in seen)]
         losses = [0.5 * theta @ HESSIAN @ theta for theta in points]
@@ -111,7 +115,7 @@ class OdeSuite:
 
     def test_the_work_adds_up(self):
         """Row by row nothing is taken back, and the columns belong together."""
-        solution = minimize(bent(), START, self.name, Stop(steps=60))
+        solution = minimize(quadratic(), START, self.method, Stop(steps=60))
         work, history = solution.work, solution.history
         assert work.rejected_steps == history["rejected"].sum()
         assert work.rejected_steps == work.newton_failures + work.error_test_failures
@@ -121,20 +125,20 @@ class OdeSuite:
 
     def test_targets_are_obeyed(self):
         """A run ends at the first row at or below the loss, or the gradient, asked for."""
-        by_loss = minimize(quadratic(), START, self.name, Stop(loss=0.1))
+        by_loss = minimize(quadratic(), START, self.method, Stop(loss=0.1))
         assert by_loss.outcome is Outcome.TARGET_REACHED
         assert by_loss.loss <= 0.1 < by_loss.history["loss"][-2]
-        by_slope = minimize(quadratic(), START, self.name, Stop(grad_norm=0.3))
+        by_slope = minimize(quadratic(), START, self.method, Stop(grad_norm=0.3))
         assert by_slope.outcome is Outcome.CONVERGED
         assert by_slope.history["grad_norm"][-1] <= 0.3 < by_slope.history["grad_norm"][-2]
-        by_steps = minimize(quadratic(), START, self.name, Stop(steps=7))
+        by_steps = minimize(quadratic(), START, self.method, Stop(steps=7))
         assert by_steps.outcome is Outcome.BUDGET_SPENT
         assert by_steps.history["step"][-1] == 7
 
     @pytest.mark.parametrize("gradients", [1, 2, 5, 37])
     def test_the_budget_of_gradients_is_kept(self, gradients):
         """To the unit where the loop is on the host, and to the step where it is compiled."""
-        solution = minimize(bent(), START, self.name, Stop(gradients=gradients))
+        solution = minimize(quadratic(), START, self.method, Stop(gradients=gradients))
         assert solution.outcome is Outcome.BUDGET_SPENT
         if isinstance(self.method, AbstractHostMethod):
             assert solution.work.gradients == gradients
@@ -148,58 +152,44 @@ class OdeSuite:
             if snapshot.step == 10:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        solution = minimize(bent(), START, self.name, Stop(steps=100), callback=press)
+        solution = minimize(quadratic(), START, self.method, Stop(steps=80), callback=press)
         assert solution.outcome is Outcome.INTERRUPTED
-        assert solution.history["step"][-1] < 100
+        assert solution.history["step"][-1] < 80
         assert solution.loss < solution.history["loss"][0]
 
-    def test_float32_parameters_stay_float32(self):
-        """With float32 the flow is followed as well."""
-        solution = minimize(bent(), START.astype(np.float32), self.loose, Stop(loss=1e-2))
+    def test_float32_stays_and_nan_is_left_behind(self):
+        """With float32, and where steps end outside the domain of the loss, it arrives as well."""
+        start = np.ones(2, np.float32)
+        solution = minimize(walled(), start, self.rough, Stop(loss=1e-2, steps=5000))
         assert solution.outcome is Outcome.TARGET_REACHED
         assert solution.params.dtype == np.float32
+        assert solution.work.rejected_steps > 0
 
-    def test_a_second_run_compiles_nothing(self):
-        """Programs are kept with the problem, and the same run gives the same history."""
-        problem = bent.__wrapped__()
-        first = minimize(problem, START, self.name, Stop(steps=20))
-        second = minimize(problem, START, self.name, Stop(steps=20))
+    def test_it_comes_to_rest_and_a_second_run_compiles_nothing(self):
+        """A stiff solver runs into the minimum and stays, in few steps; an explicit one goes on.
+
+        Programs are kept with the problem, and the same run gives the same history.
+        """
+        problem = bent.__wrapped__(offset=0.2)
+        first, second = (minimize(problem, START, self.name, Stop(steps=1500)) for _ in range(2))
+        assert first.loss == pytest.approx(0.5 * 0.2**2, rel=1e-8)
+        if self.is_stiff:
+            assert first.outcome in (Outcome.CONVERGED, Outcome.STALLED)
+            assert first.history["step"][-1] < 600
+        else:
+            assert first.outcome is Outcome.BUDGET_SPENT
         assert second.compile_seconds == 0.0 < first.compile_seconds
         for column in ("loss", "t", "gradients"):
             np.testing.assert_array_equal(first.history[column], second.history[column])
 
-    def test_it_recovers_from_attempts_that_end_in_nan(self):
-        """Steps that are too long for the domain of the loss are thrown away, and it goes on."""
-        reckless = dataclasses.replace(self.loose, rtol=0.1, atol=0.1)
-        solution = minimize(walled(), np.ones(2), reckless, Stop(loss=1e-2, steps=5000))
-        assert solution.outcome is Outcome.TARGET_REACHED
-        assert solution.work.rejected_steps > 0
 
-    def test_it_comes_to_rest_in_a_minimum(self):
-        """A stiff solver runs into the minimum and stays, in few steps; an explicit one goes on."""
-        solution = minimize(bent(offset=0.2), START, self.name, Stop(steps=1500))
-        assert solution.loss == pytest.approx(0.5 * 0.2**2, rel=1e-8)
-        if self.is_stiff:
-            assert solution.outcome in (Outcome.CONVERGED, Outcome.STALLED)
-            assert solution.history["step"][-1] < 600
-        else:
-            assert solution.outcome is Outcome.BUDGET_SPENT
-
-
-def ode_suite_for(
-    name: str,
-    method: AbstractMethod,
-    *,
-    loose: AbstractMethod,
-    tight: AbstractMethod,
-    is_stiff: bool = True,
-) -> type[OdeSuite]:
-    """The suite for a method; the arguments are the suite's attributes."""
+def ode_suite_for(name: str, method: AbstractMethod, *, is_stiff: bool = True) -> type[OdeSuite]:
+    """The suite for a method with attributes `rtol` and `atol`."""
     members = {
         "name": name,
         "method": method,
-        "loose": loose,
-        "tight": tight,
+        "tight": dataclasses.replace(method, rtol=1e-8, atol=1e-10),  # pyright: ignore[reportCallIssue]
+        "rough": dataclasses.replace(method, rtol=0.03, atol=0.03),  # pyright: ignore[reportCallIssue]
         "is_stiff": is_stiff,
     }
     return type(f"Suite of {name}", (OdeSuite,), members)
