@@ -29,14 +29,23 @@ LAYERS = (
     ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users
     ("machine", "problems", "record"),
     ("doctor", "report"),
-    ("demo",),
+    ("demo", "tabular"),
     ("cli",),
     ("__main__",),
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 
 # What `import thalweg` must leave alone, so that it stays quick.
-HEAVY = ("matplotlib", "optax", "rich", "scipy.integrate", "scipy.optimize", "sklearn", "typer")
+HEAVY = (
+    "matplotlib",
+    "optax",
+    "polars",
+    "rich",
+    "scipy.integrate",
+    "scipy.optimize",
+    "sklearn",
+    "typer",
+)
 
 
 def project_files() -> list[Path]:

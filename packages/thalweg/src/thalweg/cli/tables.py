@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,16 @@ from thalweg.report.text import duration, measured, number
 from thalweg.report.words import firsts, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from thalweg.doctor import Diagnosis
     from thalweg.methods import MethodInfo
     from thalweg.problems import TrainingProblem
     from thalweg.report import Section
+    from thalweg.tabular import Trained
 
 PLAIN_WIDTH = 120  # where stdout is no terminal
+MOST_NAMED = 5  # columns named for what they are worth
 
 
 def note_start(task: TrainingProblem) -> None:
@@ -68,6 +71,63 @@ def print_section(section: Section) -> None:
     for sentence in standing(task, records):
         console.print(Text(f"  {sentence}"))
     console.print()
+
+
+def print_scores(trained: Trained) -> None:
+    """The scores on the test part, and what the network makes of the columns."""
+    from thalweg.tabular.importance import measure_of
+    from thalweg.tabular.scores import LOWER_IS_BETTER
+
+    rows = trained.rows
+    table = _table(
+        f"{trained.task.task} of `{trained.asked.target}`: {rows['test']:,} test rows, "
+        f"{rows['train']:,} for training, {rows['validation']:,} for validation"
+    )
+    names = list(trained.validation_scores)
+    table.add_column("")
+    for name in names:
+        table.add_column(f"test {name}", justify="right")
+    best = {
+        name: (min if name in LOWER_IS_BETTER else max)(
+            scores[name] for scores in trained.scores.values()
+        )
+        for name in names
+    }
+    for model, scores in trained.scores.items():
+        cells = [
+            Text(number(scores[name], digits=3), style="bold" if scores[name] == best[name] else "")
+            for name in names
+        ]
+        table.add_row(model, *cells)
+    console = _console()
+    console.print(table)
+    validation = ", ".join(
+        f"{name} {number(value, digits=3)}" for name, value in trained.validation_scores.items()
+    )
+    matters = ", ".join(
+        f"{entry.column} {number(entry.rise)}" for entry in trained.importance[:MOST_NAMED]
+    )
+    console.print(Text(f"  Before the last fit, on the validation part: {validation}."))
+    console.print(Text(f"  {trained.found.outcome}"))
+    console.print(
+        Text(
+            f"  Fitted in {duration(trained.found.seconds)} after "
+            f"{duration(trained.compile_seconds)} of compilation, "
+            f"{trained.found.work.gradients:,} gradients."
+        )
+    )
+    measure = measure_of(trained.task.task)
+    console.print(Text(f"  What matters most, by the rise of the {measure}: {matters}."))
+
+
+@contextlib.contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """A live count on stderr, where that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    with Console(stderr=True).status(f"0 {what}") as status:
+        yield lambda count: status.update(f"{count:,} {what}")
 
 
 def print_methods(known: Sequence[MethodInfo]) -> None:

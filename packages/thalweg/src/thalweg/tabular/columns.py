@@ -1,0 +1,192 @@
+"""Fitted columns: from values to inputs of a network, and to JSON and back.
+
+    number, boolean, date    (x - mean) / scale, where mean and scale are those of training
+    date                     also sine and cosine of the time of year, and of day if it has times
+    category                 one input a level, 1 for the level of the row and 0 for the others
+
+A missing value is put at the mean, and marked by one more input where the training data have any;
+for a category it is a level of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import polars as pl
+
+from thalweg.errors import DataError
+from thalweg.tabular.values import as_floats, values
+
+if TYPE_CHECKING:
+    from thalweg.tabular.table import Table
+
+DAYS_A_YEAR = 365.2425
+
+
+@dataclasses.dataclass(frozen=True)
+class NumericColumn:
+    """A column of numbers, of true and false, or of dates.
+
+    Attributes:
+        name: The column.
+        kind: What it holds.
+        mean: Of the values of the training part, as floats: 0 and 1, or days since 1970.
+        scale: Their standard deviation; 1 where they are all equal. Positive.
+        marks_missing: Whether an input says that the value is missing.
+        has_times: For dates, whether some are not at midnight.
+    """
+
+    name: str
+    kind: Literal["number", "boolean", "date"]
+    mean: float
+    scale: float
+    marks_missing: bool
+    has_times: bool = False
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs of the network the column makes."""
+        cycles = 0 if self.kind != "date" else 2 + 2 * self.has_times
+        return 1 + cycles + self.marks_missing
+
+    def encode(self, table: Table) -> np.ndarray:
+        """The inputs of some rows, float64 of shape `(rows, inputs)`.
+
+        Raises:
+            DataError: A value does not fit; the message names its column and row.
+        """
+        found = as_floats(values(table, self.name, self.kind))
+        is_missing = np.isnan(found)
+        parts = [(found - self.mean) / self.scale]
+        if self.kind == "date":
+            for period in (DAYS_A_YEAR, 1.0)[: 1 + self.has_times]:
+                angle = 2 * np.pi * (found % period) / period
+                parts += [np.sin(angle), np.cos(angle)]
+        inputs = [np.where(is_missing, 0.0, part) for part in parts]
+        if self.marks_missing:
+            inputs.append(is_missing.astype(float))
+        return np.stack(inputs, axis=1)
+
+    def missing(self, table: Table) -> int:
+        """How many values are missing."""
+        return values(table, self.name, self.kind).null_count()
+
+
+@dataclasses.dataclass(frozen=True)
+class CategoryColumn:
+    """A column of text that sorts rows into groups.
+
+    Attributes:
+        name: The column.
+        levels: The values known from training, sorted.
+        marks_missing: Whether missing is a level too, the last one.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    marks_missing: bool
+
+    kind: Literal["category"] = "category"
+
+    @property
+    def inputs(self) -> int:
+        """How many inputs of the network the column makes."""
+        return len(self.levels) + self.marks_missing
+
+    def encode(self, table: Table) -> np.ndarray:
+        """The inputs of some rows, float64 of shape `(rows, inputs)`.
+
+        Raises:
+            DataError: A value was not met in training; the message names its column and row.
+        """
+        found = values(table, self.name, "category")
+        known = {level: place for place, level in enumerate(self.levels)}
+        places = found.replace_strict(known, default=None, return_dtype=pl.Int64)
+        unknown = (places.is_null() & found.is_not_null()).arg_true()
+        if len(unknown):
+            row = unknown[0]
+            raise DataError(
+                f"`{self.name}` in {table.place(row)} of {table.source} is `{found[row]}`, a "
+                f"category that training did not meet; it met {self._met()}"
+            )
+        if not self.marks_missing and found.null_count():
+            row = found.is_null().arg_true()[0]
+            raise DataError(
+                f"`{self.name}` in {table.place(row)} of {table.source} is missing, and training "
+                f"met no missing value there; it met {self._met()}"
+            )
+        one_hot = np.zeros((len(found), self.inputs))
+        one_hot[np.arange(len(found)), places.fill_null(len(self.levels)).to_numpy()] = 1.0
+        return one_hot
+
+    def _met(self) -> str:
+        shown = ", ".join(f"`{level}`" for level in self.levels[:5])
+        rest = len(self.levels) - 5
+        return f"{shown} and {rest} more" if rest > 0 else shown
+
+    def missing(self, table: Table) -> int:
+        """How many values are missing where training met none: such a table is refused."""
+        del table
+        return 0
+
+
+Column = NumericColumn | CategoryColumn
+
+
+def fit_column(table: Table, name: str, kind: Any, *, train: np.ndarray) -> Column:
+    """A column fitted to a training table.
+
+    Levels, and whether values are missing, are a matter of the whole table: they say which inputs
+    there are. Mean and scale are those of the training part alone.
+
+    Args:
+        table: All rows.
+        name: The column.
+        kind: What it holds.
+        train: Which rows are the training part, bool of shape `(rows,)`.
+
+    Raises:
+        DataError: A value is infinite, or of another kind.
+    """
+    found = values(table, name, kind)
+    has_missing = found.null_count() > 0
+    if kind == "category":
+        levels = found.drop_nulls().unique().sort().to_list()
+        return CategoryColumn(name, tuple(levels), marks_missing=has_missing)
+    floats = as_floats(found)
+    mean, scale = centre(floats[train & ~np.isnan(floats)])
+    has_times = kind == "date" and _has_times(found)
+    return NumericColumn(name, kind, mean, scale, marks_missing=has_missing, has_times=has_times)
+
+
+def centre(numbers: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation, 0 and 1 where there is nothing to tell.
+
+    Numbers are divided by the largest before they are squared, so that none overflows.
+    """
+    largest = float(np.abs(numbers).max(initial=0.0))
+    if largest == 0.0:
+        return 0.0, 1.0
+    relative = numbers / largest
+    mean, scale = largest * float(relative.mean()), largest * float(relative.std())
+    # What rounding leaves of a constant is no scale.
+    is_constant = float(np.ptp(numbers)) == 0.0 or scale == 0.0
+    return (float(numbers[0]), 1.0) if is_constant else (mean, scale)
+
+
+def column_from_json(entry: dict[str, Any]) -> Column:
+    """The column that `dataclasses.asdict` made JSON of.
+
+    Raises:
+        KeyError: A field is missing.
+        TypeError: A field is unknown.
+    """
+    if entry["kind"] == "category":
+        return CategoryColumn(**{**entry, "levels": tuple(entry["levels"])})
+    return NumericColumn(**entry)
+
+
+def _has_times(dates: pl.Series) -> bool:
+    return bool((dates.dt.truncate("1d") != dates).any())

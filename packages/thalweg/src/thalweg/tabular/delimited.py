@@ -1,0 +1,127 @@
+"""Tables of delimited text: CSV and TSV, in batches, with the line of each row.
+
+The fields are split by Python's `csv`, which tells the line of a row and its number of fields;
+polars fills short lines with nulls and renames duplicate columns without a word. A `.csv` file
+whose header has semicolons and no comma is taken as separated by semicolons.
+"""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from thalweg.errors import DataError
+from thalweg.tabular.table import Table, named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+
+def delimited_batches(path: Path, *, rows: int) -> Iterator[Table]:
+    """The rows of a file, in tables of at most `rows` rows, all columns as text.
+
+    Lines without any character are left out; a byte-order mark is no part of the first name.
+
+    Args:
+        path: A file ending in `.csv` or `.tsv`.
+        rows: Rows a batch. Positive.
+
+    Raises:
+        DataError: The file is empty, has no header, no rows, lines of several lengths, two
+            columns of one name, is not UTF-8, or its quotation marks do not pair up.
+        OSError: It cannot be opened or read.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        delimiter = "\t"
+        try:
+            if path.suffix.lower() == ".csv":
+                first_line = file.readline()
+                delimiter = ";" if ";" in first_line and "," not in first_line else ","
+                file.seek(0)
+            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            yield from _tables(reader, f"`{path}`", rows=rows)
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"`{path}` is not UTF-8 text (line {_undecodable_line(path)}); save it as UTF-8"
+            ) from error
+        except csv.Error as error:
+            raise DataError(
+                f"`{path}` cannot be read as delimited text at line {reader.line_num} ({error}); "  # pyright: ignore[reportPossiblyUnboundVariable] - only the reader raises it
+                "look for a quotation mark that is not closed"
+            ) from error
+
+
+def _tables(reader: csv.Reader, source: str, *, rows: int) -> Iterator[Table]:  # pyright: ignore[reportAttributeAccessIssue] - known to Python from 3.10, to the stubs as a protocol
+    header = next(filter(None, reader), None)
+    if header is None:
+        raise DataError(f"{source} is empty, but a line of column names and rows were expected")
+    names = checked_names([name.strip() for name in header], source)
+    values: list[list[str]] = []
+    lines: list[int] = []
+    first_row = 1
+    for row in reader:
+        if not row:
+            continue
+        if len(row) != len(header):
+            raise DataError(
+                f"row {first_row + len(values)} (line {reader.line_num}) of {source} has "
+                f"{len(row)} values, but its header names {len(header)} columns; look for a "
+                "missing or an unquoted separator there"
+            )
+        values.append(row)
+        lines.append(reader.line_num)
+        if len(values) == rows:
+            yield _table(names, values, source, first_row, lines)
+            first_row += len(values)
+            values, lines = [], []
+    if values:
+        yield _table(names, values, source, first_row, lines)
+    elif first_row == 1:
+        raise DataError(f"{source} has a header but no rows; at least one row was expected")
+
+
+def checked_names(names: Sequence[str], source: str) -> list[str]:
+    """The names of columns, where no two are equal; a column without a name gets none.
+
+    Raises:
+        DataError: Two columns have one name.
+    """
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names, 1):
+        if name and name in seen:
+            raise DataError(
+                f"{source} has two columns named {named([name])}, the {_ordinal(seen[name])} and "
+                f"the {_ordinal(place)}; rename one of them"
+            )
+        seen[name] = place
+    return list(names)
+
+
+def _table(
+    names: list[str], values: list[list[str]], source: str, first_row: int, lines: list[int]
+) -> Table:
+    columns = zip(names, zip(*values, strict=True), strict=True)
+    # A column without a name, as an index that was written along, cannot be meant by anyone.
+    frame = pl.DataFrame([pl.Series(name, column, pl.String) for name, column in columns if name])
+    numbers = range(first_row, first_row + len(frame))
+    return Table(frame, source, is_text=True, numbers=numbers, lines=lines)
+
+
+def _undecodable_line(path: Path) -> int:
+    """The first line that is not UTF-8; the decoder itself reads ahead and cannot tell."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
+def _ordinal(number: int) -> str:
+    special = {1: "st", 2: "nd", 3: "rd"}
+    ending = "th" if number % 100 in (11, 12, 13) else special.get(number % 10, "th")
+    return f"{number}{ending}"

@@ -1,0 +1,232 @@
+"""One fit of a network to a table, watched by its validation part.
+
+    regression        L = ½ Σᵢ wᵢ (z(xᵢ) - yᵢ)² + ½ λ |W|²
+    classification    L = Σᵢ wᵢ cross-entropy(z(xᵢ), yᵢ) + ½ λ |θ|²
+
+The weights wᵢ of the examples add up to 1 and are 0 for rows that are held out. As they and the
+weight decay λ are data to the compiled programs, all fits of a table share one compilation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg import networks
+from thalweg.flow import MEMORY, build_flow
+from thalweg.minimize import minimize
+from thalweg.params import flatten
+from thalweg.problem import Composite, LeastSquares, Problem
+from thalweg.progress import progress_line
+from thalweg.stop import Stop
+from thalweg.tabular.network import as_numpy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thalweg.methods.base import AbstractMethod
+    from thalweg.networks import Layers
+    from thalweg.recorder import Snapshot
+    from thalweg.solution import Solution
+
+PATIENCE = 20  # steps that may pass without progress, at least ...
+PATIENCE_SHARE = 0.5  # ... and as a share of the steps before, for methods of many small steps
+PROGRESS = 1e-3  # the relative fall of a loss that counts as progress
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """What one fit came to.
+
+    Attributes:
+        decay: The weight decay λ.
+        solution: The run.
+        layers: The network: where rows were held out, that of the least validation loss.
+        validation: The validation loss at each step from 1 on; empty where no row was held out.
+        best: The least validation loss; NaN where no row was held out.
+        last: The validation loss where the fit ended; NaN where no row was held out.
+    """
+
+    decay: float
+    solution: Solution
+    layers: Layers
+    validation: dict[int, float]
+    best: float
+    last: float
+
+
+class Examples:
+    """The rows a network is fitted to, with everything its fits share.
+
+    Args:
+        inputs: Shape `(rows, inputs)`, float64: the training and the validation part.
+        targets: Standardised numbers, or places of classes, shape `(rows,)`.
+        held_out: Which rows are the validation part, bool of shape `(rows,)`.
+        sizes: Units a layer, input first.
+        is_classification: Whether targets are classes.
+        seed: Of the starting parameters.
+
+    Attributes:
+        count: The number of rows.
+        start: The starting parameters.
+        compile_seconds: What compiling the validation loss took.
+    """
+
+    def __init__(
+        self,
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        *,
+        held_out: np.ndarray,
+        sizes: tuple[int, ...],
+        is_classification: bool,
+        seed: int,
+    ) -> None:
+        self._inputs, self._targets, self._held_out = inputs, targets, held_out
+        self.count = len(targets)
+        self._is_classification = is_classification
+        self.start = networks.init(sizes, seed=seed)
+        # An input that is constant among the examples teaches its weights nothing: a level that
+        # only the test part has should not add the noise of the start to the outputs.
+        self.start[0]["weights"][np.ptp(inputs[~held_out], axis=0) == 0.0] = 0.0
+        theta, self._spec = flatten(self.start)
+        self._programs: dict[Any, Any] | None = None
+        began = time.perf_counter()
+        lowered = jax.jit(self._loss).lower(theta, inputs[held_out], targets[held_out])
+        self._watch = lowered.compile()
+        self.compile_seconds = time.perf_counter() - began
+
+    def _loss(self, theta: jax.Array, inputs: jax.Array, targets: jax.Array) -> jax.Array:
+        """The mean loss of some rows without the weight decay."""
+        outputs = networks.apply(self._spec.unravel(theta), inputs)
+        if self._is_classification:
+            return jnp.mean(jax.vmap(_cross_entropy)(outputs, targets))
+        return 0.5 * jnp.mean((outputs[:, 0] - targets) ** 2)
+
+    def _problem(self, decay: float, *, all_rows: bool) -> Problem:
+        """The problem of one fit. Weights are relative to a mean over all rows."""
+        used = np.ones(len(self._targets)) if all_rows else (~self._held_out).astype(float)
+        weights = used * (len(used) / used.sum())
+        if self._is_classification:
+            data = (self._inputs, (self._targets, weights))
+            problem = Composite(networks.apply, _weighted_cross_entropy, data=data, l2=decay)
+        else:
+            data = (self._inputs, self._targets, np.sqrt(weights))
+            problem = LeastSquares(_weighted_residual, data) + decay * LeastSquares(_decayed)
+        flow = build_flow(problem, self._spec, memory=MEMORY)
+        if self._programs is not None:
+            flow.programs = self._programs
+        self._programs = flow.programs
+        problem.programs[(self._spec, MEMORY)] = flow
+        return problem
+
+    def fit(
+        self,
+        decay: float,
+        *,
+        method: str | AbstractMethod,
+        seconds: float,
+        start: Layers | None = None,
+        all_rows: bool = False,
+        progress: bool = False,
+    ) -> Fit:
+        """Fit the network, and stop where that no longer pays.
+
+        It stops once the validation loss has made no progress for a while; where all rows are
+        fitted, once the loss itself has made none.
+
+        Args:
+            decay: The weight decay λ. Positive.
+            method: What `minimize` takes.
+            seconds: Budget, compilation not counted.
+            start: Where to begin; the starting parameters of the seed where left out.
+            all_rows: Whether the validation part is fitted too.
+            progress: Whether to show a live line on stderr.
+        """
+        watch = _Watch(None if all_rows else self._validation_loss)
+        stop = Stop(seconds=seconds)
+        rows = "all rows" if all_rows else "training rows"
+        with _line(stop, f"weight decay {decay:g}, {rows}", enabled=progress) as show:
+
+            def callback(snapshot: Snapshot) -> bool:
+                show(snapshot)
+                return watch.is_over(snapshot)
+
+            solution = minimize(
+                self._problem(decay, all_rows=all_rows),
+                self.start if start is None else start,
+                method,
+                stop,
+                callback=callback,
+            )
+        layers = solution.params
+        if watch.best_theta is not None:
+            layers = self._spec.unravel(jnp.asarray(watch.best_theta))
+        losses = [*watch.validation.values()]
+        return Fit(
+            decay=decay,
+            solution=solution,
+            layers=as_numpy(layers),
+            validation=watch.validation,
+            best=min(losses, default=np.nan),
+            last=losses[-1] if losses else np.nan,
+        )
+
+    def _validation_loss(self, theta: Any) -> float:
+        held_out = self._held_out
+        return float(self._watch(theta, self._inputs[held_out], self._targets[held_out]))
+
+
+class _Watch:
+    """Says when a fit is over, and keeps its best parameters on the validation part."""
+
+    def __init__(self, validation_loss: Callable[[Any], float] | None) -> None:
+        self._validation_loss = validation_loss
+        self._least = np.inf
+        self._progress_step = 0
+        self.validation: dict[int, float] = {}
+        self.best_theta: np.ndarray | None = None
+
+    def is_over(self, snapshot: Snapshot) -> bool:
+        loss = snapshot.loss
+        if self._validation_loss is not None:
+            loss = self._validation_loss(snapshot.theta)
+            if loss < min(self.validation.values(), default=np.inf):
+                self.best_theta = np.array(snapshot.theta)
+            self.validation[snapshot.step] = loss
+        if not loss >= self._least * (1 - PROGRESS):
+            self._least, self._progress_step = loss, snapshot.step
+        since = snapshot.step - self._progress_step
+        return since >= max(PATIENCE, PATIENCE_SHARE * self._progress_step)
+
+
+def _line(stop: Stop, label: str, *, enabled: bool) -> Any:
+    if not enabled:
+        return contextlib.nullcontext(lambda _: None)
+    return progress_line(stop, label=label, enabled=True)
+
+
+def _cross_entropy(outputs: jax.Array, place: jax.Array) -> jax.Array:
+    return jax.nn.logsumexp(outputs) - outputs[place]
+
+
+def _weighted_cross_entropy(outputs: jax.Array, target: tuple[jax.Array, jax.Array]) -> jax.Array:
+    place, weight = target
+    return weight * _cross_entropy(outputs, place)
+
+
+def _weighted_residual(
+    layers: Layers, inputs: jax.Array, target: jax.Array, root_weight: jax.Array
+) -> jax.Array:
+    return root_weight * (networks.apply(layers, inputs) - target)
+
+
+def _decayed(layers: Layers) -> jax.Array:
+    """What the weight decay of a least-squares problem holds small: all weights, no biases."""
+    return jnp.concatenate([jnp.ravel(layer["weights"]) for layer in layers])

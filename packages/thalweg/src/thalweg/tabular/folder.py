@@ -1,0 +1,137 @@
+"""Folders and files that appear whole or not at all: written beside, then renamed.
+
+What stands in the way is only replaced where that was asked for, and only where it is a model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import secrets
+import shutil
+from typing import TYPE_CHECKING
+
+from thalweg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MARK = "model.json"  # a folder that holds this is a model
+
+
+def refuse_folder(folder: Path, *, force: bool) -> None:
+    """Refuse, before any work is done, a folder that could not be written in the end.
+
+    Args:
+        folder: The folder to be made.
+        force: Whether a model that is there may be replaced.
+
+    Raises:
+        ConfigError: Something is there, or nothing can be written beside it.
+    """
+    if folder.exists() or folder.is_symlink():
+        if not force:
+            raise ConfigError(
+                f"`{folder}` exists already; name another folder by `--out`, or replace the model "
+                "in it by `--force`"
+            )
+        is_model = folder.is_dir() and not folder.is_symlink()
+        if not is_model or (any(folder.iterdir()) and not (folder / MARK).is_file()):
+            raise ConfigError(
+                f"`{folder}` is no model, so `--force` does not replace it; name another folder "
+                "by `--out`"
+            )
+    with _beside(folder, refused(folder)) as trial:
+        trial.mkdir()
+
+
+def write_folder(folder: Path, write: Callable[[Path], None], *, force: bool) -> None:
+    """Make a folder as a whole.
+
+    Args:
+        folder: The folder; the ones above it are made where they are missing.
+        write: Writes all files into the folder that it is given.
+        force: Whether a model that is there may be replaced.
+
+    Raises:
+        ConfigError: It cannot be written; then nothing was written.
+    """
+    refuse_folder(folder, force=force)
+    with _beside(folder, refused(folder)) as new:
+        new.mkdir()
+        write(new)
+        old = None
+        if folder.exists():
+            old = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old is not None:
+                old.rename(folder)
+            raise
+        if old is not None:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A place beside a file to write it to; renamed to the file where the block ends well.
+
+    Raises:
+        ConfigError: It cannot be written; then the file is as it was.
+    """
+    if path.is_dir():
+        raise ConfigError(f"`{path}` is a folder, but a file to write to was expected")
+    with _beside(path, refused(path)) as new:
+        yield new
+        new.replace(path)
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """A folder beside a path, which is gone when the block ends.
+
+    Raises:
+        ConfigError: It cannot be written to.
+    """
+    with _beside(path, refused(path)) as new:
+        new.mkdir()
+        yield new
+
+
+@contextlib.contextmanager
+def _beside(path: Path, refusal: Callable[[OSError], ConfigError]) -> Iterator[Path]:
+    """A name beside a path, of which nothing is left in the end; folders above are made."""
+    made = [above for above in path.absolute().parents if not above.exists()]
+    new = path.absolute().with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        if new.parent.exists() and not new.parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"`{path.parent}` is no folder")
+        new.parent.mkdir(parents=True, exist_ok=True)
+        yield new
+    except OSError as error:
+        raise refusal(error) from error
+    finally:
+        if new.is_dir():
+            shutil.rmtree(new, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                new.unlink()
+        for above in made:  # innermost first; those that hold something stay
+            with contextlib.suppress(OSError):
+                above.rmdir()
+
+
+def refused(path: Path) -> Callable[[OSError], ConfigError]:
+    """What to raise where the system refuses to write to a path."""
+
+    def refusal(error: OSError) -> ConfigError:
+        reason = error.strerror or str(error)
+        return ConfigError(
+            f"`{path}` cannot be written ({reason[:1].lower()}{reason[1:]}); nothing was kept, so "
+            "make room or name another place by `--out`"
+        )
+
+    return refusal

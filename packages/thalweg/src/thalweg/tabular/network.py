@@ -1,0 +1,34 @@
+"""A trained network at work, in NumPy: `z ← tanh(z W + b)` layer by layer, the last without tanh.
+
+Predictions need neither JAX nor its float64 flag, and come out the same whatever that flag is. The
+twin for training is `thalweg.networks.apply`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from thalweg.networks import Layers
+
+
+def forward(layers: Layers, inputs: np.ndarray) -> np.ndarray:
+    """Outputs, float64 of shape `(rows, outputs)`, for inputs of shape `(rows, inputs)`."""
+    *hidden, last = layers
+    values = inputs
+    for layer in hidden:
+        values = np.tanh(values @ layer["weights"] + layer["biases"])
+    return values @ last["weights"] + last["biases"]
+
+
+def log_probabilities(outputs: np.ndarray) -> np.ndarray:
+    """The logarithm of the softmax of each row, shape `(rows, classes)`."""
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def as_numpy(layers: Layers) -> Layers:
+    """The same network with NumPy arrays."""
+    return [{name: np.asarray(array) for name, array in layer.items()} for layer in layers]

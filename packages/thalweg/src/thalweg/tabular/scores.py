@@ -1,0 +1,114 @@
+"""Scores of predictions, beside those of a linear model and of the plainest guess.
+
+    RMSE = √(mean (ŷ - y)²)        MAE = mean |ŷ - y|        R² = 1 - Σ (ŷ - y)² / Σ (y - ȳ)²
+    log loss = -mean log p(class)  balanced accuracy = mean over classes of the share found
+
+The linear model is scikit-learn's `Ridge` or `LogisticRegression` with its default strength, on the
+same inputs and fitted to the same rows; the plainest guess is the mean of these rows, or their most
+frequent class with the classes' shares as probabilities.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.tabular.network import log_probabilities
+from thalweg.tabular.target import ClassTarget, NumberTarget
+
+if TYPE_CHECKING:
+    from thalweg.tabular.target import Target
+
+LEAST_PROBABILITY = 1e-15  # below this a log loss says nothing more
+LOWER_IS_BETTER = ("RMSE", "MAE", "log loss")
+LINEAR_ITERATIONS = 1000
+
+Scores = dict[str, float]
+
+
+def score(target: Target, truth: np.ndarray, outputs: np.ndarray) -> Scores:
+    """The scores of a network's outputs.
+
+    Args:
+        target: The target, which knows the units.
+        truth: Encoded targets of shape `(rows,)`.
+        outputs: Shape `(rows, outputs)`.
+
+    Returns:
+        `RMSE`, `MAE`, `R²` in the units of the table, or `accuracy`, `balanced accuracy`,
+        `log loss`.
+    """
+    if isinstance(target, NumberTarget):
+        return _regression(target.decode(truth), target.decode(outputs[:, 0]))
+    return _classification(truth, log_probabilities(outputs))
+
+
+def baseline_scores(
+    target: Target,
+    known: tuple[np.ndarray, np.ndarray],
+    unseen: tuple[np.ndarray, np.ndarray],
+) -> dict[str, Scores]:
+    """The scores of the linear model and of the plainest guess on rows they have not seen.
+
+    Args:
+        target: The target.
+        known: Inputs and encoded targets of the rows to fit.
+        unseen: Inputs and encoded targets of the rows to score.
+
+    Returns:
+        Name of the baseline to its scores.
+    """
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    inputs, truth = known
+    others, wanted = unseen
+    if isinstance(target, NumberTarget):
+        linear = Ridge().fit(inputs, truth).predict(others)
+        mean = np.full(len(wanted), truth.mean())
+        return {
+            "linear (Ridge)": score(target, wanted, linear[:, None]),
+            "mean": score(target, wanted, mean[:, None]),
+        }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # not to converge costs a baseline digits, not its point
+        logistic = LogisticRegression(max_iter=LINEAR_ITERATIONS).fit(inputs, truth)
+    shares = np.bincount(truth, minlength=target.outputs) / len(truth)
+    with np.errstate(divide="ignore"):
+        guess = np.tile(np.log(shares), (len(wanted), 1))
+        # Every class has a row among the known ones, so the columns are those of all classes.
+        log_linear = np.log(logistic.predict_proba(others))
+    return {
+        "linear (LogisticRegression)": _classification(wanted, log_linear),
+        "most frequent class": _classification(wanted, guess),
+    }
+
+
+def _regression(truth: np.ndarray, predicted: np.ndarray) -> Scores:
+    errors = predicted - truth
+    spread = float(np.mean((truth - truth.mean()) ** 2))
+    squared = float(np.mean(errors**2))
+    return {
+        "RMSE": squared**0.5,
+        "MAE": float(np.mean(np.abs(errors))),
+        "R²": 1 - squared / spread if spread else float("nan"),
+    }
+
+
+def _classification(truth: np.ndarray, logs: np.ndarray) -> Scores:
+    found = logs.argmax(axis=1)
+    shares = [float(np.mean(found[truth == place] == place)) for place in np.unique(truth)]
+    of_truth = np.maximum(logs[np.arange(len(truth)), truth], np.log(LEAST_PROBABILITY))
+    return {
+        "accuracy": float(np.mean(found == truth)),
+        "balanced accuracy": float(np.mean(shares)),
+        "log loss": float(-of_truth.mean()),
+    }
+
+
+def confusion(target: ClassTarget, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
+    """How often a class (row) was taken for a class (column), int of shape `(classes, classes)`."""
+    counts = np.zeros((target.outputs, target.outputs), int)
+    np.add.at(counts, (truth, outputs.argmax(axis=1)), 1)
+    return counts

@@ -1,0 +1,143 @@
+"""The values of a column as what its kind says: numbers, true and false, dates or text.
+
+Missing is: nothing, `NA`, `N/A`, `NaN`, `null`, `none` or `?` (in any case) as text, null in a
+file with types, and NaN. Dates are ISO 8601 with or without a time (a time zone counts as UTC),
+`2024/03/31` or `31.03.2024`; these cannot be mistaken for each other, so none has to be chosen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import polars as pl
+
+from thalweg.errors import DataError
+
+if TYPE_CHECKING:
+    from thalweg.tabular.table import Table
+
+Kind = Literal["number", "boolean", "date", "category"]
+
+MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?")
+DATE_FORMATS = (
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%d.%m.%Y",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.fZ",
+)
+EXPECTED = {
+    "number": "a number",
+    "boolean": "`true` or `false`",
+    "date": "a date such as `2024-03-31`",
+    "category": "text",
+}
+_SECONDS_A_DAY = 86_400
+
+
+def kind_of_type(dtype: pl.DataType) -> Kind | None:
+    """The kind of a column with a type; None for what cannot be learned from."""
+    if dtype.is_numeric():
+        return "number"
+    if dtype == pl.Boolean:
+        return "boolean"
+    if dtype in (pl.Date, pl.Datetime):
+        return "date"
+    if dtype in (pl.String, pl.Categorical, pl.Enum):
+        return "category"
+    return None
+
+
+def texts(table: Table, name: str) -> pl.Series:
+    """The text of a column, without space around it; null where it is missing."""
+    stripped = table.frame[name].cast(pl.String).str.strip_chars()
+    absent = stripped.str.to_lowercase().is_in(MISSING)
+    return stripped.set(absent.fill_null(value=True), None)
+
+
+def is_missing(table: Table, name: str) -> np.ndarray:
+    """Which values of a column are missing, bool of shape `(rows,)`."""
+    column = table.frame[name]
+    if table.is_text or kind_of_type(column.dtype) == "category":
+        return texts(table, name).is_null().to_numpy()
+    if column.dtype.is_float():
+        column = column.fill_nan(None)
+    return column.is_null().to_numpy()
+
+
+def parsed(text: pl.Series, kind: Kind) -> pl.Series:
+    """Text as Float64, Boolean, Datetime or String; null where it is missing or does not fit."""
+    match kind:
+        case "number":
+            return text.cast(pl.Float64, strict=False)
+        case "boolean":
+            lower = text.str.to_lowercase()
+            return lower.replace_strict({"true": True, "false": False}, default=None)
+        case "date":
+            attempts = (
+                text.str.to_datetime(form, strict=False, exact=True, time_unit="us")
+                for form in DATE_FORMATS
+            )
+            first, *rest = attempts
+            for attempt in rest:
+                first = first.fill_null(attempt)
+            return first
+        case "category":
+            return text
+
+
+def values(table: Table, name: str, kind: Kind) -> pl.Series:
+    """A column as its kind says: Float64, Boolean, Datetime or String, null where missing.
+
+    Raises:
+        DataError: A value, or the type of the column, is of another kind, or a number is
+            infinite. The message names the column and the row.
+    """
+    column = table.frame[name]
+    if not table.is_text and column.dtype != pl.Null and kind_of_type(column.dtype) != kind:
+        raise DataError(
+            f"`{name}` in {table.source} has the type {column.dtype}, but {EXPECTED[kind]} was "
+            "expected; convert the column"
+        )
+    if table.is_text or kind == "category":
+        text = texts(table, name)
+        found = parsed(text, kind)
+        misfits = (found.is_null() & text.is_not_null()).arg_true()
+        if len(misfits):
+            row = misfits[0]
+            raise DataError(
+                f"`{name}` in {table.place(row)} of {table.source} is `{text[row]}`, but "
+                f"{EXPECTED[kind]} was expected; mend the value, or leave it empty if it is missing"
+            )
+    elif kind == "number":
+        found = column.cast(pl.Float64).fill_nan(None)
+    elif kind == "boolean":
+        found = column.cast(pl.Boolean)
+    else:
+        found = _without_zone(column)
+    if kind == "number":
+        infinite = found.is_infinite().fill_null(value=False).arg_true()
+        if len(infinite):
+            raise DataError(
+                f"`{name}` in {table.place(infinite[0])} of {table.source} is infinite, but a "
+                "finite number was expected; mend the value, or leave it empty if it is missing"
+            )
+    return found
+
+
+def _without_zone(column: pl.Series) -> pl.Series:
+    """Dates and times as UTC without a zone, in microseconds."""
+    if isinstance(column.dtype, pl.Datetime) and column.dtype.time_zone is not None:
+        column = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    return column.cast(pl.Datetime("us"))
+
+
+def as_floats(column: pl.Series) -> np.ndarray:
+    """Numbers, true and false or days since 1970 as float64, shape `(rows,)`; NaN is missing."""
+    if isinstance(column.dtype, pl.Datetime):
+        column = column.dt.epoch("us").cast(pl.Float64) / (1e6 * _SECONDS_A_DAY)
+    return column.cast(pl.Float64).fill_null(np.nan).to_numpy()
