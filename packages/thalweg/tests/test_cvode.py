@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import sksundae._cy_cvode
+import sksundae.cvode
 
 from ode_suite import START, N, bent, ode_suite_for, quadratic
 from thalweg import CVODE, LeastSquares, Outcome, Stop, minimize
@@ -123,6 +124,26 @@ def test_krylov_takes_any_number_of_parameters():
         minimize(big, start, "cvode")
     solution = minimize(big, start, "cvode-krylov", Stop(loss=1.0))
     assert solution.outcome is Outcome.TARGET_REACHED
+
+
+def test_lapack_is_used_where_there_is_one(monkeypatch):
+    """From 100 parameters on LAPACK decomposes the matrix, or CVODE itself where it has none."""
+    asked = []
+    make = sksundae.cvode.CVODE
+
+    def without_lapack(*arguments, **options):
+        asked.append(options["linsolver"])
+        if asked[-1] == "lapackdense":
+            raise ValueError("LAPACK not enabled")
+        return make(*arguments, **options)
+
+    scales = jnp.linspace(1.0, 30.0, 100)
+    problem = LeastSquares(lambda theta: theta * scales)
+    with_it = minimize(problem, np.ones(100), "cvode", Stop(steps=50))
+    monkeypatch.setattr(sksundae.cvode, "CVODE", without_lapack)
+    without = minimize(problem, np.ones(100), "cvode", Stop(steps=50))
+    assert asked == ["lapackdense", "dense"]
+    np.testing.assert_allclose(with_it.history["loss"], without.history["loss"], rtol=1e-6)
 
 
 def test_a_solver_that_gives_up_is_quoted(capfd):

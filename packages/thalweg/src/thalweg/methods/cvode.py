@@ -52,6 +52,7 @@ KRYLOV_DIM = 5  # CVODE's own default
 
 MOST_BYTES = 2**32  # what the matrices may take
 MATRIX_BYTES = 24  # a pair of parameters: the Jacobian twice, and the matrix of Newton's method
+LAPACK_FROM = 100  # parameters; for fewer, CVODE's own LU decomposition is the quicker one
 QUARTER = 0.25  # what CVODE multiplies h by where Newton's method failed
 
 
@@ -221,9 +222,14 @@ class _Calls:
             options["krylov_dim"] = method.krylov_dim
             options["jactimes"] = cvode.CVODEJacTimes(None, self._product)
         else:
-            options["linsolver"] = "dense"
+            options["linsolver"] = "dense" if self._start.size < LAPACK_FROM else "lapackdense"
             options["jacfn"] = self._jacobian
-        solver = cvode.CVODE(self._slope_into, **options)
+        try:
+            solver = cvode.CVODE(self._slope_into, **options)
+        except ValueError:  # SUNDIALS can be built without LAPACK
+            if options["linsolver"] != "lapackdense":
+                raise
+            solver = cvode.CVODE(self._slope_into, **{**options, "linsolver": "dense"})
         solver.init_step(0.0, self._start)
         return solver
 
