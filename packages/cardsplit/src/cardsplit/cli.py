@@ -1,23 +1,360 @@
-"""The command `cardsplit`. So far it tells its version."""
+"""The command `cardsplit`: the library with a skin.
 
-import argparse
-from collections.abc import Sequence
-from importlib.metadata import metadata
+Results go to stdout, progress and notes to stderr. The exit status is 0 for done, 1 for failed
+(then nothing was written), 2 for wrong usage, 3 for done although something odd was found in the
+input, and 130 after Ctrl-C.
+"""
 
-from cardsplit import __version__
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from dataclasses import asdict
+from enum import Enum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cardsplit.antimerging import Rewriting, antimerge_files, antimerge_in_place, undo_file
+from cardsplit.census import count_file
+from cardsplit.clashing import find_clashes
+from cardsplit.errors import CardsplitError, OutputError, UsageError
+from cardsplit.keys import Rule
+from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
+from cardsplit.output import STANDARD_OUTPUT, new_file
+from cardsplit.progress import Progress
+from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card
+from cardsplit.splitting import split_files
+
+FAILED, WRONG_USAGE, ODD_INPUT, INTERRUPTED = 1, 2, 3, 130  # 130 is 128 + SIGINT, as shells have it
+
+Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
+class _Group(TyperGroup):
+    """Turns cardsplit's exceptions into one line on stderr and an exit status."""
 
-    Args:
-        arguments: What stands after the command's name; `None` takes it from the shell.
+    def invoke(self, ctx: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a name may have letters a terminal lacks
+        try:
+            return super().invoke(ctx)
+        except CardsplitError as error:
+            typer.echo(f"cardsplit: {error}", err=True)
+            raise typer.Exit(WRONG_USAGE if isinstance(error, UsageError) else FAILED) from error
+        except BrokenPipeError:
+            # Whoever read stdout has seen enough; the interpreter must not try to flush it again.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(FAILED) from None
+        except KeyboardInterrupt as error:
+            typer.echo("cardsplit: interrupted; nothing was written", err=True)
+            raise typer.Exit(INTERRUPTED) from error
 
-    Returns:
-        The exit status: 0. Wrong usage leaves by `SystemExit` with status 2.
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE...", help="vCard files; `-` is stdin.", show_default=False),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cardsplit {version('cardsplit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def cardsplit(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
+    ] = False,
+) -> None:
+    """Split vCard files, and keep address books from merging namesakes, without losing a byte.
+
+    The exit status is 0 for done, 1 for failed (nothing was written), 2 for wrong usage, 3 for done
+    although something odd was found in the input.
+
+    Examples:
+    - `cardsplit split contacts.vcf` writes `adr.001.vcf`, `adr.002.vcf`, … of 950 cards each.
+    - `cardsplit antimerge contacts.vcf -o told-apart.vcf` marks people of the same name.
+    - `cardsplit undo told-apart.vcf -o contacts.vcf` takes the marks off again.
+    - `cardsplit --install-completion` lets the shell complete commands and options.
     """
-    parser = argparse.ArgumentParser(prog="cardsplit", description=metadata("cardsplit")["Summary"])
-    parser.add_argument("--version", action="version", version=f"cardsplit {__version__}")
-    parser.parse_args(arguments)
-    parser.print_help()
-    return 0
+
+
+@app.command()
+def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
+    files: Files,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "-n", metavar="CARDS", min=1, help="Cards in a part.", show_default=str(DEFAULT_CARDS)
+        ),
+    ] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Bytes in a part, such as `2.5MB`.")
+    ] = None,
+    preset: Annotated[
+        Preset | None, typer.Option(help="What a service is known to take.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the parts.")
+    ] = Path(),
+    prefix: Annotated[str, typer.Option(help="What the names of the parts start with.")] = "adr",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the parts of an earlier splitting.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Split files into parts of so many cards or bytes; joined, the parts are the input again.
+
+    Examples:
+    - `cardsplit split contacts.vcf -n 100 -o parts` writes `parts/adr.001.vcf` and so on.
+    - `cardsplit split contacts.vcf --preset nextcloud --dry-run` says what would be written.
+    - `cat *.vcf | cardsplit split - --max-bytes 2.5MB` splits what comes in.
+    """
+    if sum(given is not None for given in (number, max_bytes, preset)) > 1:
+        raise UsageError("`-n`, `--max-bytes` and `--preset` exclude each other; give one of them.")
+    if preset is not None:
+        limit = PRESETS[preset.value]
+    elif max_bytes is not None:
+        limit = Limit(max_bytes=parse_size(max_bytes))
+    else:
+        limit = Limit(cards=number or DEFAULT_CARDS)
+    with Progress(files) as progress:
+        done = split_files(
+            files,
+            limit,
+            folder=out,
+            prefix=prefix,
+            replacing=force,
+            dry_run=dry_run,
+            on_read=progress,
+        )
+    if as_json:
+        parts = [{"path": str(p.path), "cards": p.cards, "bytes": p.size} for p in done.parts]
+        _print_json({"parts": parts, "dry_run": dry_run, "limit": asdict(limit), "notes": done.notes})
+    else:
+        for part in done.parts:
+            typer.echo(f"{part.path}\t{part.cards} cards\t{part.size} bytes")
+    _leave(done.notes)
+
+
+@app.command()
+def antimerge(  # noqa: PLR0913, PLR0917 - each is an option of its own
+    files: Files,
+    out: Annotated[
+        str, typer.Option("-o", "--out", metavar="OUT", help="File to write; `-` is stdout.")
+    ] = STANDARD_OUTPUT,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Replace each file by its own result.")
+    ] = False,
+    backup: Annotated[
+        bool, typer.Option("--backup", help="With `--in-place`: keep each file as `FILE.bak`.")
+    ] = False,
+    key: Annotated[
+        Rule, typer.Option(help="How the address book recognises a person.")
+    ] = Rule.DISPLAY,
+    with_fn: Annotated[
+        bool, typer.Option("--fn", help="Mark FN as well as N; `--key fn` always does.")
+    ] = False,
+    force: Force = False,
+    report: Annotated[
+        str | None, typer.Option("--json", metavar="REPORT", help="Write what was done as JSON.")
+    ] = None,
+) -> None:
+    """Mark people of the same name, so that no address book takes them for one.
+
+    `N:Miller;Peter`, there twice, becomes `N:Miller /ABC-Corp/;Peter` and
+    `N:Miller /XYZ-Corp/;Peter`. Nothing else changes; `undo` gives the original back. Several files
+    become one, and their cards are told apart from each other too; with `--in-place` each file
+    stays by itself.
+
+    Examples:
+    - `cardsplit antimerge contacts.vcf -o told-apart.vcf` writes a new file.
+    - `cardsplit antimerge contacts.vcf --in-place --backup` keeps `contacts.vcf.bak`.
+    - `cardsplit antimerge - --key fn < in.vcf > out.vcf` is for programs that go by FN.
+    """
+    _check_antimerge(files, out, in_place=in_place, backup=backup, force=force, report=report)
+    with Progress(files, passes=2) as progress:
+        if in_place:
+            done = [
+                antimerge_in_place(
+                    name, rule=key, with_fn=with_fn, backup=backup, on_read=progress
+                )
+                for name in files
+            ]
+        else:
+            done = [
+                antimerge_files(
+                    files, out, rule=key, with_fn=with_fn, replacing=force, on_read=progress
+                )
+            ]
+    if report is not None:
+        _write_report(report, files if in_place else [out], done, force=force)
+    cards, marked, clashes = (
+        sum(getattr(one, name) for one in done) for name in ("cards", "changed", "clashes")
+    )
+    typer.echo(f"cardsplit: {cards} cards; {marked} marked in {clashes} clash(es)", err=True)
+    copies = [len(same) for one in done for same in one.copies]
+    if copies:
+        typer.echo(
+            f"cardsplit: {sum(copies)} cards are copies, equal byte for byte, of {len(copies)}; "
+            "they were not told apart",
+            err=True,
+        )
+    _leave([note for one in done for note in one.notes])
+
+
+@app.command()
+def undo(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="An anti-merged file; `-` is stdin.")
+    ],
+    out: Annotated[
+        str, typer.Option("-o", "--out", metavar="OUT", help="File to write; `-` is stdout.")
+    ] = STANDARD_OUTPUT,
+    force: Force = False,
+) -> None:
+    """Take the marks of `antimerge` off again: the original bytes.
+
+    Names that only look like marks stay. A mark proves itself by the other cards of its file, so
+    give the whole file: join parts before undoing them.
+
+    Examples:
+    - `cardsplit undo told-apart.vcf -o contacts.vcf` writes the original.
+    - `cat parts/adr.*.vcf | cardsplit undo - > contacts.vcf` joins and undoes.
+    """
+    _check_other_place([file], out)
+    with Progress([file], passes=2) as progress:
+        done = undo_file(file, out, replacing=force, on_read=progress)
+    typer.echo(f"cardsplit: {done.cards} cards; {done.changed} marks taken off", err=True)
+    _leave(done.notes)
+
+
+@app.command()
+def clashes(files: Files, as_json: AsJson = False) -> None:
+    """Say who would be merged, by which rule, and what would be lost.
+
+    Examples:
+    - `cardsplit clashes contacts.vcf` lists namesakes, where they are, and where they differ.
+    - `cardsplit clashes *.vcf --json` looks across files too, and prints JSON.
+    """
+    with Progress(files, passes=1) as progress:
+        found, notes = find_clashes(files, on_read=progress)
+    if as_json:
+        _print_json({"clashes": [asdict(clash) for clash in found], "notes": notes})
+    else:
+        for clash in found:
+            kind = "copies" if clash.is_copies else "clash"
+            typer.echo(f"{kind}: {clash.key}\tmerged by {', '.join(clash.rules)}")
+            for member in clash.members:
+                company = f"\t{member.company}" if member.company else ""
+                typer.echo(f"  {member.file}:{member.line}\t{member.name}{company}")
+            for name, values in clash.lost.items():
+                typer.echo(f"  one is kept of {name}: {' | '.join(values)}")
+    _leave(notes)
+
+
+@app.command()
+def count(files: Files, as_json: AsJson = False) -> None:
+    """Count cards, versions and bytes, and say what is odd, with numbers of lines.
+
+    Examples:
+    - `cardsplit count contacts.vcf` prints one line.
+    - `cardsplit count *.vcf --json` prints JSON for another program.
+    """
+    check_inputs(files)
+    with Progress(files) as progress:
+        found = [count_file(name, progress) for name in files]
+    if as_json:
+        _print_json({"files": [asdict(census) for census in found]})
+    else:
+        for census in found:
+            versions = ", ".join(f"{n} of {name}" for name, n in census.versions.items())
+            typer.echo(f"{census.name}\t{census.cards} cards\t{census.size} bytes\t{versions}")
+    for census in found:
+        if not census.cards:
+            raise no_card(census.name)
+    _leave([note for census in found for note in census.notes])
+
+
+def _check_antimerge(  # noqa: PLR0913 - they are checked against each other
+    files: list[str], out: str, *, in_place: bool, backup: bool, force: bool, report: str | None
+) -> None:
+    """Refuse options that contradict each other, and a report that has no place."""
+    if in_place and (out != STANDARD_OUTPUT or STANDARD_INPUT in files):
+        raise UsageError("`--in-place` goes with neither `-o` nor `-`; leave one of them out.")
+    if backup and not in_place:
+        raise UsageError("`--backup` is for `--in-place`; give both or neither.")
+    if in_place:
+        check_inputs(files)
+    _check_other_place(files, out)
+    if report == STANDARD_OUTPUT and out == STANDARD_OUTPUT and not in_place:
+        raise UsageError("the result and the report cannot both go to stdout; give `-o OUT`.")
+    if report not in {None, STANDARD_OUTPUT} and not force and os.path.lexists(str(report)):
+        raise OutputError(f"`{report}` is there already; choose another name or give `--force`.")
+
+
+def _check_other_place(files: list[str], out: str) -> None:
+    """Refuse to write a file while it is read."""
+    if out != STANDARD_OUTPUT and os.path.realpath(out) in map(os.path.realpath, files):
+        raise UsageError(f"`{out}` is an input as well; write to another file.")
+
+
+def _write_report(place: str, outputs: list[str], done: list[Rewriting], *, force: bool) -> None:
+    """Write what anti-merging did, for another program."""
+    told = [
+        {
+            "output": output,
+            "cards": one.cards,
+            "clashes": one.clashes,
+            "marks": [
+                {"card": number + 1, "mark": mark.text} for number, mark in sorted(one.marks.items())
+            ],
+            "copies": [[number + 1 for number in same] for same in one.copies],
+            "notes": one.notes,
+        }
+        for output, one in zip(outputs, done, strict=True)
+    ]
+    text = json.dumps({"files": told}, indent=2, ensure_ascii=False) + "\n"
+    with new_file(place, replacing=force) as sink:
+        sink.write(text.encode("utf-8", "replace"))
+
+
+def _print_json(found: object) -> None:
+    text = json.dumps(found, indent=2, ensure_ascii=False)
+    typer.echo(text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _leave(notes: list[str]) -> None:
+    """Say what was odd, and leave with the status for it."""
+    for note in notes:
+        typer.echo(f"cardsplit: note: {note}", err=True)
+    if notes:
+        raise typer.Exit(ODD_INPUT)
+
+
+def main() -> None:
+    """Run the command, as installed."""
+    app()

@@ -1,0 +1,85 @@
+"""By what an address book takes two cards for one person.
+
+Each rule gives a card a key; cards with the same key are merged. The rules are those of real
+programs, and none of them looks at more than names:
+
+- `display` (Simple Contacts, Fossify Contacts): prefix, given, middle, family name and suffix as
+  they are displayed, in small letters; for a nameless card its company, else its first e-mail
+  address, else its first telephone number;
+- `last-first`: family and given name alone, in small letters;
+- `n-line`: the line of the N property as it stands, as the script palmantimerge had it;
+- `fn`: the FN property, in small letters.
+
+A card without N goes by its FN, and a card that lacks what its rule asks for goes by `display`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from cardsplit.cards import Card
+from cardsplit.content import Property
+from cardsplit.lines import FOLD
+
+_DISPLAYED = (3, 1, 2, 0, 4)  # prefixes, given, additional, family, suffixes, among N's components
+_LISTED = (0, 1)
+
+
+class Rule(enum.StrEnum):
+    """How an address book recognises a person."""
+
+    DISPLAY = "display"
+    LAST_FIRST = "last-first"
+    N_LINE = "n-line"
+    FN = "fn"
+
+
+def key_of(card: Card, rule: Rule) -> bytes:
+    """The key of a card under a rule.
+
+    Args:
+        card: Any card.
+        rule: The rule.
+
+    Returns:
+        UTF-8 text, or `b""` for a card that has nothing to go by and is merged with no other.
+
+    Cost: about 15 µs for a card that has not been read before.
+    """
+    name, formatted = card.first("N"), card.first("FN")
+    return key_of_names(name, formatted, rule) or _key_of_nameless(card, name, formatted)
+
+
+def key_of_names(name: Property | None, formatted: Property | None, rule: Rule) -> bytes:
+    """The key that N and FN give, or `b""` if they give none."""
+    if rule is Rule.FN and formatted and (key := normalised([formatted.text()])):
+        return key
+    if name is None:
+        return b""
+    texts = name.texts()
+    displayed = normalised([texts[i] for i in _DISPLAYED if i < len(texts)])
+    if not displayed or rule in {Rule.DISPLAY, Rule.FN}:
+        return displayed
+    if rule is Rule.LAST_FIRST:
+        return b";".join(normalised([texts[i]]) for i in _LISTED if i < len(texts))
+    return FOLD.sub(b"", name.raw).rstrip(b"\r\n")
+
+
+def _key_of_nameless(card: Card, name: Property | None, formatted: Property | None) -> bytes:
+    """The key of a card whose N is missing or blank."""
+    if name is None and formatted and (key := normalised([formatted.text()])):
+        return key
+    return normalised([stand_in(card)])
+
+
+def stand_in(card: Card) -> str:
+    """What is displayed of a card without a name: company, else e-mail address, else number."""
+    company = card.first("ORG")
+    texts = [company.texts()[0]] if company else []
+    texts += [found.text() for found in (card.first("EMAIL"), card.first("TEL")) if found]
+    return next((text for text in texts if text.strip()), "")
+
+
+def normalised(texts: list[str]) -> bytes:
+    """Words in small letters with one blank between them."""
+    return b" ".join(" ".join(texts).lower().encode("utf-8", "surrogatepass").split())

@@ -1,0 +1,96 @@
+"""How much one part may hold: by number of cards, by bytes, or as a service is known to take it.
+
+The figures of the presets were read from the services' own pages and users' reports in 2024-2026;
+a service may change them at any time.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cardsplit.errors import UsageError
+
+DEFAULT_CARDS = 950
+_SIZE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(?:([kMG])(i?))?B?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one part may hold, and what makes a service refuse a card.
+
+    Attributes:
+        cards: Cards in a part, or `None`.
+        max_bytes: Bytes in a part, or `None`. A card that is longer gets a part of its own.
+        card_bytes: Bytes of a card beyond which the service refuses it, or `None`.
+        total_cards: Cards that the service takes in all, or `None`.
+        source: Where the figures come from.
+    """
+
+    cards: int | None = None
+    max_bytes: int | None = None
+    card_bytes: int | None = None
+    total_cards: int | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.cards is not None and self.cards < 1) or (
+            self.max_bytes is not None and self.max_bytes < 1
+        ):
+            raise UsageError("a part must hold at least 1 card and 1 byte; give a larger limit.")
+
+
+PRESETS = {
+    "google": Limit(
+        cards=3000,
+        card_bytes=128_000,
+        total_cards=25_000,
+        source="Google Contacts Help, `Import contacts` and `Contacts limits`, read in 2026: 3,000 "
+        "contacts at a time, 25,000 in all, 128 KB a contact",
+    ),
+    "google-script": Limit(
+        cards=950,
+        source="Google Apps Script, `Quotas for Google Services`, read in 2026: 1,000 contacts "
+        "created a day, 2,000 with Workspace; 950 leaves room for some made by hand",
+    ),
+    "icloud": Limit(
+        cards=50_000,
+        card_bytes=256_000,
+        total_cards=50_000,
+        source="Apple Support, `Limits for iCloud Contacts`, read in 2026: 50,000 cards, 256 KB a "
+        "card, 224 KB a photo",
+    ),
+    "nextcloud": Limit(
+        max_bytes=2_500_000,
+        source="Nextcloud Contacts, users' reports of imports, read in 2026: files of 5 MB fail "
+        "where 2.5 MB pass",
+    ),
+}
+
+
+def parse_size(text: str) -> int:
+    """Read a size such as `2.5MB`, `900k` or `4096`.
+
+    Args:
+        text: A number, then `k`, `M` or `G` for powers of 1000 or `Ki`, `Mi`, `Gi` for powers of
+            1024, then perhaps `B`.
+
+    Returns:
+        The number of bytes, at least 1.
+
+    Raises:
+        UsageError: If the text is no such size, or less than 1 byte.
+
+    Example:
+        >>> parse_size("2.5MB"), parse_size("1KiB")
+        (2500000, 1024)
+    """
+    match = _SIZE.fullmatch(text.strip())
+    size = 0
+    if match:
+        base = 1024 if match[3] else 1000
+        size = int(float(match[1]) * base ** _POWERS[(match[2] or "").lower()])
+    if size < 1:
+        raise UsageError(f"`{text}` is no size of at least 1 byte; give one such as `2.5MB`.")
+    return size
