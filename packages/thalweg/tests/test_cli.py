@@ -1,36 +1,16 @@
 """The command as a user meets it: help, exit statuses, what goes to stdout and to stderr."""
 
 import json
-import os
-import pty
 import re
-import select
-import signal
 import subprocess
 import sys
-import sysconfig
-import time
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from command import COMMAND, interrupt_when, run
 from thalweg.methods import REGISTRY
-
-COMMAND = str(Path(sysconfig.get_path("scripts"), "thalweg"))
-PATIENCE = 240  # seconds for a run on a busy machine
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command with pipes for stdout and stderr."""
-    return subprocess.run(
-        [COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-        env={**os.environ, **environment},
-    )
 
 
 @pytest.mark.parametrize("start", [[COMMAND], [sys.executable, "-m", "thalweg"]])
@@ -45,7 +25,7 @@ def test_help_names_every_command_and_gives_examples():
     """Each command has a help of its own, with examples that call it."""
     main = run("--help")
     assert (main.returncode, main.stderr) == (0, "")
-    for command in ("demo", "methods", "doctor"):
+    for command in ("demo", "train", "predict", "methods", "doctor"):
         assert re.search(rf"^. {command} ", main.stdout, re.MULTILINE)
         own = run(command, "--help")
         assert own.returncode == 0
@@ -61,6 +41,11 @@ def test_help_names_every_command_and_gives_examples():
         (["demo", "--seconds", "soon"], "--seconds"),
         (["demo", "--seconds", "-1"], "--seconds"),
         (["demo", "--only", "iris"], "iris"),
+        (["train", "wine.csv"], "--target"),
+        (["train", "wine.csv", "--target", "class", "--hidden", "32,many"], "32,many"),
+        (["train", "wine.csv", "--target", "class", "--method", "newtn"], "newtn"),
+        (["train", "wine.csv", "--target", "class", "--task", "ranking"], "ranking"),
+        (["predict", "wine-model"], "DATA"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_names_what_is_wrong(arguments: list[str], named: str):
@@ -128,38 +113,6 @@ def test_json_of_the_demo_is_all_there_is_on_stdout(tmp_path: Path):
     assert tables["report"] == str(out / "report.html")
     assert len(tables["problems"][0]["runs"]) == 5
     assert sorted(path.name for path in out.iterdir()) == ["report.html", "runs.json"]
-
-
-def interrupt_when(seen_pattern: str, *arguments: str) -> tuple[int, str, str]:
-    """Run on a terminal, press Ctrl-C once stderr shows a pattern; status, stdout and stderr."""
-    outer, inner = pty.openpty()
-    with subprocess.Popen(
-        [COMMAND, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=inner,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
-    ) as process:
-        os.close(inner)
-        seen, is_interrupted = "", False
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if not select.select([outer], [], [], 1.0)[0]:
-                continue
-            try:
-                part = os.read(outer, 65536)
-            except OSError:  # how Linux says that the other side was closed
-                break
-            if not part:
-                break
-            seen += part.decode(errors="replace")
-            if not is_interrupted and re.search(seen_pattern, seen):
-                process.send_signal(signal.SIGINT)
-                is_interrupted = True
-        os.close(outer)
-        assert is_interrupted, seen
-        assert process.stdout is not None
-        out = process.stdout.read().decode()
-        return process.wait(PATIENCE), out, seen
 
 
 def test_ctrl_c_keeps_the_runs_that_were_finished(tmp_path: Path):

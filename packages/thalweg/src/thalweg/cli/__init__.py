@@ -162,7 +162,10 @@ def demo(
 
 @app.command()
 def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
-    data: Annotated[Path, typer.Argument(help="Table in CSV, TSV or Parquet.", show_default=False)],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="Table in CSV, TSV or Parquet.", show_default=False),
+    ],
     target: Annotated[str, typer.Option(metavar="COL", help="Column to predict.")],
     out: Annotated[
         Path | None,
@@ -247,9 +250,13 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
 @app.command()
 def predict(
     model: Annotated[
-        Path, typer.Argument(help="Folder made by `thalweg train`.", show_default=False)
+        Path,
+        typer.Argument(metavar="MODEL", help="Made by `thalweg train`.", show_default=False),
     ],
-    data: Annotated[Path, typer.Argument(help="Table in CSV, TSV or Parquet.", show_default=False)],
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="DATA", help="Table in CSV, TSV or Parquet.", show_default=False),
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File in CSV or Parquet.", show_default="stdout, as CSV"),

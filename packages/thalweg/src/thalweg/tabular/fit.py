@@ -98,7 +98,8 @@ class Examples:
         theta, self._spec = flatten(self.start)
         self._programs: dict[Any, Any] | None = None
         began = time.perf_counter()
-        lowered = jax.jit(self._loss).lower(theta, inputs[held_out], targets[held_out])
+        self._unseen = jnp.asarray(inputs[held_out]), jnp.asarray(targets[held_out])
+        lowered = jax.jit(self._loss).lower(theta, *self._unseen)
         self._watch = lowered.compile()
         self.compile_seconds = time.perf_counter() - began
 
@@ -155,8 +156,9 @@ class Examples:
         with _line(stop, f"weight decay {decay:g}, {rows}", enabled=progress) as show:
 
             def callback(snapshot: Snapshot) -> bool:
+                is_over = watch.is_over(snapshot)
                 show(snapshot)
-                return watch.is_over(snapshot)
+                return is_over
 
             solution = minimize(
                 self._problem(decay, all_rows=all_rows),
@@ -179,8 +181,7 @@ class Examples:
         )
 
     def _validation_loss(self, theta: Any) -> float:
-        held_out = self._held_out
-        return float(self._watch(theta, self._inputs[held_out], self._targets[held_out]))
+        return float(self._watch(theta, *self._unseen))
 
 
 class _Watch:
@@ -188,8 +189,9 @@ class _Watch:
 
     def __init__(self, validation_loss: Callable[[Any], float] | None) -> None:
         self._validation_loss = validation_loss
-        self._least = np.inf
+        self._mark = np.inf  # the loss at the last progress
         self._progress_step = 0
+        self._least = np.inf
         self.validation: dict[int, float] = {}
         self.best_theta: np.ndarray | None = None
 
@@ -197,11 +199,11 @@ class _Watch:
         loss = snapshot.loss
         if self._validation_loss is not None:
             loss = self._validation_loss(snapshot.theta)
-            if loss < min(self.validation.values(), default=np.inf):
-                self.best_theta = np.array(snapshot.theta)
+            if loss < self._least:
+                self._least, self.best_theta = loss, np.array(snapshot.theta)
             self.validation[snapshot.step] = loss
-        if not loss >= self._least * (1 - PROGRESS):
-            self._least, self._progress_step = loss, snapshot.step
+        if loss < self._mark * (1 - PROGRESS):
+            self._mark, self._progress_step = loss, snapshot.step
         since = snapshot.step - self._progress_step
         return since >= max(PATIENCE, PATIENCE_SHARE * self._progress_step)
 

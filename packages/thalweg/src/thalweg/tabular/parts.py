@@ -1,11 +1,7 @@
 """Training, validation and test: a seeded split that gives each class its share of every part.
 
-The rows, shuffled within their classes and laid out class by class, are dealt out by the golden
-ratio: row k of the layout goes where the fraction of u + k φ falls. Such fractions fill [0, 1)
-evenly in every stretch of k, so that each part gets its share of each class, also of small ones.
-
-Source: Weyl sequence with the least discrepancy; Kuipers & Niederreiter, *Uniform Distribution of
-Sequences* (1974), chapter 2.
+The rows, shuffled within their classes and laid out class by class, are dealt like cards to five
+hands: one is the test part, one the validation part, and three are the training part.
 """
 
 from __future__ import annotations
@@ -14,9 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TEST_SHARE = 0.2
-VALIDATION_SHARE = 0.2
-GOLDEN = (5**0.5 - 1) / 2
+HANDS = 5
 
 
 class Parts(NamedTuple):
@@ -52,10 +46,9 @@ def split(count: int, *, classes: np.ndarray | None, seed: int) -> Parts:
     random = np.random.default_rng(seed)
     groups = np.zeros(count, int) if classes is None else np.asarray(classes)
     order = np.lexsort((random.random(count), groups))
-    fractions = np.empty(count)
-    fractions[order] = (random.random() + GOLDEN * np.arange(count)) % 1.0
-    test = fractions < TEST_SHARE
-    validation = ~test & (fractions < TEST_SHARE + VALIDATION_SHARE)
+    hands = np.empty(count, int)
+    hands[order] = (np.arange(count) + random.integers(HANDS)) % HANDS
+    test, validation = hands == 0, hands == 1
     for group in np.unique(groups):
         members = groups == group
         if not (members & ~test & ~validation).any():
