@@ -19,8 +19,8 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.t
 # from a neighbour. A folder such as `methods` counts as one; inside it imports are free.
 LAYERS = (
     ("errors",),
-    ("control", "linear", "networks", "params", "solution", "stop", "threads"),
-    ("problem", "recorder"),
+    ("control", "files", "linear", "networks", "params", "solution", "stop", "threads"),
+    ("checkpoint", "problem", "recorder"),
     ("flow", "progress"),
     ("diagnose", "host", "linearised"),
     ("methods",),

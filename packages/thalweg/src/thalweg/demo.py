@@ -12,7 +12,6 @@ import dataclasses
 import datetime as dt
 import importlib
 import json
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg import problems
 from thalweg.errors import ConfigError
+from thalweg.files import whole_file
 from thalweg.machine import Machine, this_machine
 from thalweg.minimize import minimize
 from thalweg.record import RunRecord, json_values, record_of
@@ -282,22 +282,8 @@ def write(folder: Path, result: DemoResult, began: dt.datetime) -> None:
 
 def _replace(path: Path, text: str) -> None:
     """Put a whole file in the place of another."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(name).chmod(0o666 & ~_umask())  # `mkstemp` makes files that only their owner may read
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    """The process's mask of rights, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with whole_file(path) as new:
+        new.write_text(text, encoding="utf-8")
 
 
 def _without_history(record: RunRecord) -> dict[str, Any]:

@@ -16,13 +16,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.host import compiled
+from thalweg.checkpoint import Saved
+from thalweg.errors import ConfigError
+from thalweg.host import HostFunctions, compiled
 from thalweg.methods.base import CONVERGED, OUTCOMES, RUNNING, AbstractJitMethod
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
 from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:
+    from thalweg.checkpoint import Checkpoint
     from thalweg.flow import Flow
     from thalweg.recorder import Recorder
 
@@ -143,7 +146,12 @@ def run_chunk(
 
 
 def integrate(
-    method: AbstractJitMethod, flow: Flow, theta: np.ndarray, recorder: Recorder
+    method: AbstractJitMethod,
+    flow: Flow,
+    theta: np.ndarray,
+    recorder: Recorder,
+    *,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Outcome, str]:
     """Run a jitted method until it ends or the budget is spent.
 
@@ -152,17 +160,25 @@ def integrate(
         flow: The flow; its compiled programs are kept with it.
         theta: The start, shape `(n,)`.
         recorder: Takes the rows; its criteria end the run.
+        checkpoint: Where the state is kept; a run that is there already goes on.
 
     Returns:
         The outcome and a detail in words.
+
+    Raises:
+        ConfigError: The checkpoint is damaged, of another run, or cannot be written.
     """
     run = _Run(method, flow, theta, recorder)
+    if checkpoint is not None:
+        run.keep(checkpoint)
     with one_blas_thread():
         try:
             return run.to_the_end(), ""
         except RunEnded as ended:
             run.finish()
             return ended.outcome, ""
+        finally:
+            run.save()
 
 
 class _Run:
@@ -203,14 +219,76 @@ class _Run:
             self._cast(self._limits),
             recorder=recorder,
         )
+        self._checkpoint: Checkpoint | None = None
+        self._settled = self._now()
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint where there is one; else write the first."""
+        leaves, structure = jax.tree.flatten(self._loop)
+        saved = checkpoint.read(leaves)
+        if saved is not None:
+            recorder, flow = self._recorder, self._flow
+            recorder.go_on(
+                saved.history,
+                seconds=saved.seconds,
+                compile_seconds=saved.compile_seconds,
+                best_theta=saved.best_theta,
+                best_loss=saved.best_loss,
+            )
+            if recorder.rows:
+                checkpoint.refuse_other_problem(
+                    found=HostFunctions(flow, recorder).loss(saved.best_theta),
+                    expected=saved.best_loss,
+                    start=float(saved.history["loss"][0]),
+                )
+            self._loop = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in saved.loop])
+            self._settled = self._now()
+        self._checkpoint = checkpoint
+        try:
+            checkpoint.write(self._state())
+        except OSError as error:
+            raise ConfigError(
+                f"the checkpoint `{checkpoint.path}` cannot be written "
+                f"({error.strerror or error}); name a file in a folder that can be written to"
+            ) from error
+
+    def save(self) -> None:
+        """Write the state after the last whole call of the program."""
+        if self._checkpoint is not None:
+            self._checkpoint.try_to_write(self._state())
+
+    def _now(self) -> tuple[Loop, int, float, np.ndarray | None]:
+        recorder = self._recorder
+        return self._loop, recorder.rows, recorder.best_loss, recorder.best_theta
+
+    def _state(self) -> Saved:
+        loop, rows, best_loss, best_theta = self._settled
+        recorder = self._recorder
+        return Saved(
+            loop=[np.asarray(leaf) for leaf in jax.tree.leaves(loop)],
+            history={name: values[:rows] for name, values in recorder.history().items()},
+            best_theta=np.asarray(loop.theta if best_theta is None else best_theta),
+            best_loss=best_loss,
+            seconds=recorder.seconds if recorder.rows else 0.0,
+            compile_seconds=recorder.compile_seconds,
+        )
 
     def to_the_end(self) -> Outcome:
         recorder = self._recorder
         recorder.start()
+        if recorder.rows:  # of an earlier run
+            code = int(self._loop.code)
+            if code != RUNNING and recorder.history()["h"][-1] == 0:
+                return OUTCOMES[code]  # the method had nothing left to do
+            self._loop = self._loop._replace(code=jnp.asarray(RUNNING, jnp.int32))
+            recorder.check()
         steps = 1
         while True:
             began = recorder.seconds
             count, attempts = self._advance(steps)
+            self._settled = self._now()
+            if self._checkpoint is not None and self._checkpoint.is_due:
+                self.save()
             code = int(self._loop.code)
             if code != RUNNING:
                 self.finish()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from thalweg.checkpoint import Checkpoint, interval
 from thalweg.diagnose import explain_start, refuse_unreachable
 from thalweg.errors import ConfigError
 from thalweg.flow import MEMORY, Flow, build_flow
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def minimize(
+def minimize(  # noqa: PLR0913 - all but the first four are options that few calls name
     problem: Problem,
     params: Params,
     method: str | AbstractMethod = "auto",
@@ -36,6 +38,8 @@ def minimize(
     callback: Callable[[Snapshot], object] | None = None,
     seed: int = 0,
     memory: int = MEMORY,
+    checkpoint: str | Path | None = None,
+    every: str | float = "30s",
 ) -> Solution:
     """Train: integrate the gradient flow of a problem from given parameters.
 
@@ -49,6 +53,12 @@ def minimize(
             loop then comes back to the host after each step, which costs small problems speed.
         seed: For methods that draw random numbers.
         memory: Bytes that Jacobians and curvature products may hold at a time.
+        checkpoint: A file that the state of the run is kept in. Where it exists the run goes on
+            from it, bit for bit as if it had not been interrupted, and `params` only say how the
+            parameters are laid out; budgets count from the start of the first run. For methods
+            whose loop is thalweg's: its own, and those of Optax, diffrax and optimistix.
+        every: How often the checkpoint is written: seconds, or a text such as "30s" or "5min".
+            It is also written at the end and on Ctrl-C.
 
     Returns:
         The best parameters found, with the outcome, history and work. Ctrl-C ends the run and
@@ -82,6 +92,7 @@ def minimize(
         raise ConfigError(
             f"`callback` is of type {type(callback).__name__}, but a function was expected"
         )
+    del seed  # no method draws random numbers yet
     if memory <= 0:
         raise ConfigError(f"`memory` is {memory}, but a number of bytes above 0 was expected")
     criteria = Stop() if stop is None else stop
@@ -90,9 +101,10 @@ def minimize(
     chosen, reason = make(method, flow)
     chosen.check(flow)
     refuse_unreachable(criteria, flow)
+    keeper = None if checkpoint is None else _checkpoint(chosen, spec, checkpoint, every)
     with _progress(criteria, chosen.name, enabled=progress) as show:
         recorder = Recorder(criteria, callback=callback, show=show)
-        outcome, detail = _run(chosen, flow, theta, recorder, seed=seed)
+        outcome, detail = _run(chosen, flow, theta, recorder, checkpoint=keeper)
     if outcome is Outcome.DIVERGED and recorder.rows <= 2:  # noqa: PLR2004 - start and first step
         explain_start(flow, theta)
     if recorder.rows == 0 and outcome is not Outcome.INTERRUPTED:
@@ -121,13 +133,29 @@ def _flow(problem: Problem, spec: ParamSpec, memory: int) -> Flow:
     return flows[key]
 
 
+def _checkpoint(
+    method: AbstractMethod, spec: ParamSpec, path: str | Path, every: str | float
+) -> Checkpoint:
+    if not isinstance(method, AbstractJitMethod):
+        raise ConfigError(
+            f"`checkpoint` was given, but the state of `{method.name}` is inside the library that "
+            "it is of and cannot be kept; leave `checkpoint` out, or choose a method of thalweg's "
+            "own"
+        )
+    return Checkpoint(Path(path), interval(every), f"{method.name} {method!r}", spec)
+
+
 def _run(
-    method: AbstractMethod, flow: Flow, theta: np.ndarray, recorder: Recorder, *, seed: int
+    method: AbstractMethod,
+    flow: Flow,
+    theta: np.ndarray,
+    recorder: Recorder,
+    *,
+    checkpoint: Checkpoint | None,
 ) -> tuple[Outcome, str]:
-    del seed  # no method draws random numbers yet
     try:
         if isinstance(method, AbstractJitMethod):
-            return integrate(method, flow, theta, recorder)
+            return integrate(method, flow, theta, recorder, checkpoint=checkpoint)
         if isinstance(method, AbstractHostMethod):
             if not {"scipy.integrate", "scipy.optimize"} <= sys.modules.keys():
                 with recorder.compiling():  # so that no run is charged with loading its library

@@ -16,7 +16,7 @@ from thalweg.solution import HISTORY_COLUMNS, Outcome, Work
 from thalweg.stop import DEFAULT_SECONDS, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class RunEnded(Exception):  # noqa: N818 - no error: it unwinds the loop of another library
@@ -79,6 +79,7 @@ class Recorder:
         self._started = clock()
         self._compiled = 0.0
         self._paused = 0.0
+        self._earlier = 0.0
         self._rows: dict[str, list[Any]] = {name: [] for name in HISTORY_COLUMNS}
         self.best_loss = np.inf
         self.best_theta: np.ndarray | None = None
@@ -90,10 +91,33 @@ class Recorder:
         self._started = self._clock()
         self._paused = 0.0
 
+    def go_on(
+        self,
+        history: Mapping[str, np.ndarray],
+        *,
+        seconds: float,
+        compile_seconds: float,
+        best_theta: np.ndarray,
+        best_loss: float,
+    ) -> None:
+        """Take up an earlier run: its rows, its clock, and its best point.
+
+        Args:
+            history: What `history` gave back.
+            seconds: Wall time of the earlier run, without compilation.
+            compile_seconds: Of the earlier run.
+            best_theta: Its best point, shape `(n,)`.
+            best_loss: The loss there.
+        """
+        self._rows = {name: history[name].tolist() for name in HISTORY_COLUMNS}
+        self._earlier = seconds
+        self._compiled += compile_seconds
+        self.best_theta, self.best_loss = np.array(best_theta), best_loss
+
     @property
     def seconds(self) -> float:
-        """Wall time since `start`, without what was compiled since."""
-        return self._clock() - self._started - self._paused
+        """Wall time since `start`, without what was compiled since; with that of earlier runs."""
+        return self._earlier + self._clock() - self._started - self._paused
 
     @property
     def seconds_left(self) -> float:

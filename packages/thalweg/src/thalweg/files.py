@@ -1,0 +1,32 @@
+"""Files that are whole or not there: written beside, forced to the disk, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A place beside a file to write it to; it takes the file's name where the block ends well.
+
+    A process that is killed meanwhile leaves the old file as it was, and a hidden `.name.part`
+    that the next attempt writes over. After a power cut the file is the old one or the new one.
+
+    Raises:
+        OSError: It cannot be written; then the file is as it was.
+    """
+    new = path.with_name(f".{path.name}.part")
+    try:
+        yield new
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
