@@ -14,8 +14,12 @@ import pytest
 import scipy.linalg
 
 from thalweg import LeastSquares, Outcome, Stop, minimize
+from thalweg.flow import build_flow
+from thalweg.host import HostFunctions
 from thalweg.methods import REGISTRY
 from thalweg.methods.base import AbstractHostMethod, AbstractMethod
+from thalweg.params import flatten
+from thalweg.recorder import Recorder, RunEnded
 
 N = 4
 CURVATURES = np.array([0.5, 2.0, 10.0, 40.0])
@@ -183,6 +187,43 @@ class OdeSuite:
             np.testing.assert_array_equal(first.history[column], second.history[column])
 
 
+class HostOdeSuite(OdeSuite):
+    """What is claimed besides of a loop on the host, which looks at the clock within a step."""
+
+    method: AbstractHostMethod  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def test_time_that_runs_out_inside_a_step_is_noticed(self, monkeypatch):
+        """A clock that ticks at each look ends the run there, and all that was spent is booked."""
+        spent = {"value_and_grad": 0, "dense_hessian": 0, "hessian_product": 0}
+
+        def counted(name):
+            honest = getattr(HostFunctions, name)
+
+            def count(functions, *arguments):
+                spent[name] += 1
+                return honest(functions, *arguments)
+
+            return count
+
+        for name in spent:
+            monkeypatch.setattr(HostFunctions, name, counted(name))
+        theta, spec = flatten(START)
+        flow = build_flow(quadratic(), spec)
+        for seconds in (12, 33, 300):
+            spent.update(dict.fromkeys(spent, 0))
+            ticks = iter(range(10**6))
+            recorder = Recorder(Stop(seconds=seconds), clock=lambda ticks=ticks: float(next(ticks)))
+            with pytest.raises(RunEnded) as ended:
+                self.method.run(flow, theta, recorder)
+            assert ended.value.outcome is Outcome.BUDGET_SPENT
+            work = recorder.work
+            assert work.jacobians == spent["dense_hessian"]
+            assert work.hessian_products == spent["hessian_product"]
+            # One gradient after the run tells |∇L| of the last row. A solver that asks at the same
+            # point again is told what is remembered, and it is booked.
+            assert work.gradients >= spent["value_and_grad"] - 1
+
+
 def ode_suite_for(name: str, method: AbstractMethod, *, is_stiff: bool = True) -> type[OdeSuite]:
     """The suite for a method with attributes `rtol` and `atol`."""
     members = {
@@ -192,4 +233,5 @@ def ode_suite_for(name: str, method: AbstractMethod, *, is_stiff: bool = True) -
         "rough": dataclasses.replace(method, rtol=0.03, atol=0.03),  # pyright: ignore[reportCallIssue]
         "is_stiff": is_stiff,
     }
-    return type(f"Suite of {name}", (OdeSuite,), members)
+    base = HostOdeSuite if isinstance(method, AbstractHostMethod) else OdeSuite
+    return type(f"Suite of {name}", (base,), members)

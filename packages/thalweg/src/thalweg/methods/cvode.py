@@ -204,8 +204,6 @@ class _Calls:
         self._asked = TimedSlope(slope)
         self._method = method
         self._has_begun = False
-        self._jacobians = 0
-        self._products = 0
         self._start = slope.accepted
 
     def solver(self) -> Any:
@@ -244,10 +242,10 @@ class _Calls:
         failures = failures_of(times, start=start, newton_factor=QUARTER, is_taken=is_taken)
         return failures.booked(work)._replace(
             gradients=self._slope.calls,
-            jacobians=self._jacobians,
-            factorizations=self._jacobians,
-            hessian_products=self._products,
-            linear_iterations=self._products,
+            jacobians=self._slope.jacobians,
+            factorizations=self._slope.jacobians,
+            hessian_products=self._slope.products,
+            linear_iterations=self._slope.products,
             newton_iterations=work.newton_iterations + len(times),
         )
 
@@ -256,7 +254,6 @@ class _Calls:
 
     def _jacobian(self, t: float, theta: np.ndarray, _: np.ndarray, out: np.ndarray) -> None:
         self._begin()
-        self._jacobians += 1
         is_exact = self._method.jacobian == "exact"
         out[:] = (self._slope.jacobian if is_exact else self._slope.differences)(t, theta)
 
@@ -264,7 +261,6 @@ class _Calls:
         self, _t: float, theta: np.ndarray, _slope: np.ndarray, v: np.ndarray, out: np.ndarray
     ) -> None:
         self._begin()
-        self._products += 1
         out[:] = self._slope.product(theta, v)
 
     def _begin(self, *, kept: int = 1) -> None:

@@ -54,6 +54,8 @@ class Slope:
         gradients_besides: Gradients that the solver does not know of: for rows, and for
             `differences`.
         losses: Evaluations of the loss alone, for rows.
+        jacobians: Jacobians, exact or by differences.
+        products: Hessian products.
         accepted: The last point that `at` was asked for, shape `(n,)`.
         ended: What ended the run inside a callback.
     """
@@ -68,6 +70,8 @@ class Slope:
         self.calls = 0
         self.gradients_besides = 0
         self.losses = 0
+        self.jacobians = 0
+        self.products = 0
         self.accepted = np.empty(0)
         self.ended: BaseException | None = None
 
@@ -86,7 +90,9 @@ class Slope:
 
         def evaluate() -> np.ndarray:
             refuse_overrun(self._recorder, gradients=self.gradients)
-            return -self._functions.dense_hessian(np.real(theta))
+            matrix = -self._functions.dense_hessian(np.real(theta))
+            self.jacobians += 1
+            return matrix
 
         return self._guarded(evaluate, 2 * theta.shape)
 
@@ -95,7 +101,9 @@ class Slope:
 
         def evaluate() -> np.ndarray:
             refuse_overrun(self._recorder, gradients=self.gradients)
-            return -self._functions.hessian_product(theta, v)
+            product = -self._functions.hessian_product(theta, v)
+            self.products += 1
+            return product
 
         return self._guarded(evaluate, theta.shape)
 
@@ -113,6 +121,7 @@ class Slope:
                 moved = at.copy()
                 moved[j] += np.sqrt(self._eps) * (1 + abs(at[j]))
                 matrix[:, j] = (base - self._booked_gradient(moved)) / (moved[j] - at[j])
+            self.jacobians += 1
             return matrix
 
         return self._guarded(evaluate, 2 * theta.shape)

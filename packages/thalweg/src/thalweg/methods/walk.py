@@ -79,8 +79,13 @@ def end_unfinished(
     slope: Slope, reason: BaseException, recorder: Recorder, point: Point, work: Work, *, t: float
 ) -> NoReturn:
     """Book what an unfinished step spent, and raise what ended it."""
-    if slope.gradients > recorder.work.gradients:
-        spent = add_rows(work._replace(gradients=slope.calls), slope)
+    spent = work._replace(
+        gradients=slope.calls,
+        jacobians=max(work.jacobians, slope.jacobians),  # or the solver takes its own
+        hessian_products=slope.products,
+        linear_iterations=slope.products,
+    )
+    if (spent := add_rows(spent, slope)) != recorder.work:
         recorder.row(**point._asdict(), work=spent, t=t, h=0.0)
     raise reason
 
