@@ -14,7 +14,6 @@ import importlib
 import json
 import tempfile
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thalweg import problems
@@ -30,6 +29,7 @@ from thalweg.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from thalweg.methods.base import AbstractMethod
     from thalweg.problems import TrainingProblem
