@@ -75,6 +75,7 @@ def print_section(section: Section) -> None:
 
 def print_scores(trained: Trained) -> None:
     """The scores on the test part, and what the network makes of the columns."""
+    from thalweg.report.table_page import score_text
     from thalweg.tabular.importance import measure_of
     from thalweg.tabular.scores import LOWER_IS_BETTER
 
@@ -95,14 +96,14 @@ def print_scores(trained: Trained) -> None:
     }
     for model, scores in trained.scores.items():
         cells = [
-            Text(number(scores[name], digits=3), style="bold" if scores[name] == best[name] else "")
+            Text(score_text(name, scores[name]), style="bold" if scores[name] == best[name] else "")
             for name in names
         ]
         table.add_row(model, *cells)
     console = _console()
     console.print(table)
     validation = ", ".join(
-        f"{name} {number(value, digits=3)}" for name, value in trained.validation_scores.items()
+        f"{name} {score_text(name, value)}" for name, value in trained.validation_scores.items()
     )
     matters = ", ".join(
         f"{entry.column} {number(entry.rise)}" for entry in trained.importance[:MOST_NAMED]

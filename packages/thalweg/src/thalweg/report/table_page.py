@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from thalweg.machine import Machine
 
 DIGITS = 3
+IN_UNITS = ("RMSE", "MAE")
 FEW_STEPS = 200  # more are shown on a logarithmic axis ...
 WIDE = 20.0  # ... as are losses that fall to less than a share of 1 / WIDE
 TRAINING, VALIDATION = "rows fitted", "rows held out"  # names that `look_of` colours unlike
@@ -91,6 +92,18 @@ def render_table_page(page: TablePage) -> str:
     )
 
 
+def score_text(name: str, value: float) -> str:
+    """A score: an error in the units of the table with few digits, any other with three decimals.
+
+    Examples:
+        >>> score_text("RMSE", 54321.0), score_text("R²", -4e-5), score_text("accuracy", 0.97143)
+        ('5.43·10⁴', '0.000', '0.971')
+    """
+    if name in IN_UNITS:
+        return number(value, digits=DIGITS)
+    return f"{round(value, 3) + 0.0:.3f}"  # the sum makes a negative 0 an ordinary one
+
+
 def _scores(page: TablePage) -> str:
     names = list(next(iter(page.scores.values())))
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
@@ -104,14 +117,14 @@ def _scores(page: TablePage) -> str:
         f'<tr><th scope="row">{escape(model)}</th>'
         + "".join(
             f"<td{' class=best' if scores[name] == best[name] else ''}>"
-            f"{number(scores[name], digits=DIGITS)}</td>"
+            f"{score_text(name, scores[name])}</td>"
             for name in names
         )
         + "</tr>"
         for model, scores in page.scores.items()
     )
     on_validation = ", ".join(
-        f"{name} {number(value, digits=DIGITS)}" for name, value in page.validation.items()
+        f"{name} {score_text(name, value)}" for name, value in page.validation.items()
     )
     return (
         "<h2>Scores on rows that no model has seen</h2>"
