@@ -56,6 +56,7 @@ METHODS = {
     "chebyshev": tw.Chebyshev,
     "bogacki-shampine": tw.BogackiShampine,
     "switching": tw.Switching,
+    "exponential-krylov": tw.ExponentialKrylov,
 }
 each_method = pytest.mark.parametrize("name", METHODS)
 

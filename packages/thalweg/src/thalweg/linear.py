@@ -100,6 +100,7 @@ class Krylov(NamedTuple):
         vectors: Q, `(limit, limit)`.
         used: How many dimensions are used.
         norm: The norm of the starting force.
+        rest: What the test of enough had left when the space ended; 0 for an invariant space.
     """
 
     basis: jax.Array
@@ -107,6 +108,7 @@ class Krylov(NamedTuple):
     vectors: jax.Array
     used: jax.Array
     norm: jax.Array
+    rest: jax.Array
 
     def at(self, h: jax.Array) -> Callable[[jax.Array], jax.Array]:
         """The solver of `(C + 1/h) d = -force` within the space; forces have shape `(n,)`."""
@@ -181,7 +183,7 @@ def lanczos(
 
     one = jnp.ones((), real)
     first = (basis, empty, empty, jnp.zeros((), jnp.int32), (one, one), jnp.zeros((), bool))
-    basis, alpha, beta, used, _, _ = jax.lax.while_loop(goes_on, extend, first)
+    basis, alpha, beta, used, (_, rest), _ = jax.lax.while_loop(goes_on, extend, first)
     index = jnp.arange(limit)
     diagonal = jnp.where(index < used, alpha, UNUSED)
     coupling = jnp.where(index[:-1] < used - 1, beta[:-1], 0)
@@ -189,10 +191,10 @@ def lanczos(
         jnp.diag(diagonal) + jnp.diag(coupling, 1) + jnp.diag(coupling, -1)
     )
     kept = jnp.where((index < used)[:, None], basis[:limit], 0)
-    return Krylov(kept, values, vectors, used, norm)
+    return Krylov(kept, values, vectors, used, norm, rest)
 
 
-def forcing_test(h: jax.Array, forcing: float) -> EnoughTest:
+def forcing_test(h: jax.Array, forcing: jax.Array | float) -> EnoughTest:
     """Enough once the relative residual of `(C + 1/h) d = -force` is below `forcing`.
 
     The residual norm after k dimensions is the product of β_i / |pivot_i| of the LDLᵀ

@@ -10,6 +10,10 @@ The dimension grows until the space resolves a step of the present size; a step 
 loss is stretched by doubling while the loss keeps falling, which is what a loss without a minimum
 (separable classes) needs: there a step of Newton's kind only divides the loss by e.
 
+Under accuracy control nothing is stretched. The error is what the step's third-order companion
+would add, 2h φ₃(hH) D, with D the part of the slope's change that H does not explain; a second
+Krylov space, from D, gives φ₃.
+
 Source: Hochbruck & Ostermann 2010, "Exponential integrators", Acta Numerica 19, sections 2.4, 4.2.
 Decision: docs/decisions/0013-exponential-krylov-stretching.md.
 """
@@ -22,7 +26,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import FACTOR, H_MAX, LENGTHEN, POOR, is_descent, is_flat, next_h
+from thalweg.control import (
+    DESCENT,
+    FACTOR,
+    H_MAX,
+    LENGTHEN,
+    POOR,
+    Accuracy,
+    Descent,
+    is_descent,
+    is_flat,
+    next_h,
+)
 from thalweg.errors import ConfigError
 from thalweg.linear import Krylov, forcing_test, lanczos
 from thalweg.methods.base import (
@@ -34,6 +49,7 @@ from thalweg.methods.base import (
     StepResult,
     no_work,
 )
+from thalweg.methods.controlled import Pace, Trial, controlled_step, first_pace, start_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +59,9 @@ if TYPE_CHECKING:
 MOST_GROWTH = 40.0  # exponent at which the growth of an unstable mode is cut off
 MOST_ATTEMPTS = 60
 SERIES = 1e-5  # below this |z|, φ₁ is taken from its series
+SERIES_3 = 0.1  # and φ₃, which is only needed for an estimate
+ESTIMATE_ORDER = 3  # the error estimate goes with h³
+ESTIMATE_FORCING, ESTIMATE_LIMIT = 0.1, 20  # of the Krylov space for the estimate
 
 
 def phi_1(z: jax.Array) -> jax.Array:
@@ -50,6 +69,14 @@ def phi_1(z: jax.Array) -> jax.Array:
     series = 1 - z / 2 + z * z / 6
     safe = jnp.where(jnp.abs(z) < SERIES, 1, z)
     return jnp.where(jnp.abs(z) < SERIES, series, -jnp.expm1(-jnp.maximum(z, -MOST_GROWTH)) / safe)
+
+
+def phi_3(z: jax.Array) -> jax.Array:
+    """(1 - z + z²/2 - e⁻ᶻ)/z³ to about 7 digits, with growth cut off at e^40."""
+    series = 1 / 6 - z / 24 + z**2 / 120 - z**3 / 720
+    safe = jnp.where(jnp.abs(z) < SERIES_3, 1, z)
+    whole = (1 - safe + safe**2 / 2 - jnp.exp(-jnp.maximum(safe, -MOST_GROWTH))) / safe**3
+    return jnp.where(jnp.abs(z) < SERIES_3, series, whole)
 
 
 class Memory(NamedTuple):
@@ -73,16 +100,20 @@ class ExponentialKrylov(AbstractJitMethod):
         forcing: Relative residual of the resolvent at 1/h at which the space is large enough.
             Between 0 and 1; small values follow the flow, large ones descend cheaply.
         limit: The largest dimension of the space. At least 1.
+        control: `Descent()`, or `Accuracy(...)` to follow the flow; the space is then as accurate
+            as the tolerances ask for.
 
     Raises:
         ConfigError: A value is out of its range.
 
     Cost a step: one gradient, one Hessian product for each dimension, one loss for each attempt
-    and each doubling; `limit` vectors of memory.
+    and each doubling; `limit` vectors of memory. Under accuracy control, for each attempt, one
+    gradient, one Hessian product for each dimension and up to 21 for the estimate.
     """
 
     forcing: float = 0.5
     limit: int = 60
+    control: Descent | Accuracy = DESCENT
 
     order: ClassVar[int] = 2
     name: ClassVar[str] = "exponential-krylov"
@@ -101,9 +132,11 @@ class ExponentialKrylov(AbstractJitMethod):
     def check(self, flow: Flow) -> None:
         """Any problem will do."""
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> Memory | Pace:
         """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""
         del flow
+        if isinstance(self.control, Accuracy):
+            return first_pace(theta, jnp.zeros((), theta.dtype))
         return Memory(jnp.ones((), theta.dtype), jnp.asarray(jnp.nan, theta.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
@@ -111,7 +144,65 @@ class ExponentialKrylov(AbstractJitMethod):
         slope = flow.hessian(data, theta)
         return theta + move(self._space(slope.product, slope.grad, h), h)
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Any) -> StepResult:
+        """A step that lowers the loss, or one within the tolerances."""
+        if isinstance(self.control, Accuracy):
+            return self._follow(flow, data, theta, memory, rule=self.control)
+        return self._descend(flow, data, theta, memory)
+
+    def _follow(
+        self, flow: Any, data: Any, theta: jax.Array, memory: Pace, *, rule: Accuracy
+    ) -> StepResult:
+        """Attempts until one is within the tolerances; each builds the space that it needs."""
+        point, pace, spent = start_point(flow, data, theta, memory)
+        slope = flow.hessian(data, theta)
+        forcing = jnp.clip(
+            rule.rtol * rule.factor(point.loss, pace.start_loss),
+            10 * jnp.finfo(theta.dtype).eps,
+            self.forcing,
+        )
+        size = min(self.limit, theta.size)
+
+        def attempt(h: jax.Array, _: jax.Array) -> Trial:
+            space = lanczos(
+                slope.product, point.grad, limit=size, is_enough=forcing_test(h, forcing)
+            )
+            displacement = move(space, h)
+            end = theta + displacement
+            loss, grad = flow.value_and_grad(data, end)
+            unexplained = grad - point.grad - slope.product(displacement)
+            other = lanczos(
+                slope.product,
+                unexplained,
+                limit=min(ESTIMATE_LIMIT, size),
+                is_enough=forcing_test(h, ESTIMATE_FORCING),
+            )
+            products = space.used + other.used
+            used = jnp.arange(size) < space.used
+            return Trial(
+                theta=end,
+                loss=loss,
+                grad=grad,
+                h=h,
+                error=2 * h * applied(other, phi_3, h),
+                is_fine=(space.rest <= forcing) & jnp.isfinite(loss),
+                work=no_work(
+                    gradients=1, hessian_products=products + 1, linear_iterations=products
+                ),
+                own=jnp.max(jnp.where(used, jnp.abs(space.values), 0)),
+            )
+
+        return controlled_step(
+            rule,
+            point,
+            pace,
+            attempt,
+            order=ESTIMATE_ORDER,
+            curvature=pace.own,
+            spent=spent,
+        )
+
+    def _descend(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
         """Build the space, shorten the step until the loss falls, stretch it while it falls."""
         slope = flow.hessian(data, theta)
         space = self._space(slope.product, slope.grad, memory.h)
@@ -157,10 +248,15 @@ class ExponentialKrylov(AbstractJitMethod):
         return lanczos(product, grad, limit=min(self.limit, grad.size), is_enough=enough)
 
 
+def applied(space: Krylov, function: Callable[[jax.Array], jax.Array], h: jax.Array) -> jax.Array:
+    """f(hH) v within a Krylov space started from v; shape `(n,)`."""
+    weight = jnp.where(space.values < 1e29, function(h * space.values), 0)  # noqa: PLR2004 - unused
+    return space.norm * (space.vectors @ (weight * space.vectors[0])) @ space.basis
+
+
 def move(space: Krylov, h: jax.Array) -> jax.Array:
     """The displacement -h φ₁(hH) ∇L within a Krylov space started from ∇L; shape `(n,)`."""
-    weight = jnp.where(space.values < 1e29, phi_1(h * space.values), 0)  # noqa: PLR2004 - unused
-    return -h * space.norm * (space.vectors @ (weight * space.vectors[0])) @ space.basis
+    return -h * applied(space, phi_1, h)
 
 
 class Short(NamedTuple):
