@@ -172,6 +172,13 @@ def test_tolerances_out_of_range_are_refused(options, found):
         tw.Accuracy(**options)
 
 
+@each_method
+def test_another_control_is_refused(name):
+    """Not taken for one of the two."""
+    with pytest.raises(tw.ThalwegError, match="`control` is 'accuracy', but"):
+        tw.minimize(KNOWN, KNOWN_START, METHODS[name](control="accuracy"))
+
+
 @pytest.mark.parametrize("name", ["rosenbrock", "bdf", "chebyshev"])
 def test_float32_follows_too(name):
     """To what its rounding lets a tolerance be."""

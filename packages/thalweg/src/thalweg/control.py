@@ -110,6 +110,18 @@ class Accuracy:
         return jnp.sqrt(jnp.mean(jnp.square(error / units)))
 
 
+def refuse_other_control(control: object) -> None:
+    """Refuse what is neither of the two controls.
+
+    Raises:
+        ConfigError: `control` is something else.
+    """
+    if not isinstance(control, (Descent, Accuracy)):
+        raise ConfigError(
+            f"`control` is {control!r}, but `tw.Descent()` or `tw.Accuracy(...)` was expected"
+        )
+
+
 def next_h_by_error(
     h: jax.Array, error: jax.Array, last_error: jax.Array, *, order: int, longest: float
 ) -> jax.Array:

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
 
-from thalweg.control import DESCENT, Accuracy, Descent
+from thalweg.control import DESCENT, Accuracy, Descent, refuse_other_control
 from thalweg.methods.base import AbstractJitMethod, StepResult, no_work
 from thalweg.methods.controlled import (
     Pace,
@@ -130,6 +130,7 @@ class BDF(AbstractJitMethod):
 
     def check(self, flow: Any) -> None:
         """Refuse matrices that do not fit into memory."""
+        refuse_other_control(self.control)
         refuse_large(self.name, flow)
 
     def init(self, flow: Any, theta: jax.Array) -> Pace:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import DESCENT, Accuracy, Descent
+from thalweg.control import DESCENT, Accuracy, Descent, refuse_other_control
 from thalweg.methods.base import AbstractJitMethod, StepResult, no_work
 from thalweg.methods.controlled import (
     Pace,
@@ -52,6 +52,7 @@ class BogackiShampine(AbstractJitMethod):
 
     def check(self, flow: Any) -> None:
         """Any problem will do."""
+        refuse_other_control(self.control)
 
     def init(self, flow: Any, theta: jax.Array) -> Pace:
         """Begin with h = 1; it carries the curvature that its last step met."""

@@ -37,6 +37,7 @@ from thalweg.control import (
     is_descent,
     is_flat,
     next_h,
+    refuse_other_control,
 )
 from thalweg.errors import ConfigError
 from thalweg.linear import Krylov, forcing_test, lanczos
@@ -131,6 +132,7 @@ class ExponentialKrylov(AbstractJitMethod):
 
     def check(self, flow: Flow) -> None:
         """Any problem will do."""
+        refuse_other_control(self.control)
 
     def init(self, flow: Flow, theta: jax.Array) -> Memory | Pace:
         """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""

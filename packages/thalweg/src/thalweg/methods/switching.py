@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import DESCENT, Accuracy, Descent
+from thalweg.control import DESCENT, Accuracy, Descent, refuse_other_control
 from thalweg.methods.base import AbstractJitMethod, StepResult, no_work
 from thalweg.methods.controlled import Pace, first_pace
 from thalweg.methods.dense import refuse_large
@@ -70,6 +70,7 @@ class Switching(AbstractJitMethod):
 
     def check(self, flow: Any) -> None:
         """Refuse matrices that do not fit into memory."""
+        refuse_other_control(self.control)
         refuse_large(self.name, flow)
 
     def init(self, flow: Any, theta: jax.Array) -> Memory:
