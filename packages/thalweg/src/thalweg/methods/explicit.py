@@ -52,6 +52,7 @@ class BogackiShampine(AbstractJitMethod):
 
     def check(self, flow: Any) -> None:
         """Any problem will do."""
+        del flow
         refuse_other_control(self.control)
 
     def init(self, flow: Any, theta: jax.Array) -> Pace:

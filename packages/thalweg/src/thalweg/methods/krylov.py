@@ -132,6 +132,7 @@ class ExponentialKrylov(AbstractJitMethod):
 
     def check(self, flow: Flow) -> None:
         """Any problem will do."""
+        del flow
         refuse_other_control(self.control)
 
     def init(self, flow: Flow, theta: jax.Array) -> Memory | Pace:
