@@ -10,23 +10,48 @@ Files of any size are handled by `split_files`, `antimerge_files`, `antimerge_in
 `undo_file`, `count_file` and `find_clashes`, which is what the command `cardsplit` calls.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from cardsplit.antimerging import (
-    Rewriting,
-    antimerge,
-    antimerge_files,
-    antimerge_in_place,
-    undo,
-    undo_file,
-)
-from cardsplit.cards import Card, split
-from cardsplit.census import Census, count_file
-from cardsplit.clashing import Clash, find_clashes
-from cardsplit.errors import CardsplitError, InputError, OutputError, UsageError
-from cardsplit.keys import Rule
-from cardsplit.limits import PRESETS, Limit
-from cardsplit.splitting import Part, Splitting, split_files
+if TYPE_CHECKING:
+    from cardsplit.antimerging import (
+        Rewriting,
+        antimerge,
+        antimerge_files,
+        antimerge_in_place,
+        undo,
+        undo_file,
+    )
+    from cardsplit.cards import Card, split
+    from cardsplit.census import Census, count_file
+    from cardsplit.clashing import Clash, find_clashes
+    from cardsplit.errors import CardsplitError, InputError, OutputError, UsageError
+    from cardsplit.rules import Rule
+    from cardsplit.limits import PRESETS, Limit
+    from cardsplit.splitting import Part, Splitting, split_files
+
+    __version__: str
+
+# A name is imported from its module when it is asked for, as a command needs few of them and
+# starting is most of the time that a small file takes.
+_HOMES = {
+    "antimerging": (
+        "Rewriting",
+        "antimerge",
+        "antimerge_files",
+        "antimerge_in_place",
+        "undo",
+        "undo_file",
+    ),
+    "cards": ("Card", "split"),
+    "census": ("Census", "count_file"),
+    "clashing": ("Clash", "find_clashes"),
+    "errors": ("CardsplitError", "InputError", "OutputError", "UsageError"),
+    "rules": ("Rule",),
+    "limits": ("PRESETS", "Limit"),
+    "splitting": ("Part", "Splitting", "split_files"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "PRESETS",
@@ -54,4 +79,16 @@ __all__ = [
     "undo_file",
 ]
 
-__version__ = version("cardsplit")
+
+def __getattr__(name: str) -> Any:
+    """Import a public name, or look up the version, when it is asked for first."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("cardsplit")
+    elif name in _HOME_OF:
+        value = getattr(import_module(f"cardsplit.{_HOME_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module `cardsplit` has no attribute `{name}`")
+    globals()[name] = value
+    return value

@@ -17,11 +17,11 @@ from typing import BinaryIO
 from cardsplit.cards import Card
 from cardsplit.encodings import BYTE_ORDER_MARKS
 from cardsplit.errors import InputError, OutputError
-from cardsplit.keys import Rule
+from cardsplit.rules import Rule
 from cardsplit.marks import Mark
 from cardsplit.naming import mark_card
 from cardsplit.output import STANDARD_OUTPUT, new_file, unwritable
-from cardsplit.planning import confusable, plan, recognise, unmarked_under_any_rule
+from cardsplit.planning import confusable, plan, recognise, recognise_under_any_rule
 from cardsplit.reading import Shelf, deck_of, read_deck
 from cardsplit.sources import check_inputs, notes_of, opened
 
@@ -102,8 +102,8 @@ def undo(cards: Iterable[bytes]) -> list[Card]:
         The cards as they were given to `antimerge`, byte for byte.
     """
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
-    before = unmarked_under_any_rule(lambda rule: deck_of(taken, rule))
-    return [before.get(number, card) for number, card in enumerate(taken)]
+    before = recognise_under_any_rule(lambda rule: deck_of(taken, rule))
+    return [before[number] for number in range(len(taken))]
 
 
 def antimerge_files(
@@ -209,7 +209,7 @@ def undo_file(
         CardsplitError: See `antimerge_files`.
     """
     with _shelf([name], on_read) as shelf:
-        before = unmarked_under_any_rule(lambda rule: read_deck(shelf, rule))
+        before = recognise_under_any_rule(lambda rule: read_deck(shelf, rule))
         done = Rewriting(cards=len(shelf), changed=len(before), notes=_notes(shelf))
         with new_file(place, replacing=replacing) as sink:
             _rewrite(shelf, before, sink, on_read)

@@ -8,15 +8,16 @@ nested in it, and not what stands behind its `END`.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
-from functools import cached_property
 
 from cardsplit.content import Property
 from cardsplit.encodings import BYTE_ORDER_MARKS, guess
-from cardsplit.lines import EDGE, Span, logical_lines
+from cardsplit.lazy import lazy
+from cardsplit.lines import EDGE, Span, lines_named, logical_lines, logical_lines_of, simple_body
 from cardsplit.scan import Scanner
 
-VERSIONS = ("2.1", "3.0", "4.0")
+_USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])")
 
 
 class Card(bytes):
@@ -39,7 +40,7 @@ class Card(bytes):
         card.encoding = encoding
         return card
 
-    @cached_property
+    @lazy
     def shown(self) -> bytes:
         """The card as the tokenizer reads it: in UTF-8 if it is UTF-16, else as it is."""
         if not self.encoding:
@@ -73,11 +74,19 @@ class Card(bytes):
             return shown
         return shown.decode("utf-8", "surrogatepass").encode(self.encoding, "surrogatepass")
 
-    @cached_property
+    @lazy
+    def _simple(self) -> Span | None:
+        """Where the card's own lines lie, if nothing in it is unusual."""
+        return simple_body(self.shown)
+
+    @lazy
     def _body(self) -> tuple[Span, list[tuple[Span, bytes]]]:
         """From `BEGIN` to `END`, and the logical lines of the card itself in between."""
-        own: list[tuple[Span, bytes]] = []
         shown = self.shown
+        if self._simple:
+            spans = logical_lines_of(shown, self._simple)
+            return Span(0, len(shown)), [(span, shown[span.start : span.stop]) for span in spans]
+        own: list[tuple[Span, bytes]] = []
         begin, stop, depth = 0, len(shown), 0
         for span in logical_lines(shown):
             line = shown[span.start : span.stop]
@@ -98,38 +107,82 @@ class Card(bytes):
     @property
     def core(self) -> bytes:
         """The card from its `BEGIN` to its `END`, without the last line break."""
-        span, _ = self._body
+        span = Span(0, len(self.shown)) if self._simple else self._body[0]
         return self.shown[span.start : span.stop].rstrip(b"\r\n")
 
-    @cached_property
+    @lazy
     def version(self) -> str:
         """`"2.1"`, `"3.0"`, `"4.0"`, what else the card calls itself, or `""`."""
+        if self._simple and (usual := _USUAL_VERSION.match(self.shown, self._simple.start)):
+            return usual[1].decode("ascii")
         for _, line in self._body[1]:
             if line[:8].upper() == b"VERSION:":
                 return line[8:].strip().decode("ascii", "replace")
         return ""
 
-    @cached_property
-    def lines(self) -> list[tuple[Span, Property]]:
-        """The card's own properties and where they stand in `shown`."""
-        version, codec = self.version, self._usual_codec
-        return [(span, Property(line, version, codec)) for span, line in self._body[1]]
-
-    @property
+    @lazy
     def _usual_codec(self) -> str:
         """What lines without a `CHARSET` are written in: what they are, or what they should be."""
-        unmarked = b"".join(line for _, line in self._body[1] if b"CHARSET" not in line.upper())
-        if unmarked.isascii():
-            return "ascii" if self.version == "2.1" and not self.encoding else "utf-8"
-        return guess(unmarked)
+        if not self.shown.isascii():
+            own = self._body[1]
+            unlabelled = b"".join(line for _, line in own if b"CHARSET" not in line.upper())
+            if not unlabelled.isascii():
+                return guess(unlabelled)
+        return "ascii" if self.version == "2.1" and not self.encoding else "utf-8"
 
-    def all(self, name: str) -> list[Property]:
-        """The card's own properties of this name, in order; `name` in capitals."""
-        return [found for _, found in self.lines if found.name == name]
+    @lazy
+    def _index(self) -> dict[str, list[int]]:
+        """Where the card's own lines are in `_body`, by their names."""
+        index: dict[str, list[int]] = {}
+        for number, (_, line) in enumerate(self._body[1]):
+            name = Property(line, self.version).name
+            index.setdefault(name, []).append(number)
+        return index
+
+    @lazy
+    def _read(self) -> dict[int, Property]:
+        """The lines that have been read so far, by their starts."""
+        return {}
+
+    def _line(self, start: int, raw: bytes) -> Property:
+        """One of the card's own lines, read once."""
+        line = self._read.get(start)
+        if line is None:
+            line = self._read[start] = Property(raw, self.version, self._usual_codec)
+        return line
+
+    def all(self, *names: str) -> list[tuple[Span, Property]]:
+        """The card's own properties of these names, in order; names in capitals."""
+        found = self._found.get(names)
+        if found is None:
+            found = self._found[names] = [
+                (span, self._line(span.start, raw)) for span, raw in self._named(names)
+            ]
+        return found
+
+    @lazy
+    def _found(self) -> dict[tuple[str, ...], list[tuple[Span, Property]]]:
+        """What has been asked for so far."""
+        return {}
+
+    def _named(self, names: tuple[str, ...]) -> list[tuple[Span, bytes]]:
+        """The spans and bytes of the card's own lines of these names."""
+        shown, body = self.shown, self._simple
+        if body:
+            found = lines_named(*names).finditer(shown, body.start - 1, body.stop)
+            return [(Span(m.start(1), m.end() + 1), shown[m.start(1) : m.end() + 1]) for m in found]
+        numbers = sorted(number for name in names for number in self._index.get(name, ()))
+        return [self._body[1][number] for number in numbers]
 
     def first(self, name: str) -> Property | None:
-        """The first property of this name, or `None`."""
-        return next((found for _, found in self.lines if found.name == name), None)
+        """The first property of this name, or `None`; `name` in capitals."""
+        found = self.all(name)
+        return found[0][1] if found else None
+
+    @property
+    def lines(self) -> list[tuple[Span, Property]]:
+        """The card's own properties and where they stand in `shown`."""
+        return [(span, self._line(span.start, raw)) for span, raw in self._body[1]]
 
 
 def split(data: bytes) -> Iterator[Card]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from cardsplit.cards import Card
 from cardsplit.content import Property
-from cardsplit.keys import Rule
+from cardsplit.rules import Rule
 from cardsplit.marks import clean
-from cardsplit.planning import Deck
-from cardsplit.reading import Shelf, read_deck
+from cardsplit.reading import Shelf, read_decks
 from cardsplit.sources import check_inputs, notes_of, opened
 
 # Of these a contact has one, so of two that differ a merge keeps one. Addresses and numbers add up.
@@ -64,7 +63,7 @@ def find_clashes(
 
     Args:
         names: Paths, or `-` for standard input.
-        on_read: Told how many more bytes have been read; each rule reads them once.
+        on_read: Told how many more bytes have been read; all are read twice.
 
     Returns:
         The clashes, in the order in which they are found, and what was odd in the files.
@@ -72,7 +71,7 @@ def find_clashes(
     Raises:
         CardsplitError: If an input cannot be read or holds no card.
 
-    Cost: about 20 ns a byte, and 50 µs a card that clashes.
+    Cost: about 15 ns a byte, and 50 µs a card that clashes.
     """
     check_inputs(names)
     with ExitStack() as stack:
@@ -81,11 +80,10 @@ def find_clashes(
         )
         merged: dict[tuple[int, ...], tuple[bytes, list[str]]] = {}
         notes: list[str] = []
-        for rule in Rule:
-            shelf = Shelf(shelf.sources)
-            deck = read_deck(shelf, rule)
+        for deck in read_decks(shelf, list(Rule)):
             for members in deck.groups():
-                merged.setdefault(tuple(members), (_key(deck, members), []))[1].append(rule.value)
+                found = merged.setdefault(tuple(members), (deck.key(members[0]), []))
+                found[1].append(deck.rule.value)
         for source, oddities in zip(shelf.sources, shelf.oddities, strict=True):
             notes += notes_of(source, oddities)
         lines = _lines(shelf, {number for members in merged for number in members})
@@ -94,10 +92,6 @@ def find_clashes(
             for members, (key, rules) in merged.items()
         ]
     return clashes, notes
-
-
-def _key(deck: Deck, members: list[int]) -> bytes:
-    return deck.key(members[0])
 
 
 def _lines(shelf: Shelf, numbers: set[int]) -> dict[int, int]:

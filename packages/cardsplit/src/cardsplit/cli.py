@@ -13,23 +13,21 @@ import os
 import sys
 from dataclasses import asdict
 from enum import Enum
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from cardsplit.antimerging import Rewriting, antimerge_files, antimerge_in_place, undo_file
-from cardsplit.census import count_file
-from cardsplit.clashing import find_clashes
 from cardsplit.errors import CardsplitError, OutputError, UsageError
-from cardsplit.keys import Rule
 from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
 from cardsplit.output import STANDARD_OUTPUT, new_file
 from cardsplit.progress import Progress
+from cardsplit.rules import Rule
 from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card
-from cardsplit.splitting import split_files
+
+if TYPE_CHECKING:
+    from cardsplit.antimerging import Rewriting
 
 FAILED, WRONG_USAGE, ODD_INPUT, INTERRUPTED = 1, 2, 3, 130  # 130 is 128 + SIGINT, as shells have it
 
@@ -75,6 +73,8 @@ Force = Annotated[bool, typer.Option("--force", help="Replace what is there alre
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"cardsplit {version('cardsplit')}")
         raise typer.Exit
 
@@ -133,6 +133,8 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
     - `cardsplit split contacts.vcf --preset nextcloud --dry-run` says what would be written.
     - `cat *.vcf | cardsplit split - --max-bytes 2.5MB` splits what comes in.
     """
+    from cardsplit.splitting import split_files
+
     if sum(given is not None for given in (number, max_bytes, preset)) > 1:
         raise UsageError("`-n`, `--max-bytes` and `--preset` exclude each other; give one of them.")
     if preset is not None:
@@ -195,6 +197,8 @@ def antimerge(  # noqa: PLR0913, PLR0917 - each is an option of its own
     - `cardsplit antimerge contacts.vcf --in-place --backup` keeps `contacts.vcf.bak`.
     - `cardsplit antimerge - --key fn < in.vcf > out.vcf` is for programs that go by FN.
     """
+    from cardsplit.antimerging import antimerge_files, antimerge_in_place
+
     _check_antimerge(files, out, in_place=in_place, backup=backup, force=force, report=report)
     with Progress(files, passes=2) as progress:
         if in_place:
@@ -245,6 +249,8 @@ def undo(
     - `cardsplit undo told-apart.vcf -o contacts.vcf` writes the original.
     - `cat parts/adr.*.vcf | cardsplit undo - > contacts.vcf` joins and undoes.
     """
+    from cardsplit.antimerging import undo_file
+
     _check_other_place([file], out)
     with Progress([file], passes=2) as progress:
         done = undo_file(file, out, replacing=force, on_read=progress)
@@ -260,7 +266,9 @@ def clashes(files: Files, as_json: AsJson = False) -> None:
     - `cardsplit clashes contacts.vcf` lists namesakes, where they are, and where they differ.
     - `cardsplit clashes *.vcf --json` looks across files too, and prints JSON.
     """
-    with Progress(files, passes=1) as progress:
+    from cardsplit.clashing import find_clashes
+
+    with Progress(files, passes=2) as progress:
         found, notes = find_clashes(files, on_read=progress)
     if as_json:
         _print_json({"clashes": [asdict(clash) for clash in found], "notes": notes})
@@ -284,6 +292,8 @@ def count(files: Files, as_json: AsJson = False) -> None:
     - `cardsplit count contacts.vcf` prints one line.
     - `cardsplit count *.vcf --json` prints JSON for another program.
     """
+    from cardsplit.census import count_file
+
     check_inputs(files)
     with Progress(files) as progress:
         found = [count_file(name, progress) for name in files]

@@ -11,10 +11,11 @@ blank with it (RFC 6350, 3.2 and 3.4); 2.1 escapes only `\\;`, and the blank of 
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
-from cardsplit.encodings import codec_named, guess, without_trail_bytes
+from cardsplit.encodings import codec_named, guess, needs_care, without_trail_bytes
+from cardsplit.lazy import lazy
 from cardsplit.lines import BREAK, FOLD, Span, is_base64, is_quoted_printable
 
 _HEAD = re.compile(
@@ -87,7 +88,7 @@ class Property:
         """Whether the rules of vCard 2.1 hold."""
         return self.version == "2.1"
 
-    @cached_property
+    @lazy
     def is_quoted_printable(self) -> bool:
         """Whether the value is encoded as quoted-printable, which some write into 3.0 as well."""
         return is_quoted_printable(self.head)
@@ -110,7 +111,7 @@ class Property:
         found = _FINAL_BREAK.search(self.raw)
         return max(found.start() if found else len(self.raw), self.value_start)
 
-    @cached_property
+    @lazy
     def flat(self) -> Flat:
         """The value without folds and transfer encoding. Cost: O(length)."""
         start, stop = self.value_start, self.value_stop
@@ -136,13 +137,13 @@ class Property:
         ends += range(start + done + 1, stop + 1)
         return Flat(bytes(data), ends, start)
 
-    @cached_property
+    @lazy
     def charset(self) -> str:
         """The codec that `CHARSET` names, or `""`."""
         found = _CHARSET.search(self.head)
         return codec_named(found[1]) if found else ""
 
-    @cached_property
+    @lazy
     def codec(self) -> str:
         """The codec to read the value with: the one it names, else a guess from its bytes."""
         return self.charset or guess(self.flat.data)
@@ -158,12 +159,15 @@ class Property:
         """A line read by the same rules as this one."""
         return Property(raw, self.version, self._usual_codec)
 
-    @cached_property
+    @lazy
     def components(self) -> list[Span]:
         """The parts of a structured value between unescaped semicolons, at least one."""
         data = self.flat.data
         if b";" not in data:
             return [Span(0, len(data))]
+        if self._is_plain:
+            stops = accumulate(len(part) + 1 for part in data.split(b";"))
+            return [Span(start, stop - 1) for start, stop in pairwise([0, *stops])]
         masked = without_trail_bytes(data, self.codec)
         if self.flat.ends is not None:
             masked = self._with_encoded_semicolons_hidden(masked)
@@ -175,6 +179,20 @@ class Property:
             stop = pattern.match(masked, start).end()  # type: ignore[union-attr]  # matches always
             spans.append(Span(start, stop))
         return spans
+
+    @lazy
+    def first_stop(self) -> int:
+        """Where the first component ends in the flat value."""
+        if not self._is_plain:
+            return self.components[0].stop
+        found = self.flat.data.find(b";")
+        return found if found >= 0 else len(self.flat.data)
+
+    @lazy
+    def _is_plain(self) -> bool:
+        """Whether each semicolon of the flat value separates."""
+        flat = self.flat
+        return flat.ends is None and b"\\" not in flat.data and not needs_care(self.codec)
 
     def _with_encoded_semicolons_hidden(self, masked: bytes) -> bytes:
         """A semicolon written `=3B` is text; only a literal one separates."""

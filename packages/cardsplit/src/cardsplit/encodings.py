@@ -84,6 +84,11 @@ def guess(data: bytes) -> str:
     return "utf-8"
 
 
+def needs_care(codec: str) -> bool:
+    """Whether a byte that looks like ASCII may be part of another character in this codec."""
+    return codec in DOUBLE_BYTE or codec.startswith(STATEFUL_PREFIXES)
+
+
 def without_trail_bytes(data: bytes, codec: str) -> bytes:
     """Hide the second bytes of characters that could be taken for `;` or a backslash.
 

@@ -1,7 +1,4 @@
-"""By what an address book takes two cards for one person.
-
-Each rule gives a card a key; cards with the same key are merged. The rules are those of real
-programs, and none of them looks at more than names:
+"""The key of a card under each rule of `cardsplit.rules`; cards with the same key are merged.
 
 - `display` (Simple Contacts, Fossify Contacts): prefix, given, middle, family name and suffix as
   they are displayed, in small letters; for a nameless card its company, else its first e-mail
@@ -15,23 +12,13 @@ A card without N goes by its FN, and a card that lacks what its rule asks for go
 
 from __future__ import annotations
 
-import enum
-
 from cardsplit.cards import Card
 from cardsplit.content import Property
 from cardsplit.lines import FOLD
+from cardsplit.rules import Rule
 
 _DISPLAYED = (3, 1, 2, 0, 4)  # prefixes, given, additional, family, suffixes, among N's components
 _LISTED = (0, 1)
-
-
-class Rule(enum.StrEnum):
-    """How an address book recognises a person."""
-
-    DISPLAY = "display"
-    LAST_FIRST = "last-first"
-    N_LINE = "n-line"
-    FN = "fn"
 
 
 def key_of(card: Card, rule: Rule) -> bytes:

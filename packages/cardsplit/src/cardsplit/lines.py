@@ -95,6 +95,18 @@ def is_base64(line: bytes) -> bool:
     return _BASE64.search(head_of(line)) is not None
 
 
+_FOLDED_NAME = re.compile(rb"\n[A-Za-z0-9.-]*[ \t]*\r?\n[ \t]")
+#: The name of a property at the start of its line, without its group, if it is not folded.
+NAME = re.compile(rb"[ \t]*(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)[ \t]*[;:]")
+
+SQUEEZED = bytes(range(256)).lower()
+WHITE = b" \t\r\n"
+_SIMPLE = re.compile(
+    rb"BEGIN:VCARD(\r?\n)[A-Z].*\1(?=END:VCARD\1[\r\n]*\Z)", re.DOTALL
+)
+_UNFOLDED_OR_NOT = re.compile(rb"[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*+")
+
+
 class Span(NamedTuple):
     """Where a logical line lies in its card: `data[start:stop]`, line break included."""
 
@@ -137,3 +149,50 @@ def logical_lines(data: bytes) -> Iterator[Span]:
         previous = line
     if stop:
         yield Span(start, stop)
+
+
+def simple_body(data: bytes) -> Span | None:
+    """Where the lines between `BEGIN` and `END` lie in a card in which nothing is unusual.
+
+    Args:
+        data: The bytes of one card.
+
+    Returns:
+        Their span, in which each line that does not start with a blank starts a logical line, with
+        its name unfolded; or `None` if there may be soft line breaks, unindented base64, nested
+        cards or another surprise.
+
+    Cost: about 2 µs.
+    """
+    simple = _SIMPLE.match(data)
+    if simple is None or b"=\r\n" in data or b"=\n" in data:
+        return None
+    squeezed = data.translate(SQUEEZED, WHITE)
+    if (
+        squeezed.count(b":vcard") != 2  # noqa: PLR2004 - one of BEGIN and one of END
+        or b"base64" in squeezed
+        or b"encoding=b" in squeezed
+        or data.count(b"\r") != data.count(b"\r\n")
+        or _FOLDED_NAME.search(data)
+    ):
+        return None
+    return Span(simple.end(1), simple.end())
+
+
+@cache
+def lines_named(*names: str) -> re.Pattern[bytes]:
+    """A pattern for the logical lines of these names in what `simple_body` gives.
+
+    It is searched from the line break before the first line on; group 1 is the name, group 2 the
+    line with its final break.
+    """
+    name = "|".join(map(re.escape, names)).encode()
+    return re.compile(
+        rb"\n((?i:[A-Z0-9-]+\.)?(?i:" + name + rb")[ \t]*[;:][^\r\n]*\r?(?:\n[ \t][^\r\n]*\r?)*+(?=\n))"
+    )
+
+
+def logical_lines_of(data: bytes, body: Span) -> list[Span]:
+    """All logical lines of what `simple_body` gave."""
+    places = _UNFOLDED_OR_NOT.finditer(data, body.start, body.stop)
+    return [Span(*match.span()) for match in places]

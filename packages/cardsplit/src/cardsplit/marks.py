@@ -29,6 +29,7 @@ from cardsplit.lines import BREAK, FOLD, Span
 
 LIMIT = 75  # octets of a physical line without its break (RFC 6350, 3.2)
 
+_TRANSPARENT = ("ascii", "utf-8")
 LONGEST_TEXT = 64  # characters of a mark; it stands in a list of names
 
 _SHAPE = re.compile(r"(?:\A|(?<= ))/([^/]+)(/+)\Z")
@@ -90,6 +91,14 @@ def marked(line: Property, mark: Mark) -> bytes | None:
     if new is None:
         return None
     head, tail = line.raw[: line.flat.raw_end(at)], line.raw[line.flat.raw_end(at) :]
+    if (
+        line.flat.ends is None
+        and len(line.raw) + len(new) <= LIMIT
+        and not line.is_quoted_printable
+        and b"\\" not in line.flat.data
+        and line.codec_to_write in _TRANSPARENT
+    ):
+        return head + new + tail  # as plain as most lines are; there is nothing to check
     for raw in _forms(line, _Parts(head, _quoted(new) if line.is_quoted_printable else new, tail)):
         if _taken_off(line.like(raw), mark) == line.raw:
             return raw
@@ -113,7 +122,7 @@ def unmarked(line: Property, mark: Mark) -> bytes | None:
 
 def _place(line: Property) -> int:
     """Flat length of what a mark is put behind."""
-    return line.components[0].stop if line.name == "N" else len(line.flat.data)
+    return line.first_stop if line.name == "N" else len(line.flat.data)
 
 
 def _written(line: Property, mark: Mark, *, after_nothing: bool) -> bytes | None:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from cardsplit.cards import Card
 from cardsplit.content import Property
-from cardsplit.keys import Rule, key_of_names, stand_in
+from cardsplit.keys import key_of_names, stand_in
+from cardsplit.rules import Rule
 from cardsplit.lines import Span
 from cardsplit.marks import Mark, clean, mark_of, marked, name_in, unmarked
 
@@ -29,8 +30,7 @@ class Unmarked(NamedTuple):
 
 def bearers(card: Card) -> list[tuple[Span, Property]]:
     """The lines that a mark is put on: every N, or every FN if there is no N."""
-    named = [(span, line) for span, line in card.lines if line.name == "N"]
-    return named or [(span, line) for span, line in card.lines if line.name == "FN"]
+    return card.all("N") or card.all("FN")
 
 
 def mark_card(card: Card, mark: Mark, *, with_fn: bool) -> Card | None:
@@ -55,9 +55,8 @@ def key_when_marked(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> byt
         return b""
     anew = dict(changes)
     found: dict[str, Property] = {}
-    for span, line in card.lines:
-        if line.name in {"N", "FN"}:
-            found.setdefault(line.name, line.like(anew[span]) if span in anew else line)
+    for span, line in card.all("N", "FN"):
+        found.setdefault(line.name, line.like(anew[span]) if span in anew else line)
     name, formatted = found.get("N"), found.get("FN")
     return key_of_names(name, formatted, Rule.FN if name is None else rule)
 
@@ -66,7 +65,7 @@ def _changes(card: Card, mark: Mark, *, with_fn: bool) -> list[tuple[Span, bytes
     """The lines of a card that bear a mark, written with it; none if one cannot be."""
     lines = bearers(card)
     if with_fn and lines and lines[0][1].name == "N":
-        lines = [(span, line) for span, line in card.lines if line.name in {"N", "FN"}]
+        lines = card.all("N", "FN")
     changes = []
     for span, line in lines:
         raw = marked(line, mark)
@@ -95,7 +94,7 @@ def unmark_card(card: Card) -> Unmarked | None:
         if raw is None:
             return None
         changes.append((span, raw))
-    formatted = [(s, unmarked(f, mark)) for s, f in card.lines if f.name == "FN"]
+    formatted = [(span, unmarked(line, mark)) for span, line in card.all("FN")]
     with_fn = lines[0][1].name == "N" and bool(formatted) and all(raw for _, raw in formatted)
     if with_fn:
         changes += [(span, raw) for span, raw in formatted if raw]
@@ -105,7 +104,8 @@ def unmark_card(card: Card) -> Unmarked | None:
 
 def look_alike_level(card: Card) -> int:
     """The highest level of anything in the names of a card that looks like a mark; 0 if none."""
-    marks = [mark_of(name_in(line)) for _, line in card.lines if line.name in {"N", "FN"}]
+    lines = [line for _, line in card.all("N", "FN") if b"/" in line.raw or b"=2" in line.raw]
+    marks = [mark_of(name_in(line)) for line in lines]  # `=2F` is a slash in quoted-printable
     return max((mark.level for mark in marks if mark), default=0)
 
 

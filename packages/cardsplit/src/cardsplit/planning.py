@@ -19,14 +19,15 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 
 from cardsplit.cards import Card
-from cardsplit.keys import Rule, key_of
+from cardsplit.keys import key_of
+from cardsplit.rules import Rule
 from cardsplit.marks import Mark
 from cardsplit.naming import (
     RUNGS,
-    Unmarked,
     bearers,
     counted,
     key_when_marked,
@@ -35,6 +36,8 @@ from cardsplit.naming import (
     mark_card,
     unmark_card,
 )
+
+REMEMBERED = 200  # a group of no more cards is kept in memory while it is looked at
 
 
 @dataclass(slots=True)
@@ -126,22 +129,28 @@ def plan(deck: Deck, *, with_fn: bool, own: Container[int] = ()) -> Plan:
     given: set[bytes] = set()
     levels = _levels_of_look_alikes(deck, own)
     for members in deck.groups():
+        load = _remembering(deck.load) if len(members) <= REMEMBERED else deck.load
         classes: dict[bytes, list[int]] = {}
         for number in members:
-            digest = blake2b(deck.load(number).core, digest_size=16).digest()
+            digest = blake2b(load(number).core, digest_size=16).digest()
             classes.setdefault(digest, []).append(number)
         made.copies += [same for same in classes.values() if len(same) > 1]
         if len(classes) == 1:
             continue
         made.clashes += 1
-        group = _Group(deck, [same[0] for same in classes.values()], given, with_fn=with_fn)
-        marks = group.assign(1 + group.highest_look_alike(levels))
+        group = _Group(deck, load, [same[0] for same in classes.values()], with_fn=with_fn)
+        marks = group.assign(1 + group.highest_look_alike(levels), given)
         for same in classes.values():
             if same[0] in marks:
                 made.marks.update(dict.fromkeys(same, marks[same[0]]))
             else:
                 made.bare += same
     return made
+
+
+def _remembering(load: Callable[[int], Card]) -> Callable[[int], Card]:
+    """Give the same card when asked for the same number again."""
+    return lru_cache(maxsize=None)(load)
 
 
 def _levels_of_look_alikes(deck: Deck, own: Container[int]) -> dict[tuple[Rule, bytes], int]:
@@ -159,62 +168,68 @@ class _Group:
     """Different cards that share a key, while marks are found for them."""
 
     def __init__(
-        self, deck: Deck, members: list[int], given: set[bytes], *, with_fn: bool
+        self, deck: Deck, load: Callable[[int], Card], members: list[int], *, with_fn: bool
     ) -> None:
         self._deck = deck
+        self._load = load
         self._members = members
-        self._given = given
         self._with_fn = with_fn
 
     def highest_look_alike(self, levels: Mapping[tuple[Rule, bytes], int]) -> int:
         """The highest level that a mark of this group could be confused with."""
         highest = 0
         for number in self._members:
-            card = self._deck.load(number)
+            card = self._load(number)
             highest = max(highest, look_alike_level(card))
             if levels:
                 highest = max(highest, *(levels.get((r, key_of(card, r)), 0) for r in Rule))
         return highest
 
-    def assign(self, level: int) -> dict[int, Mark]:
-        """Find marks of this level; cards that can bear none are left out."""
+    def assign(self, level: int, given: set[bytes]) -> dict[int, Mark]:
+        """Find marks of this level; cards that can bear none are left out.
+
+        Args:
+            level: Of the marks.
+            given: Keys of the marked cards so far; those of this group are added.
+        """
+
+        def is_free(key: bytes) -> bool:
+            return bool(key) and key not in self._deck.keys and key not in given
+
         marks: dict[int, Mark] = {}
-        open_ = [n for n in self._members if bearers(self._deck.load(n))]
+        open_ = [n for n in self._members if bearers(self._load(n))]
         for rung in range(RUNGS):
             by_key: defaultdict[bytes, list[tuple[int, Mark]]] = defaultdict(list)
             for number in open_:
-                card = self._deck.load(number)
+                card = self._load(number)
                 if text := label(card, rung):
                     mark = Mark(text, level)
                     by_key[self._key(card, mark)].append((number, mark))
             for key, alike in by_key.items():
-                if len(alike) == 1 and self._is_free(key):
-                    self._given.add(key)
+                if len(alike) == 1 and is_free(key):
+                    given.add(key)
                     marks.update(alike)
             open_ = [number for number in open_ if number not in marks]
         last: Counter[str] = Counter()
         for number in open_:
-            card = self._deck.load(number)
+            card = self._load(number)
             base = counted(card, 0)
             while True:
                 last[base] += 1
                 mark = Mark(counted(card, last[base]), level)
                 key = self._key(card, mark)
-                if not key or self._is_free(key):
+                if not key or is_free(key):
                     break
             if key:
-                self._given.add(key)
+                given.add(key)
                 marks[number] = mark
         return marks
 
     def _key(self, card: Card, mark: Mark) -> bytes:
         return key_when_marked(card, mark, self._deck.rule, with_fn=self._with_fn)
 
-    def _is_free(self, key: bytes) -> bool:
-        return bool(key) and key not in self._deck.keys and key not in self._given
 
-
-def recognise(deck: Deck) -> dict[int, Unmarked]:
+def recognise(deck: Deck) -> set[int]:
     """Find the cards that bear cardsplit's own marks under the rule of the deck.
 
     A group of cards proves its marks if, with the marks taken off, exactly these cards would get
@@ -225,41 +240,76 @@ def recognise(deck: Deck) -> dict[int, Unmarked]:
         deck: The cards.
 
     Returns:
-        Those cards as they were before, by their numbers.
+        The numbers of those cards; `unmark_card` says what they were before.
 
     Cost: as `plan`, a few times, and nothing if no name ends like a mark.
     """
-    found = {n: before for n in deck.shaped if (before := unmark_card(deck.load(n)))}
-    base = {number: key_of(before.card, deck.rule) for number, before in found.items()}
+    found: dict[int, Mark] = {}
+    base: dict[int, bytes] = {}
     highest: dict[bytes, int] = {}
-    for number, before in found.items():
-        highest[base[number]] = max(highest.get(base[number], 0), before.mark.level)
-    ours = {n: before for n, before in found.items() if before.mark.level == highest[base[n]]}
+    with_fn = deck.rule is Rule.FN
+    for number in deck.shaped:
+        if before := unmark_card(deck.load(number)):
+            found[number] = mark = before.mark
+            base[number] = key = key_of(before.card, deck.rule)
+            highest[key] = max(highest.get(key, 0), mark.level)
+            with_fn = with_fn or before.with_fn
+    ours = {number for number, mark in found.items() if mark.level == highest[base[number]]}
     while ours:
-        original = deck.with_cards({number: before.card for number, before in ours.items()})
-        with_fn = deck.rule is Rule.FN or any(before.with_fn for before in ours.values())
+        original = deck.with_cards(Unmarking(deck.load, ours))
         planned = plan(original, with_fn=with_fn).marks
-        wrong = {base[number] for number in ours.keys() - planned.keys()}
-        wrong |= {original.key(number) for number in planned.keys() - ours.keys()} & highest.keys()
+        wrong = {base[number] for number in ours - planned.keys()}
+        wrong |= {original.key(number) for number in planned.keys() - ours}
         wrong &= {base[number] for number in ours}
         if not wrong:
             different = [
                 number
-                for number, before in ours.items()
-                if mark_card(before.card, planned[number], with_fn=before.with_fn)
-                != deck.load(number)
+                for number in ours
+                if planned[number] != found[number]
+                and not _gives(deck.load(number), planned[number])
             ]
-            lowest = min((ours[number].mark.level for number in different), default=0)
-            wrong = {base[n] for n in different if ours[n].mark.level == lowest}
+            lowest = min((found[number].level for number in different), default=0)
+            wrong = {base[number] for number in different if found[number].level == lowest}
         if not wrong:
             break
-        ours = {number: before for number, before in ours.items() if base[number] not in wrong}
+        ours = {number for number in ours if base[number] not in wrong}
     return ours
 
 
-def unmarked_under_any_rule(
+def _gives(card: Card, planned: Mark) -> bool:
+    """Whether a marked card is what it would be with a mark of other letters.
+
+    That is so where the charset of its name lacks some of them.
+    """
+    before = unmark_card(card)
+    return before is not None and card == mark_card(before.card, planned, with_fn=before.with_fn)
+
+
+class Unmarking(Mapping[int, Card]):
+    """Marked cards as they were before, by number, made when asked for."""
+
+    def __init__(self, load: Callable[[int], Card], numbers: set[int]) -> None:
+        self._load = load
+        self._numbers = numbers
+
+    def __getitem__(self, number: int) -> Card:
+        card = self._load(number)
+        before = unmark_card(card) if number in self._numbers else None
+        return before.card if before else card
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._numbers
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._numbers))
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+
+def recognise_under_any_rule(
     deck_under: Callable[[Rule], Deck], changed: Mapping[int, Card] | None = None
-) -> dict[int, Card]:
+) -> Unmarking:
     """Find all cards that bear cardsplit's own marks, under whichever rule.
 
     Args:
@@ -269,15 +319,15 @@ def unmarked_under_any_rule(
     Returns:
         Those cards as they were before, by their numbers.
     """
-    before: dict[int, Card] = {}
+    ours: set[int] = set()
     for rule in Rule:
         deck = deck_under(rule)
         if changed:
             deck = deck.with_cards(changed)
-        before.update({number: found.card for number, found in recognise(deck).items()})
-        if before.keys() >= set(deck.shaped):
+        ours |= recognise(deck)
+        if ours >= set(deck.shaped):
             break
-    return before
+    return Unmarking(deck.load, ours)
 
 
 def confusable(deck_under: Callable[[Rule], Deck], changed: Mapping[int, Card]) -> list[int]:
@@ -294,8 +344,10 @@ def confusable(deck_under: Callable[[Rule], Deck], changed: Mapping[int, Card]) 
         were cardsplit's own already.
     """
     load = deck_under(Rule.DISPLAY).load
-    before = unmarked_under_any_rule(deck_under)
-    after = unmarked_under_any_rule(deck_under, changed)
+    before = recognise_under_any_rule(deck_under)
+    after = recognise_under_any_rule(deck_under, changed)
     wrong = set(changed) - set(after)
-    wrong |= {n for n, card in after.items() if card != load(n) and card != before.get(n)}
+    for number in after:
+        if after[number] not in {load(number), before[number]}:
+            wrong.add(number)
     return sorted(wrong)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import re
 from array import array
+from binascii import a2b_qp
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from cardsplit.cards import Card
 from cardsplit.errors import InputError
-from cardsplit.keys import Rule, key_of
+from cardsplit.keys import key_of
+from cardsplit.rules import Rule
 from cardsplit.marks import mark_of, name_in
 from cardsplit.naming import bearers
 from cardsplit.planning import Deck
@@ -26,15 +28,14 @@ LONGEST_CARD = 1 << 25  # bytes; more than a hundred times what any address book
 
 _COMPONENTS = 5  # of an N
 
-
-def _plain(name: bytes) -> re.Pattern[bytes]:
-    """A pattern for the start of a plain card, up to a line `name:value`; group 2 is the value."""
-    line = rb"(?:(?!" + name + rb"[:;]|BEGIN:|END:|AGENT)[A-Z][A-Z-]*[:;][^\r\n]*(?<!=)\1)*?"
-    head = rb"BEGIN:VCARD(\r?\n)VERSION:(?:2\.1|[34]\.0)\1"
-    return re.compile(head + line + name + rb":([^\r\n\\]*)\1(?![ \t])")
-
-
-_PLAIN_N, _PLAIN_FN = _plain(b"N"), _plain(b"FN")
+# Unfolded lines without a soft break, other than N and FN, and an N or FN of the usual encodings.
+_LINES = rb"(?:(?!F?N[:;]|BEGIN:|END:|AGENT)[A-Z][A-Z-]*[:;][^\r\n]*(?<!=)\1)*?"
+_VALUE = rb"(?:;(CHARSET=UTF-8|CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE))?:([^\r\n\\]*)\1(?![ \t])"
+_PLAIN = re.compile(
+    rb"BEGIN:VCARD(\r?\n)VERSION:(?:2\.1|[34]\.0)\1" + _LINES
+    + rb"(?:N" + _VALUE + rb"(?:" + _LINES + rb"FN" + _VALUE + rb")?"
+    + rb"|FN" + _VALUE + _LINES + rb"N" + _VALUE + rb")"
+)  # fmt: skip
 
 
 class Shelf:
@@ -111,7 +112,7 @@ class Shelf:
 
 
 def read_deck(shelf: Shelf, rule: Rule) -> Deck:
-    """Read all files of a shelf once, and note the keys of their cards.
+    """Read all files of a shelf once, and note the keys of their cards under one rule.
 
     Args:
         shelf: The files.
@@ -120,29 +121,38 @@ def read_deck(shelf: Shelf, rule: Rule) -> Deck:
     Returns:
         The deck.
 
-    Cost: about 2 µs for a plain card, 25 µs for one with a quoted-printable name.
+    Cost: about 2 µs for a plain card, 25 µs for any other.
     """
-    deck = Deck(rule, shelf.load)
-    add, shaped = deck.add, deck.shaped
-    pattern = _PLAIN_FN if rule is Rule.FN else _PLAIN_N
+    return read_decks(shelf, [rule])[0]
+
+
+def read_decks(shelf: Shelf, rules: Sequence[Rule]) -> list[Deck]:
+    """Read all files of a shelf once, and note the keys of their cards under several rules."""
+    decks = [Deck(rule, shelf.load) for rule in rules]
+    shaped = decks[0].shaped
+    adders = [(deck.rule, deck.add) for deck in decks]
+    number = 0
     for block, bounds, encoding in shelf.cards():
-        matches = iter(()) if encoding else pattern.finditer(block)
+        matches = iter(()) if encoding else _PLAIN.finditer(block)
         match = next(matches, None)
         for start, stop in pairwise(bounds):
             while match is not None and match.start() < start:
                 match = next(matches, None)
-            key = b""
-            if match is not None and match.start() == start:
-                value = match[2]
-                if not (b"/" in value or (rule is Rule.FN and b"/;" in block[start:stop])):
-                    key = _key_of_plain(value, rule)
-            if not key:
-                card = Card(block[start:stop], encoding)
-                key = key_of(card, rule)
-                if _may_be_marked(card):
-                    shaped.append(len(deck.ids))
-            add(key)
-    return deck
+            is_plain = match is not None and match.start() == start
+            texts = _texts_of_plain(match, block, stop) if is_plain else None  # type: ignore[arg-type]  # not None
+            card = None
+            for rule, add in adders:
+                key = _key_of_plain(*texts, rule) if texts else b""
+                if not key:
+                    card = card or Card(block[start:stop], encoding)
+                    key = key_of(card, rule)
+                add(key)
+            if card and _may_be_marked(card):
+                shaped.append(number)
+            number += 1
+    for deck in decks[1:]:
+        deck.shaped.extend(shaped)
+    return decks
 
 
 def deck_of(cards: list[Card], rule: Rule) -> Deck:
@@ -160,17 +170,46 @@ def _may_be_marked(card: Card) -> bool:
     return bool(lines) and mark_of(name_in(lines[0][1])) is not None
 
 
-def _key_of_plain(value: bytes, rule: Rule) -> bytes:
-    """What `key_of` says of a card with this value, or `b""` where it has to be asked."""
+def _texts_of_plain(
+    match: re.Match[bytes], block: bytes, stop: int
+) -> tuple[bytes, bytes, bytes] | None:
+    """N and FN of a plain card in small letters, and N's raw line; `None` where there is a doubt.
+
+    Without an FN that was found, FN is `b""`.
+    """
+    _, coding, value, fn_coding, formatted, other_fn_coding, other_fn, other_coding, other = (
+        match.groups()
+    )
+    if value is None:
+        coding, value, fn_coding, formatted = other_coding, other, other_fn_coding, other_fn
+    if b"/" in value:
+        return None  # it may end like a mark
+    line = b"N%b:%b" % (b";" + coding if coding else b"", value)
+    low = _lowered(coding, value)
+    low_fn = _lowered(fn_coding, formatted) if formatted is not None else b""
+    return None if low is None or low_fn is None else (low, low_fn, line)
+
+
+def _lowered(coding: bytes | None, value: bytes) -> bytes | None:
+    """A value decoded, in small letters, in UTF-8."""
+    if coding and coding.endswith(b"E"):  # quoted-printable
+        if b"=3B" in value or value.endswith(b"=") or not value.isascii():
+            return None
+        value = a2b_qp(value)
+        if b"\\" in value or b"/" in value:
+            return None
     if value.isascii():
-        low = value.lower()
-    else:
-        try:
-            low = value.decode("utf-8").lower().encode("utf-8")
-        except UnicodeDecodeError:
-            return b""
+        return value.lower()
+    try:
+        return value.decode("utf-8").lower().encode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _key_of_plain(low: bytes, formatted: bytes, line: bytes, rule: Rule) -> bytes:
+    """What `key_of` says of such a card, or `b""` where it has to be asked."""
     if rule is Rule.FN:
-        return b" ".join(low.split())
+        return b" ".join(formatted.split())
     parts = low.split(b";", _COMPONENTS)
     if len(parts) >= _COMPONENTS:
         displayed = b" ".join([parts[3], parts[1], parts[2], parts[0], parts[4]])
@@ -182,4 +221,4 @@ def _key_of_plain(value: bytes, rule: Rule) -> bytes:
         return displayed
     if rule is Rule.LAST_FIRST:
         return b";".join([b" ".join(part.split()) for part in parts[:2]])
-    return b"N:" + value.rstrip(b"\r\n")
+    return line

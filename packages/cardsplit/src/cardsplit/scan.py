@@ -28,6 +28,8 @@ from cardsplit.lines import (
     EMPTY_AGENT,
     LONGEST_HEAD,
     SOFT_ENDS,
+    SQUEEZED,
+    WHITE,
     edges,
     is_quoted_printable,
 )
@@ -36,8 +38,6 @@ CHUNK = 1 << 18  # bytes read at a time; a quarter MiB stays in the processor's 
 WINDOW = 1 << 20  # how far behind a nested BEGIN the card around it must be closed
 LONGEST_TAIL = 1 << 16  # of a logical line that is kept until its end is seen
 
-_SQUEEZE = bytes(range(256)).lower()
-_WHITE = b" \t\r\n"
 # Each search for a pair also asks for a line before it and a letter behind it, so that neither
 # `NOTE:END:VCARD` nor a folded `BEGIN:VCARD` is taken for one.
 _PAIR = re.compile(rb"(\nEND:VCARD(?:\r?\n)+)BEGIN:VCARD\r?\n[A-Z]", re.IGNORECASE)
@@ -216,25 +216,25 @@ class Scanner:
         pair = opening and _PAIR.search(shown, opening.end() - 1)
         if not opening or not pair:
             return start
-        separator = pair[0]
-        first, stop = opening.start(1), shown.rfind(separator, opening.end() - 1) + len(pair[1])
-        block = shown[first:stop]
-        cards = block.count(separator) + 1
-        squeezed = block.translate(_SQUEEZE, _WHITE)
+        separator, closing = pair[0], pair[1]
+        first, stop = opening.start(1), shown.rfind(separator, pair.start()) + len(closing)
+        cards = shown.count(separator, first, stop) + 1
+        squeezed = shown[first:stop].translate(SQUEEZED, WHITE)
         if (
-            squeezed.count(b"begin:vcard") != cards
-            or squeezed.count(b"end:vcard") != cards
-            or (b"=end:vcard" in squeezed and b"quoted-printable" in squeezed)
+            # As many as the plain pairs have, so there are no others, however they are written ...
+            squeezed.count(b":vcard") != 2 * cards
+            # ... and none of them is the text of a quoted-printable line.
+            or (b"quoted-printable" in squeezed and b"=end:vcard" in squeezed)
         ):
             return start
         self._note_gap(shown, first)
-        at = self._base + first
-        append, find, where, step = self._settled.append, block.find, 0, len(pair[1])
-        append(at)
+        where, step, base = first, len(closing), self._base
+        append, find = self._settled.append, shown.find
+        append(base + where)
         for _ in range(cards - 1):
             where = find(separator, where) + step
-            append(at + where)
-        self._gap = self._last_end = self._base + stop
+            append(base + where)
+        self._gap = self._last_end = base + stop
         return stop
 
     def _trusted(self, shown: bytes, start: int) -> int:
@@ -258,7 +258,7 @@ class Scanner:
     def _edges(self, shown: bytes, start: int, stop: int) -> list[_Edge]:
         """The lines between `start` and `stop` that open or close a card, in order."""
         block = shown[start:stop]
-        squeezed = block.translate(_SQUEEZE, _WHITE)
+        squeezed = block.translate(SQUEEZED, WHITE)
         agents = b"agent" in squeezed or self._after_agent
         may_swallow = self._inside_qp or b"quoted-printable" in squeezed
         pattern = edges(
