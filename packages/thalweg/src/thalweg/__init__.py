@@ -16,8 +16,8 @@ from thalweg.methods.explicit import BogackiShampine
 from thalweg.methods.geodesic import ImplicitGeodesic
 from thalweg.methods.krylov import ExponentialKrylov
 from thalweg.methods.optax_methods import Optax
-from thalweg.methods.rosenbrock import Rosenbrock
 from thalweg.methods.optimistix_methods import Optimistix
+from thalweg.methods.rosenbrock import Rosenbrock
 from thalweg.methods.scipy_least_squares import SciPyLeastSquares
 from thalweg.methods.scipy_minimize import BFGS, LBFGS
 from thalweg.methods.scipy_ode import SciPyODE
