@@ -147,7 +147,7 @@ def test_a_place_that_cannot_be_written_is_answered_in_one_sentence(tmp_path: Pa
 
 
 def test_memory_does_not_grow_with_the_table(tmp_path: Path):
-    """Eight times the rows take no more than 25 MB more, a fraction of what they are in memory."""
+    """Six times the rows take no more than 25 MB more, a fraction of what they are in memory."""
     script = """if True:
         import resource, sys
         from thalweg.tabular import load_model, predict_file
@@ -155,7 +155,7 @@ def test_memory_does_not_grow_with_the_table(tmp_path: Path):
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     """
     peaks = []
-    for rows in (BATCH_ROWS, 8 * BATCH_ROWS):
+    for rows in (BATCH_ROWS, 6 * BATCH_ROWS):
         data = long_table(tmp_path / "long.csv", rows)
         done = subprocess.run(
             [sys.executable, "-c", script, model_folder("german"), data, tmp_path / "out.parquet"],

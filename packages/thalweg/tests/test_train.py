@@ -99,8 +99,7 @@ def test_a_saved_model_predicts_the_same_to_the_last_bit(name: str):
 
 def test_equal_seeds_give_equal_models():
     """The same split, start and fits, to the last bit of the weights."""
-    frame = pl.read_csv(table("wine")).head(120)
-    one, other = (train_table(frame, target="class", hidden=(4,), seconds=30) for _ in range(2))
+    one, other = trained("wine"), train_table(table("wine"), target="class", seed=SEED)
     for layer, twin in zip(one.model.layers, other.model.layers, strict=True):
         assert all(layer[name].tobytes() == twin[name].tobytes() for name in layer)
     assert one.scores == other.scores

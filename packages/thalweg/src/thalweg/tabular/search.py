@@ -79,7 +79,7 @@ class Found:
         if self.was_interrupted:
             return f"Interrupted during the last fit; the network kept is the best so far, {tried}."
         if self.final.solution.outcome is Outcome.BUDGET_SPENT:
-            return f"The budget ran out during the last fit, which may gain by more: {tried}."
+            return f"The budget ran out during the last fit, which more may improve; {tried}."
         return f"Fitted until the loss stood still, with {tried}."
 
 
