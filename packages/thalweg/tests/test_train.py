@@ -318,6 +318,14 @@ def test_notes_say_what_became_of_odd_columns_and_rows():
     assert sum(result.rows.values()) == 30 - missing
 
 
+def test_a_budget_that_is_spent_at_once_still_gives_a_network():
+    """One fit, of a step or so, and the outcome says that there was no time for more."""
+    result = train_table(few(), target="y", hidden=(2,), seconds=1e-6)
+    assert result.outputs.shape == (len(result.truth), 1)
+    assert len(result.found.fits) == 1
+    assert "budget ran out" in result.found.outcome
+
+
 # ------------------------------------------------------------------------------------- the command
 
 

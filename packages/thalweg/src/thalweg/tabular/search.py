@@ -134,11 +134,12 @@ def search(
         )
     chosen = min(fits.values(), key=lambda fit: fit.last)
     final = None
-    if not was_interrupted:
+    rest = left + (1 - SEARCH_SHARE) * seconds  # below 0 where the first fits took too long
+    if not was_interrupted and rest > 0:
         final = examples.fit(
             chosen.decay,
             method=method,
-            seconds=left + (1 - SEARCH_SHARE) * seconds,
+            seconds=rest,
             start=chosen.layers,
             all_rows=True,
             progress=progress,
