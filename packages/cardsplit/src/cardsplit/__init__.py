@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cardsplit.census import Census, count_file
     from cardsplit.clashing import Clash, find_clashes
     from cardsplit.errors import CardsplitError, InputError, OutputError, UsageError
-    from cardsplit.rules import Rule
     from cardsplit.limits import PRESETS, Limit
+    from cardsplit.rules import Rule
     from cardsplit.splitting import Part, Splitting, split_files
 
     __version__: str

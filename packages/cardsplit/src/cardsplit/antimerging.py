@@ -5,8 +5,6 @@ The first pass over files notes the key of each card (`cardsplit.reading`), then
 anew. Memory is bounded by the names, not by the files.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
@@ -17,12 +15,12 @@ from typing import BinaryIO
 from cardsplit.cards import Card
 from cardsplit.encodings import BYTE_ORDER_MARKS
 from cardsplit.errors import InputError, OutputError
-from cardsplit.rules import Rule
 from cardsplit.marks import Mark
 from cardsplit.naming import mark_card
 from cardsplit.output import STANDARD_OUTPUT, new_file, unwritable
 from cardsplit.planning import confusable, plan, recognise, recognise_under_any_rule
 from cardsplit.reading import Shelf, deck_of, read_deck
+from cardsplit.rules import Rule
 from cardsplit.sources import check_inputs, notes_of, opened
 
 COPIED = 1 << 20  # bytes copied at a time
@@ -54,7 +52,9 @@ class Rewriting:
     notes: list[str] = field(default_factory=list)
 
 
-def antimerge(cards: Iterable[bytes], key: Rule | str = Rule.DISPLAY, *, with_fn: bool = False) -> list[Card]:
+def antimerge(
+    cards: Iterable[bytes], key: Rule | str = Rule.DISPLAY, *, with_fn: bool = False
+) -> list[Card]:
     r"""Mark cards that an address book would merge.
 
     Args:
@@ -86,7 +86,7 @@ def antimerge(cards: Iterable[bytes], key: Rule | str = Rule.DISPLAY, *, with_fn
         for number, mark in marks.items()
     }
     if deck.shaped and changed:
-        numbers = confusable(lambda any_rule: deck_of(taken, any_rule), changed)
+        numbers = confusable(lambda r: deck_of(taken, r), taken.__getitem__, changed)
         if numbers:
             raise InputError(f"card {numbers[0] + 1}: {CONFUSABLE}")
     return [changed.get(number, card) for number, card in enumerate(taken)]
@@ -102,8 +102,8 @@ def undo(cards: Iterable[bytes]) -> list[Card]:
         The cards as they were given to `antimerge`, byte for byte.
     """
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
-    before = recognise_under_any_rule(lambda rule: deck_of(taken, rule))
-    return [before[number] for number in range(len(taken))]
+    before = recognise_under_any_rule(lambda rule: deck_of(taken, rule), taken.__getitem__)
+    return [before.get(n, card) for n, card in enumerate(taken)]
 
 
 def antimerge_files(
@@ -209,7 +209,7 @@ def undo_file(
         CardsplitError: See `antimerge_files`.
     """
     with _shelf([name], on_read) as shelf:
-        before = recognise_under_any_rule(lambda rule: read_deck(shelf, rule))
+        before = recognise_under_any_rule(lambda rule: read_deck(shelf, rule), shelf.load)
         done = Rewriting(cards=len(shelf), changed=len(before), notes=_notes(shelf))
         with new_file(place, replacing=replacing) as sink:
             _rewrite(shelf, before, sink, on_read)
@@ -254,7 +254,7 @@ def _planned(shelf: Shelf, rule: Rule, *, with_fn: bool) -> tuple[Rewriting, _Ma
     made = plan(deck, with_fn=with_fn, own=recognise(deck))
     changed = _Marked(shelf, made.marks, with_fn=with_fn)
     if deck.shaped and changed:
-        numbers = confusable(lambda any_rule: read_deck(shelf, any_rule), changed)
+        numbers = confusable(lambda r: read_deck(shelf, r), shelf.load, changed)
         if numbers:
             raise InputError(f"{_line_of(shelf, numbers[0])}: {CONFUSABLE}")
     notes = _notes(shelf)
@@ -263,9 +263,7 @@ def _planned(shelf: Shelf, rule: Rule, *, with_fn: bool) -> tuple[Rewriting, _Ma
             f"{_line_of(shelf, made.bare[0])}: {len(made.bare)} clashing card(s) from here on have "
             "no N or FN that could be marked"
         )
-    done = Rewriting(
-        len(shelf), len(made.marks), made.clashes, made.marks, made.copies, notes
-    )
+    done = Rewriting(len(shelf), len(made.marks), made.clashes, made.marks, made.copies, notes)
     return done, changed
 
 
@@ -296,8 +294,8 @@ def _check_joints(shelf: Shelf) -> None:
             or starts.startswith((*BYTE_ORDER_MARKS, b"\xef\xbb\xbf"))
         ):
             raise InputError(
-                f"`{after.name}` cannot follow `{before.name}` in one file: a line break is missing "
-                "between them or their encodings differ; anti-merge them with `--in-place`."
+                f"`{after.name}` cannot follow `{before.name}` in one file: no line break is "
+                "between them, or their encodings differ; anti-merge them with `--in-place`."
             )
 
 
@@ -319,9 +317,7 @@ def _rewrite(
         on_read((source.size or 0) - done)
 
 
-def _copy(
-    read_at: Callable[[int, int], bytes], start: int, stop: int, sink: BinaryIO
-) -> None:
+def _copy(read_at: Callable[[int, int], bytes], start: int, stop: int, sink: BinaryIO) -> None:
     """Copy the bytes between two offsets."""
     while start < stop:
         data = read_at(start, min(COPIED, stop - start))

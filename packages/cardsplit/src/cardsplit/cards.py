@@ -5,11 +5,10 @@ that can be read in it is found when asked for. Only the card's own lines count,
 nested in it, and not what stands behind its `END`.
 """
 
-from __future__ import annotations
-
 import io
 import re
 from collections.abc import Iterator
+from typing import Self
 
 from cardsplit.content import Property
 from cardsplit.encodings import BYTE_ORDER_MARKS, guess
@@ -29,7 +28,7 @@ class Card(bytes):
 
     encoding: str
 
-    def __new__(cls, data: bytes = b"", encoding: str = "") -> Card:
+    def __new__(cls, data: bytes = b"", encoding: str = "") -> Self:
         """Take the bytes as a card; nothing is checked.
 
         Args:
@@ -49,7 +48,7 @@ class Card(bytes):
         text = bytes(self[mark : len(self) - len(self) % 2]).decode(self.encoding, "surrogatepass")
         return text.encode("utf-8", "surrogatepass")
 
-    def replaced(self, changes: list[tuple[Span, bytes]]) -> Card:
+    def replaced(self, changes: list[tuple[Span, bytes]]) -> "Card":
         """The card with some of its lines written anew.
 
         Args:

@@ -1,7 +1,5 @@
 """Counting: cards, versions and oddities of a file, at constant memory and the speed of a disk."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable

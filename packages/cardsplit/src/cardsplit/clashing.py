@@ -1,16 +1,14 @@
 """Who would be merged, by which rule, and what would be lost."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from cardsplit.cards import Card
 from cardsplit.content import Property
-from cardsplit.rules import Rule
 from cardsplit.marks import clean
 from cardsplit.reading import Shelf, read_decks
+from cardsplit.rules import Rule
 from cardsplit.sources import check_inputs, notes_of, opened
 
 # Of these a contact has one, so of two that differ a merge keeps one. Addresses and numbers add up.

@@ -5,14 +5,12 @@ Results go to stdout, progress and notes to stderr. The exit status is 0 for don
 input, and 130 after Ctrl-C.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os
 import sys
 from dataclasses import asdict
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,7 +29,14 @@ if TYPE_CHECKING:
 
 FAILED, WRONG_USAGE, ODD_INPUT, INTERRUPTED = 1, 2, 3, 130  # 130 is 128 + SIGINT, as shells have it
 
-Preset = Enum("Preset", {name: name for name in PRESETS}, type=str)
+
+class Preset(StrEnum):
+    """The names of `cardsplit.limits.PRESETS`."""
+
+    GOOGLE = "google"
+    GOOGLE_SCRIPT = "google-script"
+    ICLOUD = "icloud"
+    NEXTCLOUD = "nextcloud"
 
 
 class _Group(TyperGroup):
@@ -113,9 +118,7 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
     max_bytes: Annotated[
         str | None, typer.Option(metavar="SIZE", help="Bytes in a part, such as `2.5MB`.")
     ] = None,
-    preset: Annotated[
-        Preset | None, typer.Option(help="What a service is known to take.")
-    ] = None,
+    preset: Annotated[Preset | None, typer.Option(help="What a service is known to take.")] = None,
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the parts.")
     ] = Path(),
@@ -123,7 +126,9 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
     force: Annotated[
         bool, typer.Option("--force", help="Replace the parts of an earlier splitting.")
     ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Split files into parts of so many cards or bytes; joined, the parts are the input again.
@@ -155,7 +160,9 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
         )
     if as_json:
         parts = [{"path": str(p.path), "cards": p.cards, "bytes": p.size} for p in done.parts]
-        _print_json({"parts": parts, "dry_run": dry_run, "limit": asdict(limit), "notes": done.notes})
+        _print_json(
+            {"parts": parts, "dry_run": dry_run, "limit": asdict(limit), "notes": done.notes}
+        )
     else:
         for part in done.parts:
             typer.echo(f"{part.path}\t{part.cards} cards\t{part.size} bytes")
@@ -163,7 +170,7 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
 
 
 @app.command()
-def antimerge(  # noqa: PLR0913, PLR0917 - each is an option of its own
+def antimerge(
     files: Files,
     out: Annotated[
         str, typer.Option("-o", "--out", metavar="OUT", help="File to write; `-` is stdout.")
@@ -203,9 +210,7 @@ def antimerge(  # noqa: PLR0913, PLR0917 - each is an option of its own
     with Progress(files, passes=2) as progress:
         if in_place:
             done = [
-                antimerge_in_place(
-                    name, rule=key, with_fn=with_fn, backup=backup, on_read=progress
-                )
+                antimerge_in_place(name, rule=key, with_fn=with_fn, backup=backup, on_read=progress)
                 for name in files
             ]
         else:
@@ -232,9 +237,7 @@ def antimerge(  # noqa: PLR0913, PLR0917 - each is an option of its own
 
 @app.command()
 def undo(
-    file: Annotated[
-        str, typer.Argument(metavar="FILE", help="An anti-merged file; `-` is stdin.")
-    ],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="An anti-merged file; `-` is stdin.")],
     out: Annotated[
         str, typer.Option("-o", "--out", metavar="OUT", help="File to write; `-` is stdout.")
     ] = STANDARD_OUTPUT,
@@ -309,7 +312,7 @@ def count(files: Files, as_json: AsJson = False) -> None:
     _leave([note for census in found for note in census.notes])
 
 
-def _check_antimerge(  # noqa: PLR0913 - they are checked against each other
+def _check_antimerge(
     files: list[str], out: str, *, in_place: bool, backup: bool, force: bool, report: str | None
 ) -> None:
     """Refuse options that contradict each other, and a report that has no place."""
@@ -332,7 +335,7 @@ def _check_other_place(files: list[str], out: str) -> None:
         raise UsageError(f"`{out}` is an input as well; write to another file.")
 
 
-def _write_report(place: str, outputs: list[str], done: list[Rewriting], *, force: bool) -> None:
+def _write_report(place: str, outputs: list[str], done: "list[Rewriting]", *, force: bool) -> None:
     """Write what anti-merging did, for another program."""
     told = [
         {
@@ -340,7 +343,8 @@ def _write_report(place: str, outputs: list[str], done: list[Rewriting], *, forc
             "cards": one.cards,
             "clashes": one.clashes,
             "marks": [
-                {"card": number + 1, "mark": mark.text} for number, mark in sorted(one.marks.items())
+                {"card": number + 1, "mark": mark.text}
+                for number, mark in sorted(one.marks.items())
             ],
             "copies": [[number + 1 for number in same] for same in one.copies],
             "notes": one.notes,

@@ -1,14 +1,12 @@
-"""One property of a card: its name, its parameters, and its value as text with a way back to bytes.
+r"""One property of a card: its name, its parameters, and its value as text that leads to bytes.
 
 A value is looked at *flat*: folds and soft line breaks taken out, quoted-printable decoded, still
 bytes in the charset of the property. Each flat byte knows where it ends in the raw line, so that
 text can be put into the value at a place found in the flat form, and all else stays as it is.
 
-How a value is written depends on the version: 3.0 and 4.0 escape `\\\\ \\, \\; \\n` and a fold takes its
-blank with it (RFC 6350, 3.2 and 3.4); 2.1 escapes only `\\;`, and the blank of a fold stays.
+How a value is written depends on the version: 3.0 and 4.0 escape `\\ \, \; \n` and a fold takes
+its blank with it (RFC 6350, 3.2 and 3.4); 2.1 escapes only `\;`, and the blank of a fold stays.
 """
-
-from __future__ import annotations
 
 import re
 from itertools import accumulate, pairwise
@@ -116,10 +114,8 @@ class Property:
         """The value without folds and transfer encoding. Cost: O(length)."""
         start, stop = self.value_start, self.value_stop
         body = self.raw[start:stop]
-        if self.is_quoted_printable:
-            special = _QUOTED
-        else:
-            special = _FOLDED_21 if self.is_21 else _FOLDED
+        folded = _FOLDED_21 if self.is_21 else _FOLDED
+        special = _QUOTED if self.is_quoted_printable else folded
         if not special.search(body):
             return Flat(body, None, start)
         data = bytearray()
@@ -155,7 +151,7 @@ class Property:
             return self.charset
         return self._usual_codec if self.flat.data.isascii() else guess(self.flat.data)
 
-    def like(self, raw: bytes) -> Property:
+    def like(self, raw: bytes) -> "Property":
         """A line read by the same rules as this one."""
         return Property(raw, self.version, self._usual_codec)
 

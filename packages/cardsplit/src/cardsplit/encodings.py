@@ -12,8 +12,20 @@ import re
 _NOT_ASCII_UNITS = re.compile(rb"[^\0]+")
 #: Codecs whose second bytes can look like ASCII, a backslash among them.
 DOUBLE_BYTE = frozenset(
-    ["big5", "big5hkscs", "cp932", "cp936", "cp949", "cp950", "gb18030", "gbk", "johab"]
-    + ["shift_jis", "shift_jis_2004", "shift_jisx0213"]
+    [
+        "big5",
+        "big5hkscs",
+        "cp932",
+        "cp936",
+        "cp949",
+        "cp950",
+        "gb18030",
+        "gbk",
+        "johab",
+        "shift_jis",
+        "shift_jis_2004",
+        "shift_jisx0213",
+    ]
 )
 STATEFUL_PREFIXES = ("iso2022", "hz")
 

@@ -10,8 +10,6 @@
 A card without N goes by its FN, and a card that lacks what its rule asks for goes by `display`.
 """
 
-from __future__ import annotations
-
 from cardsplit.cards import Card
 from cardsplit.content import Property
 from cardsplit.lines import FOLD

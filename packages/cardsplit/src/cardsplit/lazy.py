@@ -4,8 +4,6 @@
 sixth of the time of anti-merging.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 

@@ -4,8 +4,6 @@ The figures of the presets were read from the services' own pages and users' rep
 a service may change them at any time.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 

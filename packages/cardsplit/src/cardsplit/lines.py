@@ -30,7 +30,9 @@ BYTE_ORDER_MARK = rb"(?:\xef\xbb\xbf|\xff)?"  # UTF-8's, or what `encodings.view
 
 def _word(text: bytes) -> bytes:
     """A pattern for `text` that allows a fold between any two letters."""
-    return (rb"(?:" + BREAK + rb"[ \t])?").join(re.escape(text[i : i + 1]) for i in range(len(text)))
+    return (rb"(?:" + BREAK + rb"[ \t])?").join(
+        re.escape(text[i : i + 1]) for i in range(len(text))
+    )
 
 
 _CARD = _GAP + rb":" + _GAP + _word(b"VCARD") + _GAP + rb"(?=[\r\n]|\Z)"
@@ -48,8 +50,10 @@ EDGE = re.compile(rb"(?:" + _EDGE + rb"|" + _INLINE_AGENT + rb")", re.IGNORECASE
 #: `AGENT:` with nothing behind it: the card that follows belongs to the one around it.
 EMPTY_AGENT = re.compile(_GROUP + rb"AGENT(?:;[^:\r\n]*+)?:[ \t]*+(?:[\r\n]|\Z)", re.IGNORECASE)
 
-_QUOTED_PRINTABLE = re.compile(rb";[ \t]*(?:ENCODING[ \t]*=[ \t]*)?QUOTED-PRINTABLE[ \t]*(?=[;:])", re.I)
-_BASE64 = re.compile(rb";[ \t]*(?:ENCODING[ \t]*=[ \t]*)?(?:BASE64|B)[ \t]*(?=[;:])", re.I)
+_QUOTED_PRINTABLE = re.compile(
+    rb";[ \t]*(?:ENCODING[ \t]*=[ \t]*)?QUOTED-PRINTABLE[ \t]*(?=[;:])", re.IGNORECASE
+)
+_BASE64 = re.compile(rb";[ \t]*(?:ENCODING[ \t]*=[ \t]*)?(?:BASE64|B)[ \t]*(?=[;:])", re.IGNORECASE)
 SOFT_ENDS = (b"=\n", b"=\r\n", b"=\r")
 _BASE64_TEXT = re.compile(rb"[A-Za-z0-9+/=]+[ \t]*" + BREAK + rb"?\Z")
 _PARAMETERS = re.compile(rb'[^":\r\n]*+(?:"[^"\r\n]*+"[^":\r\n]*+)*+:')
@@ -101,9 +105,7 @@ NAME = re.compile(rb"[ \t]*(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)[ \t]*[;:]")
 
 SQUEEZED = bytes(range(256)).lower()
 WHITE = b" \t\r\n"
-_SIMPLE = re.compile(
-    rb"BEGIN:VCARD(\r?\n)[A-Z].*\1(?=END:VCARD\1[\r\n]*\Z)", re.DOTALL
-)
+_SIMPLE = re.compile(rb"BEGIN:VCARD(\r?\n)[A-Z].*\1(?=END:VCARD\1[\r\n]*\Z)", re.DOTALL)
 _UNFOLDED_OR_NOT = re.compile(rb"[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*+")
 
 
@@ -188,7 +190,9 @@ def lines_named(*names: str) -> re.Pattern[bytes]:
     """
     name = "|".join(map(re.escape, names)).encode()
     return re.compile(
-        rb"\n((?i:[A-Z0-9-]+\.)?(?i:" + name + rb")[ \t]*[;:][^\r\n]*\r?(?:\n[ \t][^\r\n]*\r?)*+(?=\n))"
+        rb"\n((?i:[A-Z0-9-]+\.)?(?i:"
+        + name
+        + rb")[ \t]*[;:][^\r\n]*\r?(?:\n[ \t][^\r\n]*\r?)*+(?=\n))"
     )
 
 

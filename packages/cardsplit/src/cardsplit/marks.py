@@ -1,4 +1,4 @@
-"""The mark behind a name that keeps an address book from merging it: how it is put on and taken off.
+"""The mark that keeps an address book from merging a name: how it is put on and taken off.
 
 A mark is ` /ABC-Corp/`: a blank (none if the name is empty), the text between slashes, no slash in
 the text. The slash at its end is repeated, ` /ABC-Corp//`, where names in the file end like a mark
@@ -43,7 +43,8 @@ _FROM_ASCII_LETTERS = str.maketrans(
 # What a line is never broken inside of: an escape, an encoded byte, a character of several bytes.
 # Blanks stay with what stands before them, as a line that starts with one would be read as folded.
 _UNIT = re.compile(
-    rb" ?(?:\\.|=[0-9A-F]{2}|[\x81-\x9f\xc0-\xff][\x80-\xbf]+|[\x81-\xff][\x30-\xff]|.) *", re.DOTALL
+    rb" ?(?:\\.|=[0-9A-F]{2}|[\x81-\x9f\xc0-\xff][\x80-\xbf]+|[\x81-\xff][\x30-\xff]|.) *",
+    re.DOTALL,
 )
 
 

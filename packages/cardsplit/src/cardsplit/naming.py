@@ -1,17 +1,19 @@
 """Putting a mark on a card, taking it off, and what the mark can say."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from cardsplit.cards import Card
 from cardsplit.content import Property
 from cardsplit.keys import key_of_names, stand_in
-from cardsplit.rules import Rule
 from cardsplit.lines import Span
 from cardsplit.marks import Mark, clean, mark_of, marked, name_in, unmarked
+from cardsplit.rules import Rule
 
 RUNGS = 4  # of the ladder of labels, before the counter
+
+
+#: Lines of a card and what stands there instead.
+Changes = list[tuple[Span, bytes]]
 
 
 class Unmarked(NamedTuple):
@@ -21,11 +23,13 @@ class Unmarked(NamedTuple):
         card: The card as it was before.
         mark: The mark.
         with_fn: Whether FN bore it beside N.
+        changes: What `Card.replaced` makes the card before of the marked one with.
     """
 
     card: Card
     mark: Mark
     with_fn: bool
+    changes: Changes
 
 
 def bearers(card: Card) -> list[tuple[Span, Property]]:
@@ -61,7 +65,7 @@ def key_when_marked(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> byt
     return key_of_names(name, formatted, Rule.FN if name is None else rule)
 
 
-def _changes(card: Card, mark: Mark, *, with_fn: bool) -> list[tuple[Span, bytes]]:
+def _changes(card: Card, mark: Mark, *, with_fn: bool) -> Changes:
     """The lines of a card that bear a mark, written with it; none if one cannot be."""
     lines = bearers(card)
     if with_fn and lines and lines[0][1].name == "N":
@@ -88,7 +92,7 @@ def unmark_card(card: Card) -> Unmarked | None:
     mark = mark_of(name_in(lines[0][1])) if lines else None
     if mark is None:
         return None
-    changes = []
+    changes: Changes = []
     for span, line in lines:
         raw = unmarked(line, mark)
         if raw is None:
@@ -99,7 +103,7 @@ def unmark_card(card: Card) -> Unmarked | None:
     if with_fn:
         changes += [(span, raw) for span, raw in formatted if raw]
         changes.sort()
-    return Unmarked(card.replaced(changes), mark, with_fn)
+    return Unmarked(card.replaced(changes), mark, with_fn, changes)
 
 
 def look_alike_level(card: Card) -> int:

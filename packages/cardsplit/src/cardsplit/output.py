@@ -4,8 +4,6 @@ What is written lies in a hidden folder or file beside its place until all of it
 it is renamed. An interrupt or a full disk leaves what was there before.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re
@@ -14,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from cardsplit.errors import OutputError
 
@@ -95,7 +93,7 @@ class PartFiles:
                 "name in all; choose another folder or `--prefix`, or give `--force`."
             )
 
-    def __enter__(self) -> PartFiles:
+    def __enter__(self) -> Self:
         try:
             self._new_folders = _missing(self._folder)
             self._folder.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,6 @@ is therefore left alone, unless its file is byte for byte what anti-merging anot
 Why so and not otherwise: docs/cardsplit.md, "What undo promises".
 """
 
-from __future__ import annotations
-
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping
@@ -24,10 +22,10 @@ from hashlib import blake2b
 
 from cardsplit.cards import Card
 from cardsplit.keys import key_of
-from cardsplit.rules import Rule
 from cardsplit.marks import Mark
 from cardsplit.naming import (
     RUNGS,
+    Changes,
     bearers,
     counted,
     key_when_marked,
@@ -36,6 +34,7 @@ from cardsplit.naming import (
     mark_card,
     unmark_card,
 )
+from cardsplit.rules import Rule
 
 REMEMBERED = 200  # a group of no more cards is kept in memory while it is looked at
 
@@ -57,7 +56,7 @@ class Deck:
     rule: Rule
     load: Callable[[int], Card]
     keys: dict[bytes, int] = field(default_factory=dict)
-    ids: array[int] = field(default_factory=lambda: array("I"))
+    ids: "array[int]" = field(default_factory=lambda: array("I"))
     shaped: list[int] = field(default_factory=list)
     _names: list[bytes] = field(default_factory=list)
 
@@ -81,18 +80,22 @@ class Deck:
                 members[key].append(number)
         yield from members.values()
 
-    def with_cards(self, changed: Mapping[int, Card]) -> Deck:
-        """The deck with some cards replaced by others."""
+    def with_cards(
+        self, changed: Mapping[int, Card], keys_of_changed: Mapping[int, bytes] | None = None
+    ) -> "Deck":
+        """The deck with some cards replaced by others, whose keys may be known already."""
+        known = keys_of_changed or {}
         keys: dict[bytes, int] = {}
         ids = array("I")
         for number in range(len(self.ids)):
-            name = key_of(changed[number], self.rule) if number in changed else self.key(number)
+            if number not in changed:
+                name = self.key(number)
+            else:
+                name = known[number] if known else key_of(changed[number], self.rule)
             ids.append(keys.setdefault(name, len(keys)))
         shaped = sorted({*self.shaped, *changed})
         load = self.load
-        return Deck(
-            self.rule, lambda n: changed[n] if n in changed else load(n), keys, ids, shaped
-        )
+        return Deck(self.rule, lambda n: changed[n] if n in changed else load(n), keys, ids, shaped)
 
 
 @dataclass(slots=True)
@@ -174,6 +177,7 @@ class _Group:
         self._load = load
         self._members = members
         self._with_fn = with_fn
+        self._counts: Counter[str] = Counter()  # the number given last, by what stands before it
 
     def highest_look_alike(self, levels: Mapping[tuple[Rule, bytes], int]) -> int:
         """The highest level that a mark of this group could be confused with."""
@@ -210,26 +214,32 @@ class _Group:
                     given.add(key)
                     marks.update(alike)
             open_ = [number for number in open_ if number not in marks]
-        last: Counter[str] = Counter()
         for number in open_:
-            card = self._load(number)
-            base = counted(card, 0)
-            while True:
-                last[base] += 1
-                mark = Mark(counted(card, last[base]), level)
-                key = self._key(card, mark)
-                if not key or is_free(key):
-                    break
-            if key:
+            if counted_up := self._count_up(number, level, is_free):
+                marks[number], key = counted_up
                 given.add(key)
-                marks[number] = mark
         return marks
+
+    def _count_up(
+        self, number: int, level: int, is_free: Callable[[bytes], bool]
+    ) -> tuple[Mark, bytes] | None:
+        """The last rung: the first number that makes a key that nobody has."""
+        card = self._load(number)
+        base = counted(card, 0)
+        while True:
+            self._counts[base] += 1
+            mark = Mark(counted(card, self._counts[base]), level)
+            key = self._key(card, mark)
+            if not key:
+                return None
+            if is_free(key):
+                return mark, key
 
     def _key(self, card: Card, mark: Mark) -> bytes:
         return key_when_marked(card, mark, self._deck.rule, with_fn=self._with_fn)
 
 
-def recognise(deck: Deck) -> set[int]:
+def recognise(deck: Deck) -> dict[int, Changes]:
     """Find the cards that bear cardsplit's own marks under the rule of the deck.
 
     A group of cards proves its marks if, with the marks taken off, exactly these cards would get
@@ -240,23 +250,25 @@ def recognise(deck: Deck) -> set[int]:
         deck: The cards.
 
     Returns:
-        The numbers of those cards; `unmark_card` says what they were before.
+        By the numbers of those cards, the changes that take their marks off.
 
     Cost: as `plan`, a few times, and nothing if no name ends like a mark.
     """
     found: dict[int, Mark] = {}
+    changes: dict[int, Changes] = {}
     base: dict[int, bytes] = {}
     highest: dict[bytes, int] = {}
     with_fn = deck.rule is Rule.FN
     for number in deck.shaped:
         if before := unmark_card(deck.load(number)):
-            found[number] = mark = before.mark
+            found[number], changes[number] = (mark := before.mark), before.changes
             base[number] = key = key_of(before.card, deck.rule)
             highest[key] = max(highest.get(key, 0), mark.level)
             with_fn = with_fn or before.with_fn
     ours = {number for number, mark in found.items() if mark.level == highest[base[number]]}
     while ours:
-        original = deck.with_cards(Unmarking(deck.load, ours))
+        before_marking = Unmarking(deck.load, {number: changes[number] for number in ours})
+        original = deck.with_cards(before_marking, base)
         planned = plan(original, with_fn=with_fn).marks
         wrong = {base[number] for number in ours - planned.keys()}
         wrong |= {original.key(number) for number in planned.keys() - ours}
@@ -273,7 +285,7 @@ def recognise(deck: Deck) -> set[int]:
         if not wrong:
             break
         ours = {number for number in ours if base[number] not in wrong}
-    return ours
+    return {number: changes[number] for number in sorted(ours)}
 
 
 def _gives(card: Card, planned: Mark) -> bool:
@@ -288,66 +300,68 @@ def _gives(card: Card, planned: Mark) -> bool:
 class Unmarking(Mapping[int, Card]):
     """Marked cards as they were before, by number, made when asked for."""
 
-    def __init__(self, load: Callable[[int], Card], numbers: set[int]) -> None:
+    def __init__(self, load: Callable[[int], Card], changes: Mapping[int, Changes]) -> None:
         self._load = load
-        self._numbers = numbers
+        self._changes = changes
 
     def __getitem__(self, number: int) -> Card:
-        card = self._load(number)
-        before = unmark_card(card) if number in self._numbers else None
-        return before.card if before else card
+        return self._load(number).replaced(self._changes[number])
 
     def __contains__(self, number: object) -> bool:
-        return number in self._numbers
+        return number in self._changes
 
     def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._numbers))
+        return iter(self._changes)
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self._changes)
 
 
 def recognise_under_any_rule(
-    deck_under: Callable[[Rule], Deck], changed: Mapping[int, Card] | None = None
+    deck_under: Callable[[Rule], Deck], load: Callable[[int], Card]
 ) -> Unmarking:
     """Find all cards that bear cardsplit's own marks, under whichever rule.
 
     Args:
         deck_under: Gives the deck of the same cards under a rule.
-        changed: Cards to look at instead of those that `deck_under` tells of.
+        load: Gives the cards.
 
     Returns:
         Those cards as they were before, by their numbers.
     """
-    ours: set[int] = set()
+    ours: dict[int, Changes] = {}
     for rule in Rule:
         deck = deck_under(rule)
-        if changed:
-            deck = deck.with_cards(changed)
         ours |= recognise(deck)
-        if ours >= set(deck.shaped):
+        if ours.keys() >= set(deck.shaped):
             break
-    return Unmarking(deck.load, ours)
+    return Unmarking(load, ours)
 
 
-def confusable(deck_under: Callable[[Rule], Deck], changed: Mapping[int, Card]) -> list[int]:
+def confusable(
+    deck_under: Callable[[Rule], Deck], load: Callable[[int], Card], changed: Mapping[int, Card]
+) -> list[int]:
     """Cards that undoing would not restore if some were marked.
 
     Only names that look like marks already can be confused, so most files need no such check.
 
     Args:
         deck_under: Gives the deck of the cards before, under a rule.
+        load: Gives those cards.
         changed: Those that are to be marked, as they would be.
 
     Returns:
         Their numbers, ascending: `[]` if undoing gives back what was there, less the marks that
         were cardsplit's own already.
     """
-    load = deck_under(Rule.DISPLAY).load
-    before = recognise_under_any_rule(deck_under)
-    after = recognise_under_any_rule(deck_under, changed)
+    before = recognise_under_any_rule(deck_under, load)
+    after = recognise_under_any_rule(
+        lambda rule: deck_under(rule).with_cards(changed),
+        lambda number: changed[number] if number in changed else load(number),
+    )
     wrong = set(changed) - set(after)
     for number in after:
-        if after[number] not in {load(number), before[number]}:
+        card = after[number]
+        if card != load(number) and (number not in before or card != before[number]):
             wrong.add(number)
     return sorted(wrong)

@@ -1,12 +1,10 @@
 """A progress bar on stderr for work of over a second, if a person is looking at it."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 PATIENCE = 1.0  # seconds of work that need no bar
 
@@ -33,7 +31,7 @@ class Progress:
         self._bar: Any = None
         self._task: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __call__(self, size: int) -> None:

@@ -5,8 +5,6 @@ those one regular expression finds the name and a few byte operations make the k
 read in full. What stays in memory are the keys and one offset a card.
 """
 
-from __future__ import annotations
-
 import re
 from array import array
 from binascii import a2b_qp
@@ -17,10 +15,10 @@ from itertools import pairwise
 from cardsplit.cards import Card
 from cardsplit.errors import InputError
 from cardsplit.keys import key_of
-from cardsplit.rules import Rule
 from cardsplit.marks import mark_of, name_in
 from cardsplit.naming import bearers
 from cardsplit.planning import Deck
+from cardsplit.rules import Rule
 from cardsplit.scan import Oddity, Scanner
 from cardsplit.sources import Source, no_card
 
@@ -68,6 +66,8 @@ class Shelf:
         Raises:
             InputError: If a file holds no card, or one that is too long.
         """
+        self._starts, self._bases, self._encodings = array("Q"), [0], []
+        self.oddities = []
         for source in self.sources:
             scanner = Scanner(source.rewound().read)
             at, kept, begun = self._bases[-1], b"", False
@@ -139,7 +139,7 @@ def read_decks(shelf: Shelf, rules: Sequence[Rule]) -> list[Deck]:
             while match is not None and match.start() < start:
                 match = next(matches, None)
             is_plain = match is not None and match.start() == start
-            texts = _texts_of_plain(match, block, stop) if is_plain else None  # type: ignore[arg-type]  # not None
+            texts = _texts_of_plain(match) if is_plain else None  # type: ignore[arg-type]  # not None
             card = None
             for rule, add in adders:
                 key = _key_of_plain(*texts, rule) if texts else b""
@@ -170,9 +170,7 @@ def _may_be_marked(card: Card) -> bool:
     return bool(lines) and mark_of(name_in(lines[0][1])) is not None
 
 
-def _texts_of_plain(
-    match: re.Match[bytes], block: bytes, stop: int
-) -> tuple[bytes, bytes, bytes] | None:
+def _texts_of_plain(match: re.Match[bytes]) -> tuple[bytes, bytes, bytes] | None:
     """N and FN of a plain card in small letters, and N's raw line; `None` where there is a doubt.
 
     Without an FN that was found, FN is `b""`.

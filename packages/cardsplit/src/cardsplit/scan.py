@@ -41,9 +41,7 @@ LONGEST_TAIL = 1 << 16  # of a logical line that is kept until its end is seen
 # Each search for a pair also asks for a line before it and a letter behind it, so that neither
 # `NOTE:END:VCARD` nor a folded `BEGIN:VCARD` is taken for one.
 _PAIR = re.compile(rb"(\nEND:VCARD(?:\r?\n)+)BEGIN:VCARD\r?\n[A-Z]", re.IGNORECASE)
-_OPENING = re.compile(
-    rb"(?:[ \t]*+\r?\n)*+((?:\xef\xbb\xbf)?BEGIN:VCARD\r?\n[A-Z])", re.IGNORECASE
-)
+_OPENING = re.compile(rb"(?:[ \t]*+\r?\n)*+((?:\xef\xbb\xbf)?BEGIN:VCARD\r?\n[A-Z])", re.IGNORECASE)
 _BLANK = re.compile(rb"(?:[\s\0\x1a]|\xef\xbb\xbf)*+")
 _AFTER_BREAK = re.compile(rb"(?:\r\n|\r|\n)?")
 _NEVER = maxsize
@@ -184,8 +182,6 @@ class Scanner:
             at_end = not chunk
             raw += chunk
 
-    # ------------------------------------------------------------------------------- blocks
-
     def _scan(self, shown: bytes, start: int, *, at_end: bool) -> int:
         """Scan `shown` from `start` as far as its end can be trusted; return how far that was."""
         if not self._stack and not self._inside:
@@ -203,6 +199,7 @@ class Scanner:
                     # All up to here is settled. What follows is read again with the next chunk,
                     # so that the fast way can start at a card.
                     self._inside = self._inside_qp = self._after_agent = False
+                    self._note_gap(shown, edge.stop)
                     return edge.stop
             self._note_gap(shown, stop)
             self._give_up_before(self._base + stop - self._window)
@@ -281,8 +278,6 @@ class Scanner:
             found.append(_Edge(line, after, kind))
         return found
 
-    # -------------------------------------------------------------------------------- lines
-
     def _line(self, shown: bytes, line: int, floor: int) -> _Line:
         """What the physical line at `line` is, judged from the lines back to `floor`.
 
@@ -323,8 +318,6 @@ class Scanner:
         self._inside = state.goes_on or not at_line
         self._inside_qp = self._inside and state.is_qp
         self._after_agent = after_agent
-
-    # -------------------------------------------------------------------------------- cards
 
     def _take(self, edge: _Edge, shown: bytes) -> None:
         """Pair an edge with those before it."""

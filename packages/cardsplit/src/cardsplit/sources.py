@@ -4,8 +4,6 @@
 where that is needed, so every command takes a pipe.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shutil
@@ -13,7 +11,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from cardsplit.encodings import sniff, view
 from cardsplit.errors import InputError, UsageError
@@ -21,7 +19,6 @@ from cardsplit.scan import CHUNK, Oddity
 
 STANDARD_INPUT = "-"
 MOST_NOTES = 10  # oddities that are told one by one
-
 
 
 class Source:
@@ -58,7 +55,7 @@ class Source:
         """Bytes from anywhere in a file that has a size."""
         return os.pread(self._file.fileno(), size, offset)
 
-    def rewound(self) -> Source:
+    def rewound(self) -> Self:
         """The source, to be read from its start again."""
         self._file.seek(0)
         return self

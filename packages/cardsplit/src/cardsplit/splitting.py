@@ -3,8 +3,6 @@
 Parts are runs of the input, so joined in their order they are the input again.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,90 +45,6 @@ class Splitting:
 
     parts: list[Part] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-
-def split_files(
-    names: list[str],
-    limit: Limit | None = None,
-    *,
-    folder: Path = Path(),
-    prefix: str = "adr",
-    replacing: bool = False,
-    dry_run: bool = False,
-    on_read: Callable[[int], object] = lambda _: None,
-) -> Splitting:
-    """Split files into one series of parts.
-
-    Args:
-        names: Paths, or `-` for standard input.
-        limit: What a part may hold; 950 cards if left out.
-        folder: Where the parts go; made if it is missing.
-        prefix: What their names start with.
-        replacing: Whether parts of an earlier series may be replaced and removed.
-        dry_run: Whether to say only what would be done.
-        on_read: Told how many more bytes have been read.
-
-    Returns:
-        The parts, and what was odd.
-
-    Raises:
-        CardsplitError: If an input cannot be read or holds no card, or a part cannot be written.
-            Then no part has been written.
-
-    Memory: constant, below 60 MB with the interpreter. Cost: about 3 ns a byte.
-    """
-    limit = limit or Limit(cards=DEFAULT_CARDS)
-    check_inputs(names)
-    _check_prefix(prefix)
-    if dry_run:
-        cutter = _Cutter(limit)
-        notes = _cut(names, cutter, on_read)
-        paths = part_paths(folder, prefix, len(cutter.cards))
-    else:
-        files = PartFiles(folder, prefix, replacing=replacing)
-        _check_not_replaced(names, files.stale)
-        try:
-            with files:
-                cutter = _Cutter(limit, files.begin, files.write)
-                notes = _cut(names, cutter, on_read)
-                paths = files.publish()
-        except OSError as error:
-            raise unwritable(folder, error) from error
-    parts = [Part(*part) for part in zip(paths, cutter.cards, cutter.sizes, strict=True)]
-    return Splitting(parts, notes + cutter.notes())
-
-
-def _check_prefix(prefix: str) -> None:
-    if not prefix or prefix != Path(prefix).name:
-        raise UsageError(f"`--prefix {prefix}` must be a plain name; give folders by `-o`.")
-
-
-def _check_not_replaced(names: list[str], stale: list[Path]) -> None:
-    places = {path.resolve() for path in stale}
-    for name in names:
-        if name != STANDARD_INPUT and Path(name).resolve() in places:
-            raise OutputError(
-                f"`{name}` is itself among the parts that would be replaced; choose another folder "
-                "or `--prefix`."
-            )
-
-
-def _cut(names: list[str], cutter: _Cutter, on_read: Callable[[int], object]) -> list[str]:
-    """Read all inputs and cut them; return what was odd in them."""
-    notes = []
-    for name in names:
-        with opened(name, twice=False, on_read=on_read) as source:
-            scanner = Scanner(source.read)
-            before = cutter.total
-            for number, (data, starts) in enumerate(scanner.pieces()):
-                if number == 0:
-                    cutter.start_file(data, scanner.encoding)
-                cutter.take(data, starts)
-            cutter.finish_file()
-            if cutter.total == before:
-                raise no_card(name)
-            notes += notes_of(source, scanner.oddities)
-    return notes
 
 
 class _Cutter:
@@ -292,3 +206,87 @@ class _Cutter:
             self._too_long += start - before > most
             before = start
         self._length = len(data) - before
+
+
+def split_files(
+    names: list[str],
+    limit: Limit | None = None,
+    *,
+    folder: Path = Path(),
+    prefix: str = "adr",
+    replacing: bool = False,
+    dry_run: bool = False,
+    on_read: Callable[[int], object] = lambda _: None,
+) -> Splitting:
+    """Split files into one series of parts.
+
+    Args:
+        names: Paths, or `-` for standard input.
+        limit: What a part may hold; 950 cards if left out.
+        folder: Where the parts go; made if it is missing.
+        prefix: What their names start with.
+        replacing: Whether parts of an earlier series may be replaced and removed.
+        dry_run: Whether to say only what would be done.
+        on_read: Told how many more bytes have been read.
+
+    Returns:
+        The parts, and what was odd.
+
+    Raises:
+        CardsplitError: If an input cannot be read or holds no card, or a part cannot be written.
+            Then no part has been written.
+
+    Memory: constant, below 60 MB with the interpreter. Cost: about 3 ns a byte.
+    """
+    limit = limit or Limit(cards=DEFAULT_CARDS)
+    check_inputs(names)
+    _check_prefix(prefix)
+    if dry_run:
+        cutter = _Cutter(limit)
+        notes = _cut(names, cutter, on_read)
+        paths = part_paths(folder, prefix, len(cutter.cards))
+    else:
+        files = PartFiles(folder, prefix, replacing=replacing)
+        _check_not_replaced(names, files.stale)
+        try:
+            with files:
+                cutter = _Cutter(limit, files.begin, files.write)
+                notes = _cut(names, cutter, on_read)
+                paths = files.publish()
+        except OSError as error:
+            raise unwritable(folder, error) from error
+    parts = [Part(*part) for part in zip(paths, cutter.cards, cutter.sizes, strict=True)]
+    return Splitting(parts, notes + cutter.notes())
+
+
+def _check_prefix(prefix: str) -> None:
+    if not prefix or prefix != Path(prefix).name:
+        raise UsageError(f"`--prefix {prefix}` must be a plain name; give folders by `-o`.")
+
+
+def _check_not_replaced(names: list[str], stale: list[Path]) -> None:
+    places = {path.resolve() for path in stale}
+    for name in names:
+        if name != STANDARD_INPUT and Path(name).resolve() in places:
+            raise OutputError(
+                f"`{name}` is itself among the parts that would be replaced; choose another folder "
+                "or `--prefix`."
+            )
+
+
+def _cut(names: list[str], cutter: _Cutter, on_read: Callable[[int], object]) -> list[str]:
+    """Read all inputs and cut them; return what was odd in them."""
+    notes = []
+    for name in names:
+        with opened(name, twice=False, on_read=on_read) as source:
+            scanner = Scanner(source.read)
+            before = cutter.total
+            for number, (data, starts) in enumerate(scanner.pieces()):
+                if number == 0:
+                    cutter.start_file(data, scanner.encoding)
+                cutter.take(data, starts)
+            cutter.finish_file()
+            if cutter.total == before:
+                raise no_card(name)
+            notes += notes_of(source, scanner.oddities)
+    return notes

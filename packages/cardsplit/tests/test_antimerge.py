@@ -1,0 +1,253 @@
+"""After anti-merging no two people share a key, and undoing it gives every byte back."""
+
+import pytest
+from cardsplit import Card, InputError, Rule, antimerge, planning, split, undo
+from cardsplit.keys import key_of
+from cardsplit.naming import bearers
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+from vcard_making import CLASHING_FILES, card, peter
+
+RULES = st.sampled_from(list(Rule))
+TWO_PETERS = [peter("ABC-Corp"), peter("XYZ-Corp")]
+
+
+def names(cards: list[Card], name: str = "N") -> list[str]:
+    """The values of a property in each card that has it."""
+    found = [one.first(name) for one in cards]
+    return [line.text() for line in found if line]
+
+
+@given(CLASHING_FILES, RULES, st.booleans())
+@settings(max_examples=500, deadline=None)
+def test_anti_merging_tells_apart_is_idempotent_and_can_be_undone(cards, rule, with_fn):
+    """For cards from a small world full of look-alikes, under each rule.
+
+    Where the input bears marks of an earlier run itself, undoing may take those off as well.
+    """
+    before = list(split(b"".join(cards)))
+    after = antimerge(before, rule, with_fn=with_fn)
+    assert len(after) == len(before)
+    assert list(split(b"".join(after))) == after
+    assert antimerge(after, rule, with_fn=with_fn) == after
+
+    cores: dict[bytes, set[bytes]] = {}
+    for one in after:
+        if bearers(one) and (key := key_of(one, rule)):
+            cores.setdefault(key, set()).add(one.core)
+    assert all(len(alike) == 1 for alike in cores.values())
+
+    restored, of_input = undo(after), undo(before)
+    if of_input == before:
+        event("the input has no marks of its own")
+        assert restored == before
+    assert all(a in {b, c} for a, b, c in zip(restored, before, of_input, strict=True))
+    event("marked" if after != before else "nothing clashes")
+
+
+@given(CLASHING_FILES, RULES)
+@settings(max_examples=200, deadline=None)
+def test_only_names_change(cards, rule):
+    """All lines but N and FN are the same bytes, in the same order."""
+
+    def others(one: Card) -> list[bytes]:
+        return [line.raw for _, line in one.lines if line.name not in {"N", "FN"}]
+
+    before = list(split(b"".join(cards)))
+    after = antimerge(before, rule, with_fn=True)
+    assert [others(one) for one in after] == [others(one) for one in before]
+    assert [one.version for one in after] == [one.version for one in before]
+
+
+def test_two_peters_get_the_names_of_their_companies():
+    """The example of the original script, byte for byte."""
+    assert b"".join(antimerge(TWO_PETERS)) == b"".join(
+        one.replace(b"N:Miller;", b"N:Miller /%b/;" % company)
+        for one, company in zip(TWO_PETERS, (b"ABC-Corp", b"XYZ-Corp"), strict=True)
+    )
+
+
+LADDER = [
+    ("units", ["ORG:A;Sales", "ORG:A;IT"], ["A Sales", "A IT"]),
+    ("title", ["ORG:A\r\nTITLE:Head", "ORG:A\r\nTITLE:Clerk"], ["Head", "Clerk"]),
+    ("e-mail", ["EMAIL:a@b.c", "EMAIL:d@e.f"], ["a@b.c", "d@e.f"]),
+    ("number", ["TEL:1 / 2", "TEL:3"], ["1 - 2", "3"]),
+    ("counter", ["NOTE:a", "NOTE:b"], ["1", "2"]),
+    ("company and counter", ["ORG:A\r\nNOTE:a", "ORG:A\r\nNOTE:b"], ["A 1", "A 2"]),
+    ("one company", ["ORG:A", "NOTE:b"], ["A", "1"]),
+    ("capitals do not tell apart", ["ORG:abc", "ORG:ABC"], ["abc 1", "ABC 2"]),
+    ("mixed", ["ORG:A", "ORG:B", "ORG:A\r\nTITLE:T"], ["A 1", "B", "A T"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "marks"), [r[1:] for r in LADDER[:-1]], ids=[r[0] for r in LADDER[:-1]]
+)
+def test_a_card_stays_on_the_first_rung_that_tells_it_apart(lines, marks):
+    """Company, company and units, title, e-mail or number, counter."""
+    after = antimerge([card("N:Miller;Peter", line) for line in lines])
+    assert names(after) == [f"Miller /{mark}/;Peter" for mark in marks]
+
+
+def test_a_mark_is_free_among_names_that_were_unique_before():
+    """A name that somebody has already is given to nobody else."""
+    taken = card("N:Miller /A/ Jr;Peter", "FN:x")
+    others = [card("N:Miller;Peter;;;Jr", f"ORG:{company}") for company in ("A", "B")]
+    clash = card("N:/A/;Peter Miller;;;Jr")
+    after = antimerge([taken, *others, clash])
+    assert len({key_of(one, Rule.DISPLAY) for one in after}) == 4
+
+
+def test_copies_are_left_alone_and_count_as_one():
+    """Two equal cards stay as they are; beside a third they get one mark."""
+    copy = peter("A")
+    assert antimerge([copy, copy]) == [copy, copy]
+    assert names(antimerge([copy, peter("B"), copy])) == [
+        "Miller /A/;Peter", "Miller /B/;Peter", "Miller /A/;Peter"
+    ]  # fmt: skip
+
+
+RULES_APART = [
+    (Rule.DISPLAY, "N:Miller;Peter", "N:MILLER;peter", True),
+    (Rule.DISPLAY, "N:Miller;Peter;J", "N:Miller;Peter", False),
+    (Rule.DISPLAY, "N:Miller;Peter;;;Jr", "N:Miller;Peter", False),
+    (Rule.LAST_FIRST, "N:Miller;Peter;J", "N:Miller;Peter", True),
+    (Rule.N_LINE, "N:Miller;Peter", "N:MILLER;peter", False),
+    (Rule.N_LINE, "N:Miller;Peter", "N:Miller;Pe\r\n ter", True),
+    (Rule.FN, "FN:Peter Miller\r\nN:a;b", "FN:peter miller\r\nN:c;d", True),
+    (Rule.DISPLAY, "FN:Peter Miller\r\nN:a;b", "FN:peter miller\r\nN:c;d", False),
+    (Rule.DISPLAY, "N:;;;;\r\nORG:Acme", "N:\r\nORG:acme;x", True),
+    (Rule.DISPLAY, "N:;;;;\r\nEMAIL:a@b", "N:\r\nEMAIL:A@B\r\nTEL:1", True),
+    (Rule.DISPLAY, "FN:Peter", "N:;Peter", True),
+    (Rule.DISPLAY, "N:", "N:;", False),
+]
+
+
+@pytest.mark.parametrize(("rule", "one", "other", "clash"), RULES_APART)
+def test_each_rule_merges_what_its_program_merges(rule, one, other, clash):
+    """Cards that a program would not merge are not touched for its sake."""
+    before = [card(one, "NOTE:1"), card(other, "NOTE:2")]
+    after = antimerge(before, rule)
+    assert (after != before) == clash
+    assert undo(after) == before
+
+
+def test_fn_is_marked_where_people_go_by_it():
+    """With `with_fn`, under the rule `fn`, and in a card that has no N."""
+    before = [peter(company, "FN:Peter Miller") for company in "AB"]
+    assert names(antimerge(before), "FN") == ["Peter Miller"] * 2
+    marked = ["Peter Miller /A/", "Peter Miller /B/"]
+    assert names(antimerge(before, with_fn=True), "FN") == marked
+    assert names(antimerge(before, "fn"), "FN") == marked
+    nameless = [card("FN:Peter Miller", f"ORG:{c}", version="4.0") for c in "AB"]
+    assert names(antimerge(nameless), "FN") == marked
+    for after in (antimerge(before, with_fn=True), antimerge(before, "fn"), antimerge(nameless)):
+        assert undo(after) in (before, nameless)
+
+
+def test_every_n_of_a_card_is_marked():
+    """Several N with one ALTID are one name in several scripts."""
+    before = [
+        card(
+            "N;ALTID=1:Miller;Peter",
+            "N;ALTID=1;LANGUAGE=jp:ミラー;ピーター",
+            f"ORG:{c}",
+            version="4.0",
+        )
+        for c in "AB"
+    ]
+    after = antimerge(before)
+    assert [line.texts()[0] for _, line in after[0].all("N")] == ["Miller /A/", "ミラー /A/"]
+    assert undo(after) == before
+
+
+def test_the_mark_says_in_each_charset_what_the_company_is_called():
+    """UTF-8 in ORG becomes Latin-1 in N, quoted where N is, and plain letters where N is ASCII."""
+    org = "ORG;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:M=C3=BCller"
+    heads = [
+        ("N;CHARSET=ISO-8859-1", "Müller", "iso-8859-1"),
+        ("N;CHARSET=UTF-8", "Müller", "utf-8"),
+        ("N", "Muller", "ascii"),
+    ]
+    for head, said, codec in heads:
+        one = card(f"{head}:Miller;Peter", org, version="2.1")
+        [after, _] = antimerge([one, peter("B", version="2.1")])
+        assert after == one.replace(b":Miller", f":Miller /{said}/".encode(codec))
+
+
+def test_a_company_that_cannot_be_written_gives_way_to_the_next_rung():
+    """Cyrillic does not fit in an ASCII name."""
+    one = card("N:Miller;Peter", "ORG;CHARSET=UTF-8:Москва", "EMAIL:a@b", version="2.1")
+    assert names(antimerge([one, peter("B")])) == ["Miller /a@b/;Peter", "Miller /B/;Peter"]
+
+
+def test_utf16_files_are_marked_and_undone():
+    """With a byte-order mark in the first card only."""
+    data = b"".join(TWO_PETERS).decode().encode("utf-16")
+    cards = list(split(data))
+    after = antimerge(cards)
+    assert b"".join(after).decode("utf-16").count("Corp/;Peter") == 2
+    assert undo(after) == cards
+    assert undo(split(b"".join(after))) == cards
+
+
+def test_nested_cards_keep_their_names():
+    """An agent's name is not the card's."""
+    inner = peter("Z").decode().strip()
+    before = [card("AGENT:", inner, "N:Miller;Peter", f"ORG:{c}", version="2.1") for c in "AB"]
+    after = antimerge(before)
+    assert [one.count(b"N:Miller;Peter") for one in after] == [1, 1]
+    assert names(after) == ["Miller /A/;Peter", "Miller /B/;Peter"]
+
+
+def test_nothing_to_mark_is_left_alone():
+    """Cards without N and FN clash by their company, and stay."""
+    before = [card("ORG:Acme", "TEL:1"), card("ORG:Acme", "TEL:2"), card("N:;", "ORG:Acme")]
+    after = antimerge(before)
+    assert after[:2] == before[:2]
+    assert names(after) == ["/Acme 1/;"]
+    assert undo(after) == before
+
+
+LOOK_ALIKES = [
+    ("alone", [peter("ABC-Corp", family="Miller /ABC-Corp/")]),
+    ("beside one namesake", [peter("ABC-Corp", family="Miller /ABC-Corp/"), peter("B")]),
+    ("beside two", [peter("ABC-Corp", family="Miller /ABC-Corp/"), *TWO_PETERS]),
+    ("of another level", [peter("A", family="Miller /A//"), *TWO_PETERS]),
+    ("two that are equal", [peter("A", family="Miller /A/"), peter("B", family="Miller /A/")]),
+    ("in FN", [peter("ABC-Corp", "FN:Peter /ABC-Corp/"), peter("B", "FN:Peter /B/")]),
+]
+
+
+@pytest.mark.parametrize("before", [r[1] for r in LOOK_ALIKES], ids=[r[0] for r in LOOK_ALIKES])
+@pytest.mark.parametrize("rule", list(Rule))
+def test_a_name_that_only_looks_marked_is_not_undone(rule, before):
+    """Marks prove themselves by the file that they are in."""
+    assert undo(before) == before
+    assert undo(antimerge(before, rule)) == before
+
+
+def test_marks_next_to_look_alikes_take_one_slash_more():
+    """So that the two can be told apart."""
+    after = antimerge([peter("A", family="Miller /A/"), *TWO_PETERS])
+    assert names(after) == [
+        "Miller /A/;Peter",
+        "Miller /ABC-Corp//;Peter",
+        "Miller /XYZ-Corp//;Peter",
+    ]
+
+
+def test_what_could_not_be_undone_is_refused(monkeypatch: pytest.MonkeyPatch):
+    """If recognising failed for a look-alike, nothing would be marked."""
+    monkeypatch.setattr(planning, "recognise", lambda _: {})
+    look_alike = [peter("A", family="Miller /A/"), *TWO_PETERS]
+    with pytest.raises(InputError, match="card 2: the name ends like a mark"):
+        antimerge(look_alike)
+
+
+def test_a_hundred_of_one_name_are_numbered():
+    """Without anything to tell them apart, each gets its number, also beside companies."""
+    before = [card("N:Miller;Peter", f"NOTE:{n}") for n in range(300)]
+    after = antimerge(before)
+    assert names(after)[::299] == ["Miller /1/;Peter", "Miller /300/;Peter"]
+    assert undo(after) == before
