@@ -16,6 +16,8 @@ NEEDED = {
     "numpy": "numpy",
     "scipy": "scipy.optimize",
     "optax": "optax",
+    "polars": "polars",
+    "safetensors": "safetensors.numpy",
     "scikit-learn": "sklearn.datasets",
     "rich": "rich.console",
     "typer": "typer",

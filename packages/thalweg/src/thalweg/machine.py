@@ -11,7 +11,19 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-LIBRARIES = ("thalweg", "jax", "jaxlib", "numpy", "scipy", "optax", "scikit-learn", "rich", "typer")
+LIBRARIES = (
+    "thalweg",
+    "jax",
+    "jaxlib",
+    "numpy",
+    "scipy",
+    "optax",
+    "polars",
+    "rich",
+    "safetensors",
+    "scikit-learn",
+    "typer",
+)
 
 
 @dataclasses.dataclass(frozen=True)
