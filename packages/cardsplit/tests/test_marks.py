@@ -61,7 +61,7 @@ WRITTEN = [
     ("2.1", b"N;CHARSET=UTF-8;QUOTED-PRINTABLE:=C3=A4;b\n", Mark("Ü=", 1),
      b"N;CHARSET=UTF-8;QUOTED-PRINTABLE:=C3=A4 /=C3=9C=3D/;b\n"),
     ("3.0", b"N:\xe4;b\n", Mark("ü", 1), b"N:\xe4 /\xfc/;b\n"),
-    ("3.0", b"N:" + b"M" * 62 + b";P\r\n", ABC, b"N:" + b"M" * 62 + b" /ABC-Cor\r\n p/;P\r\n"),
+    ("3.0", b"N:" + b"M" * 62 + b";P\r\n", ABC, b"N:" + b"M" * 62 + b" /ABC-Corp\r\n /;P\r\n"),
     ("2.1", b"N:" + b"M" * 65 + b";P\r\n", ABC, b"N:" + b"M" * 65 + b"\r\n /ABC-Corp/;P\r\n"),
     ("2.1", b"N:;" + b"P" * 80 + b"\r\n", ABC, b"N:/ABC-Corp/;" + b"P" * 80 + b"\r\n"),
     ("2.1", b"N;QUOTED-PRINTABLE:" + b"M" * 50 + b";P\r\n", ABC,

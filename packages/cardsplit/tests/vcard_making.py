@@ -38,7 +38,7 @@ def made_cards(count: int, *, namesakes: float = 0.05, seed: int = 1) -> Iterato
     """
     draw = random.Random(seed)  # noqa: S311 - not for secrets
     for number in range(count):
-        pool = max(1, int(count * namesakes) // 25)
+        pool = max(1, int(count * namesakes) // 250)
         tail = draw.randrange(pool) if draw.random() < namesakes else pool + number
         family, given = f"{draw.choice(FAMILIES)}-{tail}", draw.choice(GIVEN)
         version = draw.choice(["2.1", "3.0", "3.0", "4.0"])

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cardsplit.cards import Card
 from cardsplit.scan import Scanner
@@ -67,7 +68,7 @@ def count_file(name: str, on_read: Callable[[int], object] = lambda _: None) -> 
             if list(usual) == starts:
                 versions.update(usual.values())
                 continue
-            for start, stop in zip(starts, [*starts[1:], len(data)], strict=True):
+            for start, stop in pairwise([*starts, len(data)]):
                 if not scanner.encoding and start in usual:
                     versions[usual[start]] += 1
                 elif stop < len(data):

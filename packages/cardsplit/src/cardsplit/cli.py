@@ -70,7 +70,7 @@ app = typer.Typer(
 
 Files = Annotated[
     list[str],
-    typer.Argument(metavar="FILE...", help="vCard files; `-` is stdin.", show_default=False),
+    typer.Argument(metavar="FILE", help="vCard files; `-` is stdin.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
@@ -112,7 +112,7 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
     number: Annotated[
         int | None,
         typer.Option(
-            "-n", metavar="CARDS", min=1, help="Cards in a part.", show_default=str(DEFAULT_CARDS)
+            "-n", metavar="CARDS", help="Cards in a part.", show_default=str(DEFAULT_CARDS)
         ),
     ] = None,
     max_bytes: Annotated[
@@ -147,7 +147,7 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
     elif max_bytes is not None:
         limit = Limit(max_bytes=parse_size(max_bytes))
     else:
-        limit = Limit(cards=number or DEFAULT_CARDS)
+        limit = Limit(cards=DEFAULT_CARDS if number is None else number)
     with Progress(files) as progress:
         done = split_files(
             files,

@@ -36,7 +36,9 @@ class Limit:
         if (self.cards is not None and self.cards < 1) or (
             self.max_bytes is not None and self.max_bytes < 1
         ):
-            raise UsageError("a part must hold at least 1 card and 1 byte; give a larger limit.")
+            raise UsageError(
+                "a part must hold at least 1 card and 1 byte, but less was asked for; give a larger limit."
+            )
 
 
 PRESETS = {
