@@ -1,6 +1,6 @@
 """Restart a device through its web interface, and prove that it really restarted.
 
-This version holds the name only; it offers nothing to import yet.
+The command `bootwatch` is the front end; `bootwatch.reboot.reboot` is what it calls.
 """
 
 from importlib.metadata import version

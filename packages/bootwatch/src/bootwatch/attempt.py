@@ -1,0 +1,178 @@
+"""What one attempt knows and does in all its phases: the conversation, the ledger, the clock."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bootwatch.clock import Deadline
+from bootwatch.errors import CertificateError, LedgerError, SilentError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pydantic import SecretStr
+
+    from bootwatch.config import Device
+    from bootwatch.conversation import Conversation
+    from bootwatch.ledger import Ledger
+    from bootwatch.recipe import Recipe
+    from bootwatch.reporting import Reporter
+    from bootwatch.verdicts import Verdict
+
+NOT_AVAILABLE = "not available"
+
+
+@dataclass(frozen=True)
+class Site:
+    """A device and all that is needed to work on it.
+
+    Attributes:
+        name: Its name in the configuration.
+        device: Its part of the configuration.
+        recipe: How to talk to it.
+        password: Its password.
+        pin: The fingerprint of its certificate, if one is stored.
+        folder: Where relative paths of the configuration start.
+        state: The folder of ledger and locks.
+        reporter: Says what happens.
+    """
+
+    name: str
+    device: Device
+    recipe: Recipe
+    password: SecretStr
+    pin: str | None
+    folder: Path
+    state: Path
+    reporter: Reporter
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended.
+
+    Attributes:
+        device: The device's name.
+        verdict: The verdict; its value is the exit code.
+        reason: The same in a stable word, for metrics.
+        message: The same in a sentence.
+        downtime: Seconds from seen down to back for good, if both were seen.
+        seconds: How long the attempt took.
+        facts: What was found out: a text for each check.
+    """
+
+    device: str
+    verdict: Verdict
+    reason: str
+    message: str
+    downtime: float | None
+    seconds: float
+    facts: dict[str, str]
+
+
+class Ended(Exception):  # noqa: N818 - the regular end of an attempt, also of a good one
+    """An attempt has its verdict.
+
+    Args:
+        verdict: The verdict.
+        reason: The same in a stable word.
+        message: The same in a sentence.
+    """
+
+    def __init__(self, verdict: Verdict, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.verdict, self.reason, self.message = verdict, reason, message
+
+
+@dataclass
+class Attempt:
+    """One attempt under way.
+
+    Attributes:
+        site: The device.
+        talk: The conversation with it.
+        ledger: Where the attempt is booked.
+        number: Its number there; `None` for a mere check, which is not booked.
+        inside: A login was sent and no logout yet.
+        acted: The request to restart may have been sent.
+        serial: The serial number that the device showed before.
+        session_tells: The session page is closed without a login, so that it can prove something.
+        blocked: Blocked lines before; `None` if that cannot be seen.
+        facts: See `Outcome`.
+        downtime: See `Outcome`.
+        deadline: When the device must be back; set with the request to restart.
+    """
+
+    site: Site
+    talk: Conversation
+    ledger: Ledger
+    number: int | None
+    inside: bool = False
+    acted: bool = False
+    serial: str | None = None
+    session_tells: bool = False
+    blocked: int | None = None
+    facts: dict[str, str] = field(default_factory=dict)
+    downtime: float | None = None
+    deadline: Deadline = field(default_factory=lambda: Deadline(0.0))
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Book a phase, and say how it ended."""
+        if self.number is not None:
+            try:
+                self.ledger.enter(self.number, name)
+            except LedgerError as error:
+                if not self.acted:
+                    raise
+                self.site.reporter.warn(str(error))  # too late to stop: see it through
+        start, result = time.monotonic(), "ok"
+        try:
+            yield
+        except Ended as end:
+            result = end.verdict.label
+            raise
+        except BaseException as error:
+            result = type(error).__name__
+            raise
+        finally:
+            self.site.reporter.phase(name, result=result, seconds=time.monotonic() - start)
+
+    def probe(self, *, within: float) -> bool:
+        """Tell whether the device is up.
+
+        Args:
+            within: Seconds that an answer may take.
+
+        Raises:
+            CertificateError: Something answers that is not the device.
+        """
+        try:
+            reply = self.talk.send(self.site.recipe.probe, cookies={}, timeout=max(within, 0.05))
+        except CertificateError:
+            raise
+        except SilentError as error:
+            self.site.reporter.note(f"probe: {error}")
+            return False
+        return reply.means == "ok"
+
+    def log_out(self) -> None:
+        """End the session, if there is one. Never raises: there is nothing better to do then."""
+        if not self.inside:
+            return
+        self.inside = False
+        result = NOT_AVAILABLE
+        for step in self.site.recipe.logout:
+            try:
+                if self.talk.send(step).means == "ok":
+                    result = "done"
+                    break
+            except SilentError as error:
+                result = f"no answer ({error.reason})"
+                break
+        self.facts["logout"] = result
+        self.talk.forget()

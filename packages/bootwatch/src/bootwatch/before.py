@@ -1,0 +1,200 @@
+"""The phases before the restart: reach and identify, log in, look at the calls, ask to restart."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import stamina
+
+from bootwatch.attempt import NOT_AVAILABLE, Ended
+from bootwatch.clock import Deadline
+from bootwatch.errors import CertificateError, SilentError
+from bootwatch.verdicts import Verdict
+
+if TYPE_CHECKING:
+    from bootwatch.attempt import Attempt
+    from bootwatch.conversation import Reply
+
+REACH_ATTEMPTS = 3
+REACH_WAIT = 0.2  # seconds before the second attempt; doubled each time, with jitter
+
+
+def reach(attempt: Attempt) -> None:
+    """Make sure that the device is up.
+
+    Raises:
+        Ended: It is not.
+        CertificateError: Something else answers.
+    """
+    stamina.instrumentation.set_on_retry_hooks([])  # it would log by itself, unredacted
+    for retry in stamina.retry_context(
+        on=lambda error: isinstance(error, SilentError) and not isinstance(error, CertificateError),
+        attempts=REACH_ATTEMPTS,
+        wait_initial=REACH_WAIT,
+        wait_jitter=REACH_WAIT,
+        timeout=None,
+    ):
+        with retry:
+            reply = attempt.talk.send(attempt.site.recipe.probe, cookies={})
+            if reply.means != "ok":
+                raise SilentError("not-ready", f"The device answers with status {reply.status}")
+
+
+def identify(attempt: Attempt) -> str | None:
+    """Ask the device for its serial number, without a login.
+
+    Returns:
+        The number, or `None` if it does not tell.
+    """
+    step = attempt.site.recipe.identify
+    if step is None:
+        return None
+    reply = attempt.talk.send(step, cookies={})
+    return reply.captured.get("serial") if reply.means == "ok" else None
+
+
+def check_identity(attempt: Attempt) -> None:
+    """Remember the serial number, and compare it with the configured one.
+
+    Raises:
+        Ended: It is another one.
+    """
+    attempt.serial = identify(attempt)
+    attempt.facts["serial"] = attempt.serial or NOT_AVAILABLE
+    expected = attempt.site.device.serial
+    if expected and attempt.serial and attempt.serial != expected:
+        raise Ended(
+            Verdict.WRONG_DEVICE,
+            "serial",
+            f"The device shows the serial number {attempt.serial}, but `serial` is {expected}; "
+            "nothing was sent to it",
+        )
+
+
+def log_in(attempt: Attempt) -> None:
+    """Log in, once, and prove it by content.
+
+    Raises:
+        Ended: The login was refused, the account is locked, or somebody else is logged in.
+    """
+    site = attempt.site
+    if attempt.ledger.was_refused(site.name, site.password):
+        raise Ended(
+            Verdict.LOGIN_REFUSED,
+            "refused-before",
+            "The device refused this password before, so that it was not tried again; write the "
+            f"right one, or run `bootwatch check {site.name} --again` to try it once more",
+        )
+    if site.recipe.session and not attempt.acted:
+        open_page = attempt.talk.send(site.recipe.session, cookies={}).means == "ok"
+        attempt.session_tells = not open_page
+    for step in site.recipe.login:
+        attempt.inside = step is site.recipe.login[-1]  # a lost reply may leave a session, too
+        reply = attempt.talk.send(step)
+        if reply.means != "ok":
+            _refuse_login(attempt, reply)
+    if site.recipe.session and attempt.session_tells and not attempt.acted:
+        attempt.session_tells = attempt.talk.send(site.recipe.session).means == "ok"
+
+
+def _refuse_login(attempt: Attempt, reply: Reply) -> None:
+    site = attempt.site
+    if reply.means != "failed":
+        # There is no session of ours, and on some devices a logout would be one more failed try.
+        attempt.inside = False
+    if reply.means == "busy":
+        raise Ended(Verdict.BUSY, "busy", "Somebody else is logged in")
+    if reply.means == "locked":
+        message = f"The account `{site.device.user}` is locked; wait, or unlock it at the device"
+        raise Ended(Verdict.LOGIN_REFUSED, "locked", message)
+    if reply.means == "refused":
+        attempt.ledger.remember_refused(site.name, site.password)
+        message = f"The device refused the password of `{site.device.user}`"
+        raise Ended(Verdict.LOGIN_REFUSED, "refused", message)
+    message = f"The reply to the login (status {reply.status}) does not prove that it worked"
+    raise Ended(Verdict.LOGIN_REFUSED, "unproved", message)
+
+
+def look_at_lines(attempt: Attempt) -> tuple[int, int] | None:
+    """Count lines, logged in.
+
+    Returns:
+        Lines with a call and blocked lines, or `None` if the device does not tell.
+    """
+    lines = attempt.site.recipe.lines
+    if lines is None:
+        return None
+    reply = attempt.talk.send(lines.step)
+    if reply.means != "ok":
+        return None
+    blocked = len(re.findall(lines.blocked, reply.text)) if lines.blocked else 0
+    return len(re.findall(lines.in_use, reply.text)), blocked
+
+
+def guard(attempt: Attempt) -> None:
+    """Make sure that nobody is on the telephone, several times in a row.
+
+    Raises:
+        Ended: Somebody is, and stayed there for the configured wait.
+    """
+    settings = attempt.site.device.guard
+    patience, quiet = Deadline(settings.wait), 0
+    while quiet < settings.samples:
+        found = look_at_lines(attempt)
+        if found is None:
+            attempt.facts["calls"] = NOT_AVAILABLE
+            return
+        in_use, attempt.blocked = found
+        quiet = 0 if in_use else quiet + 1
+        if in_use and patience.over:
+            message = f"{in_use} line(s) are in use, after a wait of {settings.wait:g} s"
+            raise Ended(Verdict.CALLS, "calls", message)
+        if quiet < settings.samples:
+            time.sleep(settings.every)
+    attempt.facts["calls"] = "none"
+
+
+def act(attempt: Attempt) -> None:
+    """Ask the device to restart. The intent is on disk before the request leaves.
+
+    Raises:
+        Ended: The device refused.
+        LedgerError: The intent could not be written; nothing was sent then.
+    """
+    *first, last = attempt.site.recipe.act
+    for step in first:
+        time.sleep(step.pause)
+        _expect_no_refusal(attempt.talk.send(step))
+    pause = attempt.site.device.pause
+    time.sleep(last.pause if pause is None else pause)
+    if attempt.number is not None:
+        attempt.ledger.intend(attempt.number)
+    attempt.acted = True
+    attempt.deadline = Deadline(attempt.site.device.verify.deadline)
+    try:
+        reply = attempt.talk.send(last)
+    except CertificateError:
+        raise
+    except SilentError as error:
+        # Many devices go down before they have answered. Whether this one did will be seen.
+        attempt.facts["restart"] = f"reply lost ({error.reason})"
+        return
+    attempt.facts["restart"] = f"answered with status {reply.status}"
+    _expect_no_refusal(reply)
+
+
+def _expect_no_refusal(reply: Reply) -> None:
+    if reply.means in {"refused", "locked", "busy"}:
+        raise Ended(
+            Verdict.LOGIN_REFUSED,
+            "session-lost",
+            "The device did not accept the session when it was asked to restart",
+        )
+    if reply.means == "failed":
+        raise Ended(
+            Verdict.NOT_DOWN,
+            "act-failed",
+            f"The device did not take the request to restart (status {reply.status})",
+        )

@@ -1,0 +1,81 @@
+"""`bootwatch simulate`: a fake device as a process, for trying out."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+from bootwatch.config import nearest
+from bootwatch.durations import parse_duration
+from bootwatch.errors import ConfigError, Stopped
+from bootwatch.simulator.device import FakeDevice, Timing
+from bootwatch.simulator.faults import Fault
+from bootwatch.simulator.pages import PAGES
+from bootwatch.simulator.server import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def list_faults() -> None:
+    """Print every fault by name, and what it does."""
+    for fault in Fault:
+        sys.stdout.write(f"{fault:16} {fault.what}\n")
+
+
+def serve(  # noqa: PLR0913 - one argument for each option of the command
+    recipe: str,
+    *,
+    faults: Sequence[str],
+    seed: int,
+    port: int,
+    boot: str,
+    session: str,
+    sip: bool,
+    bare: bool,
+    certificate: Path | None,
+    certificate_after: Path | None,
+) -> None:
+    """Be a fake device until a signal comes. Its addresses are printed as one line of JSON.
+
+    Raises:
+        ConfigError: An argument cannot be used; all mistakes are told.
+    """
+    mistakes = []
+    if recipe not in PAGES:
+        mistakes.append(f"`{recipe}` cannot be simulated; {nearest(recipe, sorted(PAGES))}")
+    known = [str(fault) for fault in Fault]
+    mistakes += [
+        f"`{name}` is not a fault; {nearest(name, known)}" for name in faults if name not in known
+    ]
+    timing = Timing()
+    try:
+        timing = Timing(boot=parse_duration(boot), session=parse_duration(session))
+    except ValueError as error:
+        mistakes.append(str(error))
+    if mistakes:
+        raise ConfigError(*mistakes)
+    device = FakeDevice(
+        seed=seed, bare=bare, faults=frozenset(Fault(name) for name in faults), timing=timing
+    )
+    try:
+        simulator = Simulator(
+            recipe,
+            device,
+            certificate=certificate,
+            certificate_after=certificate_after,
+            port=port,
+            sip=sip,
+        )
+    except OSError as error:  # port in use, or a certificate that cannot be read
+        raise ConfigError(f"The simulator cannot start: {error}") from None
+    with simulator:
+        sys.stdout.write(json.dumps({"url": simulator.url, "sip": simulator.sip_target}) + "\n")
+        sys.stdout.flush()
+        try:
+            signal.pause()
+        except Stopped:
+            return

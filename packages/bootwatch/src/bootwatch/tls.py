@@ -1,0 +1,154 @@
+"""TLS that is verified or pinned by fingerprint, never switched off.
+
+A device in the house has a certificate of its own making, which no authority signed. It is pinned:
+the SHA-256 of the certificate is stored once (`bootwatch trust`), and every later handshake must
+show the same one, before a single byte of a request is sent. Names and dates in a pinned
+certificate do not matter then, as nothing but its identity is trusted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import ssl
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from bootwatch.errors import CertificateError, ConfigError, SilentError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXPIRED = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+class PinMismatchError(ssl.SSLCertVerificationError):
+    """The certificate is another one than the stored one."""
+
+
+def pin_path(folder: Path, device: str) -> Path:
+    """Return the file that holds a device's fingerprint: beside the configuration."""
+    return folder / f"{device}.fingerprint"
+
+
+def read_pin(path: Path) -> str | None:
+    """Return the stored fingerprint, 64 hexadecimal digits, or `None` if there is none.
+
+    Raises:
+        ConfigError: The file holds something else.
+    """
+    try:
+        text = path.read_text(encoding="ascii").strip().lower().replace(":", "")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The fingerprint `{path}` cannot be read: {error}") from None
+    if not _FINGERPRINT.fullmatch(text):
+        raise ConfigError(
+            f"`{path}` holds no SHA-256 fingerprint of 64 hexadecimal digits; "
+            "remove it and run `bootwatch trust` again"
+        )
+    return text
+
+
+def make_context(*, pin: str | None, ca: Path | None) -> ssl.SSLContext:
+    """Build the context of all connections to one device.
+
+    Args:
+        pin: Fingerprint that the certificate must have; then nothing else is checked.
+        ca: File of the authority that must have signed the certificate; the system's
+            authorities if `None`.
+
+    Raises:
+        ConfigError: The file of the authority cannot be used.
+    """
+    if pin is None:
+        try:
+            return ssl.create_default_context(cafile=ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"`ca` = `{ca}` cannot be used: {error}") from None
+    expected = pin
+
+    class PinnedSocket(ssl.SSLSocket):
+        """Ends the handshake with an error unless the certificate is the pinned one."""
+
+        def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - inherited
+            super().do_handshake(block)
+            if fingerprint_of(self.getpeercert(binary_form=True) or b"") != expected:
+                raise PinMismatchError("the certificate is not the trusted one")
+
+    context = _unverified()
+    context.sslsocket_class = PinnedSocket
+    return context
+
+
+def fingerprint_of(certificate: bytes) -> str:
+    """Return the SHA-256 of a certificate in DER form, as 64 hexadecimal digits."""
+    return hashlib.sha256(certificate).hexdigest()
+
+
+def fetch_fingerprint(url: str, *, timeout: float) -> str:
+    """Ask a device for its certificate and return its fingerprint; nothing else is sent.
+
+    Args:
+        url: `https://HOST[:PORT]`.
+        timeout: Seconds for connection and handshake.
+
+    Raises:
+        SilentError: There was no answer, or none in TLS.
+    """
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 443
+    try:
+        with (
+            socket.create_connection((host, port), timeout=timeout) as plain,
+            _unverified().wrap_socket(plain, server_hostname=host) as wrapped,
+        ):
+            return fingerprint_of(wrapped.getpeercert(binary_form=True) or b"")
+    except OSError as error:
+        raise SilentError("connect", f"No certificate came from {url}: {error}") from None
+
+
+def certificate_error(error: BaseException) -> CertificateError | None:
+    """Find out whether a failed request failed because of the certificate, and say how."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, PinMismatchError):
+            return CertificateError(
+                "certificate-changed",
+                "The device shows another certificate than the trusted one; if that is right, run "
+                "`bootwatch trust` again",
+            )
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            expired = cause.verify_code == EXPIRED
+            return CertificateError(
+                "certificate-expired" if expired else "certificate-untrusted",
+                f"The device's certificate was not accepted ({cause.verify_message}); renew it, "
+                "give its authority by `ca`, or pin it by `bootwatch trust`",
+            )
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+def _unverified() -> ssl.SSLContext:
+    """Return a context that checks nothing: for pinning, and for looking at a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def store_pin(path: Path, fingerprint: str) -> None:
+    """Store a fingerprint, beside and renamed, so that the file is never half written.
+
+    Raises:
+        ConfigError: The folder cannot be written to.
+    """
+    beside = path.with_name(path.name + ".new")
+    try:
+        beside.write_text(fingerprint + "\n", encoding="ascii")
+        beside.replace(path)
+    except OSError as error:
+        raise ConfigError(f"`{path}` cannot be written: {error}") from None
