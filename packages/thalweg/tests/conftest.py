@@ -4,6 +4,10 @@ import signal
 
 import hypothesis
 import jax
+import pytest
+
+# Asserts of shared suites are told in full only where that is asked for before they are imported.
+pytest.register_assert_rewrite("method_suite", "ode_suite")
 
 jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - as JAX has it
 

@@ -1,9 +1,4 @@
 """The integrators with an error estimate: the shared suite, then what accuracy control promises."""
-# ruff: noqa: E402 - asserts of the suite are told in full only where it is registered first
-
-import pytest
-
-pytest.register_assert_rewrite("method_suite")
 
 from method_suite import suite_for
 from thalweg.methods.bdf import BDF, no_history

@@ -1,13 +1,10 @@
 """The methods of thalweg's own: each joins the shared suite by one line; then its own claims."""
-# ruff: noqa: E402 - asserts of the suite are told in full only where it is registered first
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
-
-pytest.register_assert_rewrite("method_suite")
 
 from method_suite import FIT, flow_of, suite_for
 from thalweg import LeastSquares, Outcome, Scalar, Stop, minimize
