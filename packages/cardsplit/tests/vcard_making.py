@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 FAMILIES = "Miller Schmidt Müller Mayer Schneider Fischer Weber Wagner Becker Hoffmann".split()
 GIVEN = "Peter Anna Jürgen Maria Hans Eva Karl Ute Max Ida".split()
-COMPANIES = ["ABC-Corp", "XYZ-Corp;Sales", "Müller GmbH", "Acme\\, Inc", ""]
+COMPANIES = [
+    *("ABC-Corp", "XYZ-Corp;Sales", "Müller GmbH", "Acme\\, Inc", "", ""),
+    *(f"{name} {kind}" for name in FAMILIES for kind in ("AG", "Ltd", "Bau;Berlin")),
+]
 
 
 def card(*lines: str, version: str = "3.0", eol: str = "\r\n", codec: str = "utf-8") -> bytes:

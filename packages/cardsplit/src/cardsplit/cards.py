@@ -13,7 +13,15 @@ from typing import Self
 from cardsplit.content import Property
 from cardsplit.encodings import BYTE_ORDER_MARKS, guess
 from cardsplit.lazy import lazy
-from cardsplit.lines import EDGE, Span, lines_named, logical_lines, logical_lines_of, simple_body
+from cardsplit.lines import (
+    EDGE,
+    NAME,
+    Span,
+    lines_named,
+    logical_lines,
+    logical_lines_of,
+    simple_body,
+)
 from cardsplit.scan import Scanner
 
 _USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])")
@@ -134,7 +142,8 @@ class Card(bytes):
         """Where the card's own lines are in `_body`, by their names."""
         index: dict[str, list[int]] = {}
         for number, (_, line) in enumerate(self._body[1]):
-            name = Property(line, self.version).name
+            usual = NAME.match(line)
+            name = usual[1].decode("ascii").upper() if usual else Property(line, "").name
             index.setdefault(name, []).append(number)
         return index
 
@@ -209,9 +218,9 @@ def cards_of(scanner: Scanner) -> Iterator[Card]:
     """
     pending: list[bytes] = []
     begun = False
-    for data, starts in scanner.pieces():
-        done = 0
-        for start in starts:
+    for piece in scanner.pieces():
+        data, done = piece.data, 0
+        for start in piece.starts:
             if begun:
                 pending.append(data[done:start])
                 yield Card(b"".join(pending), scanner.encoding)

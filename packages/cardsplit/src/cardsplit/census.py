@@ -56,7 +56,8 @@ def count_file(name: str, on_read: Callable[[int], object] = lambda _: None) -> 
     with opened(name, twice=False, on_read=on_read) as source:
         scanner = Scanner(source.read)
         head = b""  # of the card begun last, while its version is not known
-        for data, starts in scanner.pieces():
+        for piece in scanner.pieces():
+            data, starts = piece.data, piece.starts
             found.cards += len(starts)
             found.size += len(data)
             if head:

@@ -218,7 +218,13 @@ class Property:
 
     def texts(self) -> list[str]:
         """What the components say, stripped."""
-        return [self.text(span).strip() for span in self.components]
+        return list(self._texts)
+
+    @lazy
+    def _texts(self) -> tuple[str, ...]:
+        if self._is_plain and self.flat.data.isascii():  # decoded as a whole, which is quicker
+            return tuple(text.strip() for text in self.flat.data.decode("ascii").split(";"))
+        return tuple(self.text(span).strip() for span in self.components)
 
     @property
     def line_break(self) -> bytes:

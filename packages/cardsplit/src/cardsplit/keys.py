@@ -41,13 +41,16 @@ def key_of_names(name: Property | None, formatted: Property | None, rule: Rule) 
         return key
     if name is None:
         return b""
-    texts = name.texts()
+    key = key_of_texts(name.texts(), rule)
+    return FOLD.sub(b"", name.raw).rstrip(b"\r\n") if key and rule is Rule.N_LINE else key
+
+
+def key_of_texts(texts: list[str], rule: Rule) -> bytes:
+    """The key that the components of N give, or `b""` if all are blank."""
     displayed = normalised([texts[i] for i in _DISPLAYED if i < len(texts)])
-    if not displayed or rule in {Rule.DISPLAY, Rule.FN}:
+    if not displayed or rule is not Rule.LAST_FIRST:
         return displayed
-    if rule is Rule.LAST_FIRST:
-        return b";".join(normalised([texts[i]]) for i in _LISTED if i < len(texts))
-    return FOLD.sub(b"", name.raw).rstrip(b"\r\n")
+    return b";".join(normalised([texts[i]]) for i in _LISTED if i < len(texts))
 
 
 def _key_of_nameless(card: Card, name: Property | None, formatted: Property | None) -> bytes:

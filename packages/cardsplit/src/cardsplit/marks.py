@@ -92,18 +92,31 @@ def marked(line: Property, mark: Mark) -> bytes | None:
     if new is None:
         return None
     head, tail = line.raw[: line.flat.raw_end(at)], line.raw[line.flat.raw_end(at) :]
-    if (
-        line.flat.ends is None
-        and len(line.raw) + len(new) <= LIMIT
-        and not line.is_quoted_printable
-        and b"\\" not in line.flat.data
-        and line.codec_to_write in _TRANSPARENT
-    ):
-        return head + new + tail  # as plain as most lines are; there is nothing to check
+    if is_easy(line, mark):
+        return head + new + tail
     for raw in _forms(line, _Parts(head, _quoted(new) if line.is_quoted_printable else new, tail)):
         if _taken_off(line.like(raw), mark) == line.raw:
             return raw
     return None
+
+
+def is_easy(line: Property, mark: Mark) -> bool:
+    """Whether a line and a mark are as plain as most are, so that nothing can go wrong."""
+    return (
+        mark.text.isascii()
+        and not line.is_quoted_printable
+        and line.flat.ends is None
+        and b"\\" not in line.flat.data
+        and line.codec_to_write in _TRANSPARENT
+        and len(line.raw) + len(mark.text) + mark.level + len(" /\\;") <= LIMIT
+        and "," not in mark.text
+        and ";" not in mark.text
+    )
+
+
+def shown_mark(mark: Mark) -> str:
+    """A mark as people see it."""
+    return f"/{mark.text}" + "/" * mark.level
 
 
 def unmarked(line: Property, mark: Mark) -> bytes | None:
@@ -128,7 +141,7 @@ def _place(line: Property) -> int:
 
 def _written(line: Property, mark: Mark, *, after_nothing: bool) -> bytes | None:
     """A mark with the escapes and in the charset of a line, or `None` if it cannot be written."""
-    text = f"/{mark.text}" + "/" * mark.level
+    text = shown_mark(mark)
     if not after_nothing:
         text = " " + text
     escaped = re.sub("[;]" if line.is_21 else "[;,]", r"\\\g<0>", text)

@@ -1,14 +1,17 @@
 """Putting a mark on a card, taking it off, and what the mark can say."""
 
+import re
 from typing import NamedTuple
 
 from cardsplit.cards import Card
 from cardsplit.content import Property
-from cardsplit.keys import key_of_names, stand_in
+from cardsplit.keys import key_of_names, key_of_texts, stand_in
 from cardsplit.lines import Span
-from cardsplit.marks import Mark, clean, mark_of, marked, name_in, unmarked
+from cardsplit.marks import Mark, clean, is_easy, mark_of, marked, name_in, shown_mark, unmarked
 from cardsplit.rules import Rule
 
+# A slash at the end of something, or of a line that is folded there, also in quoted-printable.
+_MAY_BE_MARKED = re.compile(rb"/[;\r\n=]|/\Z|=2F", re.IGNORECASE)
 RUNGS = 4  # of the ladder of labels, before the counter
 
 
@@ -54,6 +57,13 @@ def mark_card(card: Card, mark: Mark, *, with_fn: bool) -> Card | None:
 
 def key_when_marked(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> bytes:
     """The key that a card has once it bears `mark`; `b""` if it cannot bear it."""
+    lines = bearers(card)
+    if len(lines) == 1 and not with_fn and lines[0][1].name == "N" and rule is not Rule.N_LINE:
+        name = lines[0][1]
+        if is_easy(name, mark):  # then it is read as it is written
+            texts = [*name.texts()]
+            texts[0] = f"{texts[0]} {shown_mark(mark)}"
+            return key_of_texts(texts, rule)
     changes = _changes(card, mark, with_fn=with_fn)
     if not changes:
         return b""
@@ -108,8 +118,9 @@ def unmark_card(card: Card) -> Unmarked | None:
 
 def look_alike_level(card: Card) -> int:
     """The highest level of anything in the names of a card that looks like a mark; 0 if none."""
-    lines = [line for _, line in card.all("N", "FN") if b"/" in line.raw or b"=2" in line.raw]
-    marks = [mark_of(name_in(line)) for line in lines]  # `=2F` is a slash in quoted-printable
+    if not _MAY_BE_MARKED.search(card.shown):
+        return 0
+    marks = [mark_of(name_in(line)) for _, line in card.all("N", "FN")]
     return max((mark.level for mark in marks if mark), default=0)
 
 

@@ -11,6 +11,7 @@ from binascii import a2b_qp
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from cardsplit.cards import Card
 from cardsplit.errors import InputError
@@ -29,8 +30,10 @@ _COMPONENTS = 5  # of an N
 # Unfolded lines without a soft break, other than N and FN, and an N or FN of the usual encodings.
 _LINES = rb"(?:(?!F?N[:;]|BEGIN:|END:|AGENT)[A-Z][A-Z-]*[:;][^\r\n]*(?<!=)\1)*?"
 _VALUE = rb"(?:;(CHARSET=UTF-8|CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE))?:([^\r\n\\]*)\1(?![ \t])"
-_PLAIN = re.compile(
-    rb"BEGIN:VCARD(\r?\n)VERSION:(?:2\.1|[34]\.0)\1" + _LINES
+_START = rb"BEGIN:VCARD(\r?\n)VERSION:(?:2\.1|[34]\.0)\1"
+_PLAIN_N = re.compile(_START + _LINES.replace(b"F?N", b"N") + rb"N" + _VALUE)
+_PLAIN_BOTH = re.compile(
+    _START + _LINES
     + rb"(?:N" + _VALUE + rb"(?:" + _LINES + rb"FN" + _VALUE + rb")?"
     + rb"|FN" + _VALUE + _LINES + rb"N" + _VALUE + rb")"
 )  # fmt: skip
@@ -71,9 +74,9 @@ class Shelf:
         for source in self.sources:
             scanner = Scanner(source.rewound().read)
             at, kept, begun = self._bases[-1], b"", False
-            for data, starts in scanner.pieces():
-                block = kept + data
-                bounds = [start + len(kept) for start in starts]
+            for piece in scanner.pieces():
+                block = kept + piece.data
+                bounds = [start + len(kept) for start in piece.starts]
                 if begun:
                     bounds.insert(0, 0)
                 elif bounds:
@@ -129,30 +132,59 @@ def read_deck(shelf: Shelf, rule: Rule) -> Deck:
 def read_decks(shelf: Shelf, rules: Sequence[Rule]) -> list[Deck]:
     """Read all files of a shelf once, and note the keys of their cards under several rules."""
     decks = [Deck(rule, shelf.load) for rule in rules]
+    if list(rules) == [Rule.DISPLAY]:
+        _read_displayed(shelf, decks[0])
+        return decks
     shaped = decks[0].shaped
+    goes_by_fn = Rule.FN in rules
+    pattern = _PLAIN_BOTH if goes_by_fn else _PLAIN_N
     adders = [(deck.rule, deck.add) for deck in decks]
     number = 0
     for block, bounds, encoding in shelf.cards():
-        matches = iter(()) if encoding else _PLAIN.finditer(block)
-        match = next(matches, None)
+        matches = {} if encoding else {match.start(): match for match in pattern.finditer(block)}
         for start, stop in pairwise(bounds):
-            while match is not None and match.start() < start:
-                match = next(matches, None)
-            is_plain = match is not None and match.start() == start
-            texts = _texts_of_plain(match) if is_plain else None  # type: ignore[arg-type]  # not None
+            match = matches.get(start)
+            texts = match and (_both_of_plain(match) if goes_by_fn else _name_of_plain(match))
             card = None
             for rule, add in adders:
-                key = _key_of_plain(*texts, rule) if texts else b""
+                key = _key_of_plain(texts, rule) if texts else b""
                 if not key:
                     card = card or Card(block[start:stop], encoding)
                     key = key_of(card, rule)
                 add(key)
-            if card and _may_be_marked(card):
+            if card is not None and _may_be_marked(card):
                 shaped.append(number)
             number += 1
     for deck in decks[1:]:
         deck.shaped.extend(shaped)
     return decks
+
+
+def _read_displayed(shelf: Shelf, deck: Deck) -> None:
+    """What `read_decks` does, for the usual rule alone, without a call for each card."""
+    keys, note, shaped = deck.keys, deck.ids.append, deck.shaped
+    number = -1
+    for block, bounds, encoding in shelf.cards():
+        matches = {} if encoding else {match.start(): match for match in _PLAIN_N.finditer(block)}
+        for start, stop in pairwise(bounds):
+            number += 1
+            key = None
+            if match := matches.get(start):
+                coding, value = match.group(2, 3)
+                if coding is None and value.isascii() and b"/" not in value:
+                    parts = value.lower().split(b";")
+                    if len(parts) == _COMPONENTS:
+                        family, given, middle, prefix, suffix = parts
+                        shown = b" ".join((prefix, given, middle, family, suffix))
+                        key = b" ".join(shown.split())
+                if not key and (low := _lowered(coding, value)) is not None:
+                    key = _key_of_plain(_Texts(low, b"", b""), Rule.DISPLAY)
+            if not key:
+                card = Card(block[start:stop], encoding)
+                key = key_of(card, Rule.DISPLAY)
+                if _may_be_marked(card):
+                    shaped.append(number)
+            note(keys.setdefault(key, len(keys)))
 
 
 def deck_of(cards: list[Card], rule: Rule) -> Deck:
@@ -170,26 +202,41 @@ def _may_be_marked(card: Card) -> bool:
     return bool(lines) and mark_of(name_in(lines[0][1])) is not None
 
 
-def _texts_of_plain(match: re.Match[bytes]) -> tuple[bytes, bytes, bytes] | None:
-    """N and FN of a plain card in small letters, and N's raw line; `None` where there is a doubt.
+class _Texts(NamedTuple):
+    """What a plain card goes by, in small letters."""
 
-    Without an FN that was found, FN is `b""`.
-    """
-    _, coding, value, fn_coding, formatted, other_fn_coding, other_fn, other_coding, other = (
-        match.groups()
-    )
+    name: bytes  # the value of N, decoded
+    formatted: bytes  # the value of FN, decoded, or `b""`
+    line: bytes  # the line of N as it stands
+
+
+def _name_of_plain(match: re.Match[bytes]) -> _Texts | None:
+    """N of a plain card; `None` where there is a doubt."""
+    _, coding, value = match.groups()
+    low = _lowered(coding, value)
+    return None if low is None else _Texts(low, b"", _line_of(coding, value))
+
+
+def _both_of_plain(match: re.Match[bytes]) -> _Texts | None:
+    """N and FN of a plain card; `None` where there is a doubt."""
+    _, coding, value, fn_coding, formatted, *other = match.groups()
     if value is None:
-        coding, value, fn_coding, formatted = other_coding, other, other_fn_coding, other_fn
-    if b"/" in value:
-        return None  # it may end like a mark
-    line = b"N%b:%b" % (b";" + coding if coding else b"", value)
+        fn_coding, formatted, coding, value = other
     low = _lowered(coding, value)
     low_fn = _lowered(fn_coding, formatted) if formatted is not None else b""
-    return None if low is None or low_fn is None else (low, low_fn, line)
+    if low is None or low_fn is None:
+        return None
+    return _Texts(low, low_fn, _line_of(coding, value))
+
+
+def _line_of(coding: bytes | None, value: bytes) -> bytes:
+    return b"N;%b:%b" % (coding, value) if coding else b"N:" + value
 
 
 def _lowered(coding: bytes | None, value: bytes) -> bytes | None:
-    """A value decoded, in small letters, in UTF-8."""
+    """A value decoded, in small letters, in UTF-8; `None` if it may have a mark or is not easy."""
+    if b"/" in value:
+        return None
     if coding and coding.endswith(b"E"):  # quoted-printable
         if b"=3B" in value or value.endswith(b"=") or not value.isascii():
             return None
@@ -204,11 +251,11 @@ def _lowered(coding: bytes | None, value: bytes) -> bytes | None:
         return None
 
 
-def _key_of_plain(low: bytes, formatted: bytes, line: bytes, rule: Rule) -> bytes:
+def _key_of_plain(texts: _Texts, rule: Rule) -> bytes:
     """What `key_of` says of such a card, or `b""` where it has to be asked."""
     if rule is Rule.FN:
-        return b" ".join(formatted.split())
-    parts = low.split(b";", _COMPONENTS)
+        return b" ".join(texts.formatted.split())
+    parts = texts.name.split(b";", _COMPONENTS)
     if len(parts) >= _COMPONENTS:
         displayed = b" ".join([parts[3], parts[1], parts[2], parts[0], parts[4]])
     else:
@@ -219,4 +266,4 @@ def _key_of_plain(low: bytes, formatted: bytes, line: bytes, rule: Rule) -> byte
         return displayed
     if rule is Rule.LAST_FIRST:
         return b";".join([b" ".join(part.split()) for part in parts[:2]])
-    return line
+    return texts.line

@@ -47,17 +47,46 @@ _AFTER_BREAK = re.compile(rb"(?:\r\n|\r|\n)?")
 _NEVER = maxsize
 
 
-class Piece(NamedTuple):
+class _Run(NamedTuple):
+    """Plain cards that follow each other, from an offset in the view on."""
+
+    start: int
+    count: int
+    separator: bytes
+    step: int  # from the start of a separator to the start of the card behind it
+
+    def starts(self, shown: bytes, base: int) -> list[int]:
+        """Where the cards begin, as offsets in the view; `shown` starts at `base`."""
+        where, found = self.start - base, [self.start]
+        append, find, separator, step = found.append, shown.find, self.separator, self.step
+        for _ in range(self.count - 1):
+            where = find(separator, where) + step
+            append(where + base)
+        return found
+
+
+class Piece:
     """A run of bytes of the file. All pieces joined are the file.
 
     Attributes:
         data: The bytes as they are.
-        starts: Where cards begin in `data`, ascending. The first card of a file begins at its
-            `BEGIN`, so a preamble lies before it.
+        count: How many cards begin in them.
     """
 
-    data: bytes
-    starts: list[int]
+    __slots__ = ("_run", "_starts", "count", "data")
+
+    def __init__(self, data: bytes, starts: list[int] | _Run) -> None:
+        self.data = data
+        self._run = starts if isinstance(starts, _Run) else None
+        self._starts = None if isinstance(starts, _Run) else starts
+        self.count = len(starts) if isinstance(starts, list) else starts.count
+
+    @property
+    def starts(self) -> list[int]:
+        """Where cards begin in `data`, ascending; a preamble lies before the first."""
+        if self._starts is None:
+            self._starts = self._run.starts(self.data, 0) if self._run else []
+        return self._starts
 
 
 class Oddity(NamedTuple):
@@ -137,7 +166,7 @@ class Scanner:
         self._base = 0  # offset of the view's first byte, in units, behind a UTF-16 mark
         self._skipped = 0  # bytes before the view: the UTF-16 mark
         self._stack: list[_Frame] = []
-        self._settled: list[int] = []
+        self._settled: list[int | _Run] = []
         self._gap: int | None = 0  # where the text after the last card starts; None once reported
         self._last_end = 0
         # The state at the place up to which the view has been scanned:
@@ -168,8 +197,7 @@ class Scanner:
             safe = scanned if at_end else min(scanned, self._first_open() - self._base)
             cut = len(raw) if at_end else safe * self._unit
             if cut or mark:
-                lead = len(mark)
-                starts = [(s - self._base) * self._unit + lead for s in self._settled]
+                starts = self._starts(shown, len(mark))
                 yield Piece(mark + raw[:cut] if mark else raw[:cut], starts)
                 self._settled.clear()
                 mark = b""
@@ -181,6 +209,17 @@ class Scanner:
             chunk = self._read(self._chunk)
             at_end = not chunk
             raw += chunk
+
+    def _starts(self, shown: bytes, lead: int) -> list[int] | _Run:
+        """What is settled, as offsets in the next piece, which has `lead` bytes before `shown`."""
+        base, unit = self._base, self._unit
+        if unit == 1 and len(self._settled) == 1 and isinstance(self._settled[0], _Run):
+            run = self._settled[0]
+            return run._replace(start=run.start - base)
+        found: list[int] = []
+        for settled in self._settled:
+            found += settled.starts(shown, base) if isinstance(settled, _Run) else [settled]
+        return [(start - base) * unit + lead for start in found]
 
     def _scan(self, shown: bytes, start: int, *, at_end: bool) -> int:
         """Scan `shown` from `start` as far as its end can be trusted; return how far that was."""
@@ -225,13 +264,8 @@ class Scanner:
         ):
             return start
         self._note_gap(shown, first)
-        where, step, base = first, len(closing), self._base
-        append, find = self._settled.append, shown.find
-        append(base + where)
-        for _ in range(cards - 1):
-            where = find(separator, where) + step
-            append(base + where)
-        self._gap = self._last_end = base + stop
+        self._settled.append(_Run(self._base + first, cards, separator, len(closing)))
+        self._gap = self._last_end = self._base + stop
         return stop
 
     def _trusted(self, shown: bytes, start: int) -> int:

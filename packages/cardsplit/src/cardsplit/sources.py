@@ -5,6 +5,7 @@ where that is needed, so every command takes a pipe.
 """
 
 import contextlib
+import io
 import os
 import shutil
 import stat
@@ -35,8 +36,7 @@ class Source:
         self.name = name
         self._file = file
         self._on_read = on_read
-        is_plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-        self.size = os.fstat(file.fileno()).st_size if is_plain else None
+        self.size = os.fstat(file.fileno()).st_size if _is_plain(file) else None
 
     def read(self, size: int) -> bytes:
         """The next bytes, up to `size`; `b""` at the end.
@@ -108,10 +108,7 @@ def opened(
                 file: BinaryIO = sys.stdin.buffer
             else:
                 file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: PTH123 - `name` is kept as the user wrote it
-            is_plain = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
-            if is_plain and name == STANDARD_INPUT:
-                is_plain = file.seekable() and file.tell() == 0
-            if twice and not is_plain:
+            if twice and not _is_plain(file):
                 spool = stack.enter_context(tempfile.TemporaryFile(buffering=0))
                 shutil.copyfileobj(file, spool, CHUNK)
                 spool.seek(0)
@@ -163,6 +160,15 @@ def notes_of(source: Source, oddities: list[Oddity]) -> list[str]:
     if len(odd) > MOST_NOTES:
         notes.append(f"`{source.name}`: {len(odd) - MOST_NOTES:,} more of this kind")
     return notes
+
+
+def _is_plain(file: BinaryIO) -> bool:
+    """Whether a file has a size, can be read from anywhere, and is at its start."""
+    try:
+        is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except io.UnsupportedOperation:
+        return False  # standard input has been replaced, as by a test
+    return is_regular and file.tell() == 0
 
 
 def _unreadable(name: str, error: OSError) -> InputError:

@@ -12,7 +12,7 @@ from sys import maxsize
 from cardsplit.errors import OutputError, UsageError
 from cardsplit.limits import DEFAULT_CARDS, Limit
 from cardsplit.output import PartFiles, part_paths, unwritable
-from cardsplit.scan import Scanner
+from cardsplit.scan import Piece, Scanner
 from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card, notes_of, opened
 
 LONGEST_HELD = 1 << 23  # bytes of a card that wait for its end before its part is chosen
@@ -87,17 +87,17 @@ class _Cutter:
         self._in_card = False
         self._length = 0
 
-    def take(self, data: bytes, starts: list[int]) -> None:
+    def take(self, piece: Piece) -> None:
         """Take the next piece."""
-        self._last = data[-1:] or self._last
+        self._last = piece.data[-1:] or self._last
         if self._limit.card_bytes:
-            self._weigh(data, starts)
+            self._weigh(piece.data, piece.starts)
         if self._limit.max_bytes:
-            self._take_by_size(data, starts)
+            self._take_by_size(piece.data, piece.starts)
         else:
-            self._take_by_count(data, starts)
-        self.total += len(starts)
-        self._in_card = self._in_card or bool(starts)
+            self._take_by_count(piece)
+        self.total += piece.count
+        self._in_card = self._in_card or bool(piece.count)
 
     def finish_file(self) -> None:
         """All of a file has been taken."""
@@ -142,15 +142,15 @@ class _Cutter:
         self.sizes[-1] += len(data)
         self._write(data)
 
-    def _take_by_count(self, data: bytes, starts: list[int]) -> None:
-        shown, most = memoryview(data), self._limit.cards or maxsize
+    def _take_by_count(self, piece: Piece) -> None:
+        shown, most = memoryview(piece.data), self._limit.cards or maxsize
         at = number = 0
         while True:
             room = most - (self.cards[-1] if self._is_open else 0)
-            if len(starts) - number <= room:
-                self._put(shown[at:], len(starts) - number)
+            if piece.count - number <= room:
+                self._put(shown[at:], piece.count - number)
                 return
-            cut = starts[number + room]
+            cut = piece.starts[number + room]
             if cut > at:
                 self._put(shown[at:cut], room)
             self._is_open = False
@@ -281,10 +281,10 @@ def _cut(names: list[str], cutter: _Cutter, on_read: Callable[[int], object]) ->
         with opened(name, twice=False, on_read=on_read) as source:
             scanner = Scanner(source.read)
             before = cutter.total
-            for number, (data, starts) in enumerate(scanner.pieces()):
+            for number, piece in enumerate(scanner.pieces()):
                 if number == 0:
-                    cutter.start_file(data, scanner.encoding)
-                cutter.take(data, starts)
+                    cutter.start_file(piece.data, scanner.encoding)
+                cutter.take(piece)
             cutter.finish_file()
             if cutter.total == before:
                 raise no_card(name)
