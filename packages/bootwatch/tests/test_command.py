@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bootwatch.simulator import FakeDevice
+
 COMMAND = [str(Path(sysconfig.get_path("scripts"), "bootwatch"))]
 MODULE = [sys.executable, "-m", "bootwatch"]
 
@@ -86,7 +88,7 @@ def test_the_simulator_as_a_command_is_restarted(world):
         try:
             assert process.stdout
             addresses = json.loads(process.stdout.readline())
-            world.device()
+            world.device(password=FakeDevice.password)
             world.sections[""]["url"] = addresses["url"]
             world.sections["verify"]["sip"] = addresses["sip"]
             assert world.reboot(expect=0)["facts"]["sip"] == "answered with 200"

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 import trustme
 
-from bootwatch.simulator import Fault
+from bootwatch.simulator import FakeDevice, Fault
 from bootwatch.simulator.device import Timing
 
 FORM = [
@@ -26,7 +26,7 @@ def test_two_requests_are_enough(world):
     Both are sent field for field, each once, the second with both cookies of the first; what the
     device does not tell is called not available.
     """
-    device, _ = world.device(bare=True)
+    device, _ = world.device(bare=True, password=FakeDevice.password)
     told = world.reboot(expect=0)
     assert device.boots == 1
     login, act = [one for one in device.heard if one.method == "POST" and one.body]
@@ -90,7 +90,7 @@ def test_a_fault_gives_its_verdict(world, fault, code, reason, boots):
         assert device.boots == boots
     if device.logins > device.boots and not device.has(Fault.NEVER_BACK):
         assert device.open_session() is not None, "the next login is locked out"
-    assert world.history()[0]["code"] == code
+    assert world.attempts()[0].verdict == code
 
 
 @pytest.mark.parametrize(

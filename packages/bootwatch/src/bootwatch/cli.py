@@ -196,11 +196,13 @@ def reboot(
 ) -> None:
     """Restart the device, prove it, and give one verdict."""
     from bootwatch import reboot as attempts
+    from bootwatch.aftermath import publish
     from bootwatch.screen import print_outcome
 
     with _site(device, config=config, state=state, log_json=log_json, verbose=verbose) as site:
         outcome = attempts.reboot(site, force=force)
         print_outcome(outcome, as_json=as_json)
+        publish(site, outcome)
     raise typer.Exit(outcome.verdict)
 
 
@@ -212,14 +214,78 @@ def history(
     state: State = None,
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50,
     as_json: AsJson = False,
+    as_html: Annotated[bool, typer.Option("--html", help="Print a page with a drawing.")] = False,
 ) -> None:
     """List past attempts, the newest first."""
     from bootwatch.ledger import Ledger
-    from bootwatch.screen import print_history
     from bootwatch.sites import Places
 
     with Ledger(Places().state_path(state)) as ledger:
-        print_history(ledger.attempts(device, limit=limit), as_json=as_json)
+        attempts = ledger.attempts(device, limit=limit)
+    if as_html:
+        from bootwatch.page import make_page
+
+        typer.echo(make_page(attempts), nl=False)
+    else:
+        from bootwatch.screen import print_history
+
+        print_history(attempts, as_json=as_json)
+
+
+@app.command(epilog="Example: `bootwatch watch tk --log-json`")
+def watch(
+    device: DeviceName,
+    config: ConfigFile = None,
+    state: State = None,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, help="End after so many probes.", show_default=False)
+    ] = None,
+    log_json: LogJson = False,
+    verbose: Verbose = 0,
+) -> None:
+    """Probe the device; restart it only when it has failed several probes in a row."""
+    from bootwatch.aftermath import publish
+    from bootwatch.screen import print_outcome
+    from bootwatch.watching import watch as watch_site
+
+    verdict = Verdict.CONFIRMED
+    with _site(device, config=config, state=state, log_json=log_json, verbose=verbose) as site:
+        for outcome in watch_site(site, rounds=rounds):
+            print_outcome(outcome, as_json=False)
+            publish(site, outcome)
+            verdict = outcome.verdict
+    raise typer.Exit(verdict)
+
+
+@app.command(epilog="Example: `bootwatch install tk --on-calendar '*-*-* 03:30' --print`")
+def install(
+    device: DeviceName,
+    on_calendar: Annotated[str, typer.Option(help="When, as systemd writes it.")] = "*-*-* 03:30",
+    config: ConfigFile = None,
+    show: Annotated[bool, typer.Option("--print", help="Print the units; write nothing.")] = False,
+    cron: Annotated[bool, typer.Option("--cron", help="Print the line for cron.")] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="Folder of the units.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a hardened systemd service and timer for a nightly restart."""
+    from bootwatch import installing
+    from bootwatch.sites import Places
+
+    path = Places().config_path(config)
+    loaded = _load(path)
+    if cron:
+        loaded.device(device)
+        typer.echo(installing.cron_line(device, path=path, calendar=on_calendar))
+        return
+    units = installing.make_units(loaded, device, path=path, calendar=on_calendar)
+    if show:
+        for name, text in units.items():
+            typer.echo(f"# {name}\n{text}")
+        return
+    for written in installing.write_units(units, into or installing.SYSTEM_UNITS):
+        typer.echo(str(written))
+    typer.echo(f"Next: systemctl enable --now bootwatch-{device}.timer", err=True)
 
 
 @app.command(epilog="Example: `bootwatch trust tk --yes`")

@@ -89,6 +89,7 @@ def device_lock(site: Site) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    site.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = FileLock(site.state / f"{site.name}.lock")
     try:
         lock.acquire(timeout=0)

@@ -110,13 +110,13 @@ class FakeDevice:
             return secret
 
     def in_session(self, secrets: Iterable[str]) -> bool:
-        """Tell whether one of these belongs to the open session."""
+        """Tell whether one of these belongs to the open session, which then lives on."""
         with self.lock:
-            return bool(
-                self._session
-                and self._session[1] > time.monotonic()
-                and self._session[0] in set(secrets)
-            )
+            now = time.monotonic()
+            if not self._session or self._session[1] <= now or self._session[0] not in set(secrets):
+                return False
+            self._session = self._session[0], now + self.timing.session
+            return True
 
     def close_session(self, secrets: Iterable[str]) -> bool:
         """End the session if one of these belongs to it."""

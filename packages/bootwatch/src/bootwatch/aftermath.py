@@ -1,0 +1,32 @@
+"""What follows an attempt, whatever its verdict: metrics are written, and people are told.
+
+Nothing here can change the verdict: what fails is said on stderr.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bootwatch.errors import BootwatchError
+from bootwatch.ledger import Ledger
+from bootwatch.metrics import write_metrics
+from bootwatch.notifying import is_news, notify
+
+if TYPE_CHECKING:
+    from bootwatch.attempt import Outcome, Site
+
+
+def publish(site: Site, outcome: Outcome) -> None:
+    """Write the metrics of a site, and send the message about an outcome."""
+    settings = site.device.notify
+    try:
+        if settings.textfile is not None:
+            with Ledger(site.state) as ledger:
+                write_metrics(ledger, site.name, site.state / settings.textfile)
+    except BootwatchError as error:
+        site.reporter.warn(str(error))
+    try:
+        if is_news(outcome, settings) and not notify(outcome, settings):
+            site.reporter.warn("Not every address in `notify.urls` took the message")
+    except BootwatchError as error:
+        site.reporter.warn(str(error))
