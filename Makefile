@@ -14,7 +14,7 @@ demo: .venv/dev.stamp ## Train three networks and write demo-out/report.html
 	$(BIN)/thalweg demo --out $(OUT)
 
 test: .venv/dev.stamp ## Run all tests and every example in the documentation
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 lint: .venv/dev.stamp ## Check style, formatting and types
 	$(BIN)/ruff check
