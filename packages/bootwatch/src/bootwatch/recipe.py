@@ -252,9 +252,8 @@ def load_recipe(name: str, *, folder: Path) -> Recipe:
         raise ConfigError(
             "has mistakes: "
             + "; ".join(
-                ".".join(str(part) for part in one["loc"])
-                + " "
-                + one["msg"].removeprefix("Value error, ")
+                f"{'.'.join(str(part) for part in one['loc'])} "
+                f"{one['msg'].removeprefix('Value error, ')}".strip()
                 for one in error.errors(include_url=False)
             )
         ) from None
