@@ -45,8 +45,8 @@ class UnknownMethodError(ConfigError):
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
         guess = f"did you mean `{near[0]}`? " if near else ""
         super().__init__(
-            f"there is no method `{name}`; {guess}The methods are listed by `thalweg methods`: "
-            f"{', '.join(names)}"
+            f"there is no method `{name}`; {guess}`thalweg methods` lists all {len(names)} with "
+            "what they need"
         )
 
 
