@@ -114,9 +114,9 @@ def _bootwatch(
 
 def _load(path: Path | None) -> Config:
     from bootwatch.config import load_config
-    from bootwatch.sites import Places
+    from bootwatch.sites import config_path
 
-    return load_config(Places().config_path(path))
+    return load_config(config_path(path))
 
 
 @contextlib.contextmanager
@@ -125,11 +125,11 @@ def _site(
 ) -> Iterator[Site]:
     """Open a device, and keep its password out of whatever goes wrong."""
     from bootwatch.reporting import Reporter
-    from bootwatch.sites import Places, open_site
+    from bootwatch.sites import open_site, state_path
 
     reporter = Reporter(name, json_lines=log_json, verbosity=verbose)
     loaded = _load(config)
-    site = open_site(loaded, name, state=Places().state_path(state), reporter=reporter)
+    site = open_site(loaded, name, state=state_path(state), reporter=reporter)
     try:
         yield site
     except (BootwatchError, typer.Exit):
@@ -218,9 +218,9 @@ def history(
 ) -> None:
     """List past attempts, the newest first."""
     from bootwatch.ledger import Ledger
-    from bootwatch.sites import Places
+    from bootwatch.sites import state_path
 
-    with Ledger(Places().state_path(state)) as ledger:
+    with Ledger(state_path(state)) as ledger:
         attempts = ledger.attempts(device, limit=limit)
     if as_html:
         from bootwatch.page import make_page
@@ -270,9 +270,9 @@ def install(
 ) -> None:
     """Write a hardened systemd service and timer for a nightly restart."""
     from bootwatch import installing
-    from bootwatch.sites import Places
+    from bootwatch.sites import config_path
 
-    path = Places().config_path(config)
+    path = config_path(config)
     loaded = _load(path)
     if cron:
         loaded.device(device)

@@ -8,6 +8,7 @@ one byte a second for ever is silent, too.
 from __future__ import annotations
 
 import re
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -128,7 +129,13 @@ class Conversation:
         self.cookies: dict[str, str] = {}
         self.captured: dict[str, str] = {}
         self._device, self._recipe, self._password, self._note = device, recipe, password, note
-        self._context = make_context(pin=pin, ca=None if device.ca is None else folder / device.ca)
+        # Plain HTTP needs no TLS: then nobody is trusted, and no authorities are loaded.
+        plain = device.url.startswith("http:")
+        self._context = (
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if plain
+            else make_context(pin=pin, ca=None if device.ca is None else folder / device.ca)
+        )
         self._auth: httpx2.Auth | None = None
         self.forget()
 

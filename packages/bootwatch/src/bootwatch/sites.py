@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import platformdirs
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bootwatch.attempt import Site
 from bootwatch.tls import pin_path, read_pin
@@ -19,25 +18,19 @@ if TYPE_CHECKING:
 SYSTEM_CONFIG = Path("/etc/bootwatch/bootwatch.toml")
 
 
-class Places(BaseSettings):
-    """Where things are: `$BOOTWATCH_CONFIG` and `$BOOTWATCH_STATE`, or the usual places."""
+def config_path(wanted: Path | None) -> Path:
+    """Return the configuration: wanted, `$BOOTWATCH_CONFIG`, the user's, or the system's."""
+    by_variable = os.environ.get("BOOTWATCH_CONFIG")
+    own = platformdirs.user_config_path("bootwatch") / "bootwatch.toml"
+    usual = SYSTEM_CONFIG if SYSTEM_CONFIG.exists() and not own.exists() else own
+    return wanted or (Path(by_variable) if by_variable else usual)
 
-    model_config = SettingsConfigDict(env_prefix="BOOTWATCH_")
 
-    config: Path | None = None
-    state: Path | None = None
-
-    def config_path(self, wanted: Path | None) -> Path:
-        """Return the configuration: the wanted one, the user's, or the system's."""
-        own = platformdirs.user_config_path("bootwatch") / "bootwatch.toml"
-        usual = SYSTEM_CONFIG if SYSTEM_CONFIG.exists() and not own.exists() else own
-        return wanted or self.config or usual
-
-    def state_path(self, wanted: Path | None) -> Path:
-        """Return the state folder: the wanted one, systemd's, or the user's."""
-        by_systemd = os.environ.get("STATE_DIRECTORY")
-        usual = Path(by_systemd) if by_systemd else platformdirs.user_state_path("bootwatch")
-        return wanted or self.state or usual
+def state_path(wanted: Path | None) -> Path:
+    """Return the state folder: wanted, `$BOOTWATCH_STATE`, systemd's, or the user's."""
+    by_variable = os.environ.get("BOOTWATCH_STATE") or os.environ.get("STATE_DIRECTORY")
+    usual = Path(by_variable) if by_variable else platformdirs.user_state_path("bootwatch")
+    return wanted or usual
 
 
 def open_site(config: Config, name: str, *, state: Path, reporter: Reporter) -> Site:
