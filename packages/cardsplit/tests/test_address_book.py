@@ -1,4 +1,4 @@
-"""A real address book takes the parts: a CardDAV server on loopback stores them and gives them back."""
+"""A real address book takes the parts: a CardDAV server on loopback gives them all back."""
 
 import http.client
 import shutil
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import vobject
+
 from cardsplit import Limit, antimerge_files, split, split_files, undo_file
 from vcard_making import made_cards
 
@@ -74,7 +75,7 @@ def names_in(data: bytes) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # vobject's own
 def test_the_parts_arrive_and_come_back(server: http.client.HTTPConnection, tmp_path: Path):
-    """Anti-merged, split, uploaded card by card, downloaded: all people are there, marks and all."""
+    """Anti-merged, split, uploaded card by card, downloaded: all are there, marks and all."""
     source = tmp_path / "all.vcf"
     source.write_bytes(b"".join(made_cards(CARDS, namesakes=1)))
     done = antimerge_files([str(source)], str(tmp_path / "apart.vcf"), with_fn=True)
@@ -103,7 +104,7 @@ def test_the_parts_arrive_and_come_back(server: http.client.HTTPConnection, tmp_
 
 @pytest.mark.skipif(not shutil.which("vdirsyncer"), reason="vdirsyncer is not installed")
 def test_another_client_fetches_what_was_stored(server: http.client.HTTPConnection, tmp_path: Path):
-    """vdirsyncer brings every card of the address book to a folder."""
+    """The client vdirsyncer brings every card of the address book to a folder."""
     new_book(server, "book")
     for number, one in enumerate(made_cards(10)):
         uid = f"UID:{number}\r\nEND:VCARD".encode()

@@ -1,11 +1,12 @@
 """After anti-merging no two people share a key, and undoing it gives every byte back."""
 
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
 from cardsplit import Card, InputError, Rule, antimerge, planning, split, undo
 from cardsplit.keys import key_of
 from cardsplit.naming import bearers
-from hypothesis import event, given, settings
-from hypothesis import strategies as st
 from vcard_making import CLASHING_FILES, card, peter
 
 RULES = st.sampled_from(list(Rule))
@@ -243,6 +244,17 @@ def test_what_could_not_be_undone_is_refused(monkeypatch: pytest.MonkeyPatch):
     look_alike = [peter("A", family="Miller /A/"), *TWO_PETERS]
     with pytest.raises(InputError, match="card 2: the name ends like a mark"):
         antimerge(look_alike)
+
+
+def test_a_number_is_never_cut_off():
+    """A company of any length leaves room for it, and one that cannot be written gives way."""
+    before = [card("N:a;b", "ORG:" + "x" * 99, f"NOTE:{n}") for n in range(12)]
+    after = antimerge(before)
+    assert names(after)[11] == f"a /{'x' * 61} 12/;b"
+    assert undo(after) == before
+    moscow = "ORG;CHARSET=UTF-8:Москва"
+    after = antimerge([card("N:a;b", moscow, f"NOTE:{n}", version="2.1") for n in "12"])
+    assert names(after) == ["a /1/;b", "a /2/;b"]
 
 
 def test_a_hundred_of_one_name_are_numbered():

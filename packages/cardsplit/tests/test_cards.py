@@ -1,19 +1,46 @@
 """A card is its bytes, and what is read in it is what its format says."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import cardsplit
 from cardsplit import Card, split
 from cardsplit import cards as reading_of_cards
 from cardsplit.content import Property
 from cardsplit.lines import logical_lines
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from vcard_making import WILD_FILES, card
 
 LINES = st.sampled_from(
-    ["N:a;b", "FN:x", " fold", "NOTE:BEGIN:VCARD", "NOTE;QUOTED-PRINTABLE:a=", "", "AGENT:", "XN:q"]
-    + ["agent:BEGIN:VCARD", "END:VCARD", "BEGIN:VCARD", "PHOTO;ENCODING=BASE64:aa", "AAAA", "  "]
-    + ["x.AGENT:BEGIN:VCARD", "end:vcard", "EN\n D:VCARD", "Begin:vCard", "N\n :x", "VERSION:"]
-    + ["a.n ;X=1:b", "VERSION:2.1", "version:3.0", " N:z", "a.b.N:q", "VERSION: 4.0", "ENDING:x"]
+    [
+        "N:a;b",
+        "FN:x",
+        " fold",
+        "NOTE:BEGIN:VCARD",
+        "NOTE;QUOTED-PRINTABLE:a=",
+        "",
+        "AGENT:",
+        "XN:q",
+        "agent:BEGIN:VCARD",
+        "END:VCARD",
+        "BEGIN:VCARD",
+        "PHOTO;ENCODING=BASE64:aa",
+        "AAAA",
+        "  ",
+        "x.AGENT:BEGIN:VCARD",
+        "end:vcard",
+        "EN\n D:VCARD",
+        "Begin:vCard",
+        "N\n :x",
+        "VERSION:",
+        "a.n ;X=1:b",
+        "VERSION:2.1",
+        "version:3.0",
+        " N:z",
+        "a.b.N:q",
+        "VERSION: 4.0",
+        "ENDING:x",
+    ]
 )
 
 
@@ -59,7 +86,7 @@ VALUES = [
     ("2.1", b"N:Mil\r\n ler;Peter", ["Mil ler", "Peter"]),
     (
         "4.0",
-        'item1.N;SORT-AS="Harten,Rene":van der Harten;Rene,J.'.encode(),
+        b'item1.N;SORT-AS="Harten,Rene":van der Harten;Rene,J.',
         ["van der Harten", "Rene,J."],
     ),
     ("4.0", b'N;X="a:b;c":Miller;Peter', ["Miller", "Peter"]),
@@ -134,6 +161,13 @@ def test_lone_surrogates_and_wrong_bytes_survive():
     one = next(split(raw))
     [(span, line)] = one.all("N")
     assert one.replaced([(span, line.raw)]) == raw
+
+
+def test_the_package_offers_what_it_says():
+    """Each public name is there, and no other."""
+    assert all(hasattr(cardsplit, name) for name in cardsplit.__all__)
+    with pytest.raises(AttributeError, match="no attribute `nonsense`"):
+        cardsplit.nonsense  # noqa: B018 - asking is what is tested
 
 
 def test_the_core_is_the_same_whatever_stands_around_it():

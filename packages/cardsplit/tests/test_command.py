@@ -1,5 +1,7 @@
 """The command does what the library does, and says in one sentence why it does not."""
 
+import contextlib
+import io
 import json
 import os
 import pty
@@ -12,9 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
+
 from cardsplit.cli import Preset, app
 from cardsplit.limits import PRESETS
-from typer.testing import CliRunner, Result
 from vcard_making import card, made_cards, peter, write_cards
 
 COMMAND = [str(Path(sysconfig.get_path("scripts"), "cardsplit"))]
@@ -108,7 +111,8 @@ def test_split_prints_its_parts(here: Path):
     assert sorted(path.name for path in here.glob("*.vcf")) == ["adr.001.vcf", "two.vcf"]
 
 
-def test_antimerge_and_undo_go_through_pipes(here: Path):
+@pytest.mark.usefixtures("here")
+def test_antimerge_and_undo_go_through_pipes():
     """Results on stdout, the summary on stderr, and `cmp` sees no difference."""
     marked = run("antimerge", "-", stdin=TWO)
     assert (marked.exit_code, marked.stderr) == (0, "cardsplit: 2 cards; 2 marked in 1 clash(es)\n")
@@ -119,7 +123,8 @@ def test_antimerge_and_undo_go_through_pipes(here: Path):
     assert subprocess.run(["bash", "-o", "pipefail", "-c", line], check=False).returncode == 0
 
 
-def test_antimerge_reports_as_json(here: Path):
+@pytest.mark.usefixtures("here")
+def test_antimerge_reports_as_json():
     """Which card got which mark, and which are copies."""
     Path("copies.vcf").write_bytes(card("N:a") * 2)
     done = run("antimerge", "two.vcf", "copies.vcf", "-o", "out.vcf", "--json", "report.json")
@@ -133,7 +138,8 @@ def test_antimerge_reports_as_json(here: Path):
     assert Path("two.vcf").read_bytes() == Path("out.vcf").read_bytes()[: len(TWO) + 22]
 
 
-def test_clashes_are_printed_for_people_and_programs(here: Path):
+@pytest.mark.usefixtures("here")
+def test_clashes_are_printed_for_people_and_programs():
     """Who, where, by which rule, and what is lost."""
     shown = run("clashes", "two.vcf").stdout
     assert shown == (
@@ -148,13 +154,15 @@ def test_clashes_are_printed_for_people_and_programs(here: Path):
     assert run("clashes", "copies.vcf").stdout.startswith("copies: a\t")
 
 
-def test_count_prints_a_line_a_file(here: Path):
+@pytest.mark.usefixtures("here")
+def test_count_prints_a_line_a_file():
     """Cards, bytes and versions."""
     assert run("count", "two.vcf").stdout == "two.vcf\t2 cards\t134 bytes\t2 of 3.0\n"
     assert json.loads(run("count", "-", "--json", stdin=TWO).stdout)["files"][0]["cards"] == 2
 
 
-def test_odd_input_is_done_and_told_with_status_3(here: Path):
+@pytest.mark.usefixtures("here")
+def test_odd_input_is_done_and_told_with_status_3():
     """With numbers of lines; for a pipe without."""
     Path("odd.vcf").write_bytes(b"stray\n" + TWO + b"BEGIN:VCARD\nN:lost\n")
     for command in (["count"], ["split", "-o", "x"], ["antimerge"], ["clashes"]):
@@ -172,6 +180,15 @@ def test_odd_input_is_done_and_told_with_status_3(here: Path):
         )
     assert piped.returncode == 3
     assert b"note: `-`: text outside of any card" in piped.stderr
+
+
+@pytest.mark.usefixtures("here")
+def test_the_command_can_be_called_by_a_program():
+    """Also one that has put something else in the place of stdout."""
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        app(["count", "two.vcf"], standalone_mode=False)
+    assert shown.getvalue().startswith("two.vcf\t2 cards")
 
 
 # --------------------------------------------------------------------------------------- refusals
@@ -229,14 +246,16 @@ def test_what_cannot_be_done_is_said_in_one_sentence(here: Path, arguments, stat
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_told(here: Path):
+@pytest.mark.usefixtures("here")
+def test_an_unreadable_file_is_told():
     """One sentence that says what to check."""
     Path("two.vcf").chmod(0)
     done = run("count", "two.vcf")
     assert (done.exit_code, "check its permissions" in done.stderr) == (1, True)
 
 
-def test_reading_can_fail_halfway(here: Path):
+@pytest.mark.usefixtures("here")
+def test_reading_can_fail_halfway():
     """What the system says is passed on: `/proc/self/mem` opens, and cannot be read at 0."""
     if not Path("/proc/self/mem").exists():
         pytest.skip("no /proc here")
@@ -244,7 +263,8 @@ def test_reading_can_fail_halfway(here: Path):
     assert (done.exit_code, "cannot be read: the system says:" in done.stderr) == (1, True)
 
 
-def test_a_full_stdout_is_told(here: Path):
+@pytest.mark.usefixtures("here")
+def test_a_full_stdout_is_told():
     """`/dev/full` is what a full disk is."""
     with open("/dev/full", "wb") as full:  # noqa: PTH123 - short
         done = subprocess.run(
@@ -263,7 +283,8 @@ def test_a_reader_who_leaves_gets_no_traceback(here: Path):
     assert b"Traceback" not in done.stderr
 
 
-def test_progress_is_shown_to_a_person_after_a_second(here: Path):
+@pytest.mark.usefixtures("here")
+def test_progress_is_shown_to_a_person_after_a_second():
     """A bar on a terminal, and not a byte of it elsewhere."""
     block = b"".join(made_cards(500))
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import vobject
+from vobject.base import Component
+
 from cardsplit import Card, Rule, antimerge, split, undo
 from cardsplit.encodings import sniff
 from cardsplit.keys import key_of
 from cardsplit.naming import bearers
-from vobject.base import Component
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning"  # vobject's own
@@ -97,7 +98,7 @@ def differing(one: Card) -> Card:
 
 
 def test_another_reader_finds_only_the_names_changed(corpus_file: Path):
-    """vobject reads the same contacts before and after, but for the marked names."""
+    """The reader vobject finds the same contacts before and after, but for the marked names."""
     cards = [one for one in split(corpus_file.read_bytes()) if bearers(one)]
     both = [*cards, *(differing(one) for one in cards)]
     after = antimerge(both)

@@ -1,14 +1,17 @@
-"""Files of any size: split, anti-merged, undone and counted, at bounded memory, whole or not at all."""
+"""Files of any size: split, anti-merged, undone and counted, at bounded memory, or not at all."""
 
-import os
 import resource
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cardsplit import (
     PRESETS,
     InputError,
@@ -28,8 +31,6 @@ from cardsplit.keys import key_of
 from cardsplit.limits import parse_size
 from cardsplit.reading import Shelf, deck_of, read_decks
 from cardsplit.sources import Source
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from vcard_making import CLASHING_FILES, WILD_FILES, card, made_cards, peter, write_cards
 
 MIB = 1 << 20
@@ -91,7 +92,7 @@ def test_a_part_takes_as_many_bytes_as_it_may(here: Path):
     """No part could take the first card of the next."""
     name = str(write_cards(here / "many.vcf", 2000))
     parts = split_files([name], Limit(max_bytes=100_000)).parts
-    for part, after in zip(parts, parts[1:], strict=False):
+    for part, after in pairwise(parts):
         first = next(split(after.path.read_bytes()))
         assert part.size <= 100_000 < part.size + len(first)
 
@@ -101,7 +102,9 @@ def test_a_thousand_parts_still_sort(here: Path):
     name = written(here, "many.vcf", card("N:a") * 1000)
     parts = split_files([name], Limit(cards=1), folder=here / "out").parts
     assert parts[0].path.name == "adr.0001.vcf"
-    assert sorted(os.listdir(here / "out")) == [part.path.name for part in parts]
+    assert sorted(path.name for path in (here / "out").iterdir()) == [
+        part.path.name for part in parts
+    ]
 
 
 def test_a_card_longer_than_its_part_is_written_as_it_comes(here: Path):
@@ -205,17 +208,58 @@ def test_a_prefix_is_a_plain_name(here: Path):
     for prefix in ("", "a/b"):
         with pytest.raises(UsageError, match="must be a plain name"):
             split_files([name], prefix=prefix)
-    with pytest.raises(OutputError, match="cannot be written"):
-        split_files([name], folder=Path(name))
+    (here / "lost").symlink_to("nowhere")
+    for place in (name, "lost"):
+        with pytest.raises(OutputError, match="cannot be written"):
+            split_files([name], folder=Path(place))
 
 
 # -------------------------------------------------------------------------------- anti-merging
 
 
+CODED = ";CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE"
+PLAIN_OR_NOT = st.sampled_from(
+    [
+        "N;CHARSET=UTF-8:Mül;P",
+        f"N{CODED}:M=C3=BC=3B;P=20Q",
+        f"N{CODED}:M=5Cx;P=20Q",
+        f"N{CODED}:M=E4x;P",
+        f"N{CODED}:M=C3=BC;P\r\nFN{CODED}:P =C3=BC=\r\nx",
+        *("FN:A B\r\nN:B;A", "FN: \r\nN:B;A;c;d;e;f", "N:B\r\n ;A", "FN:x\r\nNOTE:N:x=\r\nN:B;A"),
+        *(
+            "FN;X=1:x\r\nN:;\r\nFN:y",
+            "N:A;B\r\nn:x\r\nFN:q",
+            "FN:a\r\nFN:b\r\nN:c;d",
+            "N:;;\r\nORG:x",
+        ),
+        *("N:A;B;C;D", "N:A;B\r\nNOTE:\r\n N:x\r\nFN:zz", "N:a\x1cb;c", "N: A ;B  C;;;\r\nFN:B A"),
+    ]
+)
+
+
+@given(
+    st.lists(PLAIN_OR_NOT, min_size=1, max_size=5), st.sampled_from(["utf-8", "cp1252", "utf-16"])
+)
+@settings(max_examples=200, deadline=None)
+def test_the_short_way_to_a_key_leads_where_the_long_one_does(tmp_path_factory, names, codec):
+    """What the first pass notes of plain cards is what a full reading says, under each rule."""
+    name = str(tmp_path_factory.mktemp("keys") / "a.vcf")
+    data = b"".join(card(lines) for lines in names).decode().encode(codec)
+    Path(name).write_bytes(data)
+    cards = list(split(data))
+    with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
+        shelf = Shelf([Source(name, file)])
+        for rules in (list(Rule), [Rule.DISPLAY], [Rule.N_LINE]):
+            for deck in read_decks(shelf, rules):
+                found = [deck.key(number) for number in range(len(cards))]
+                assert found == [key_of(one, deck.rule) for one in cards]
+                assert deck.shaped == deck_of(cards, deck.rule).shaped
+
+
 @given(CLASHING_FILES, st.sampled_from(list(Rule)))
 @settings(max_examples=100, deadline=None)
 def test_files_are_anti_merged_as_cards_in_memory_are(tmp_path_factory, cards, rule):
-    """The two-pass way over a file finds the keys, the marks and the originals of the simple way."""
+    """The two-pass way over a file finds the keys, marks and originals of the simple way."""
     folder = tmp_path_factory.mktemp("am")
     name = written(folder, "a.vcf", b"hi\n" + b"".join(cards))
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
@@ -283,10 +327,22 @@ def test_in_place_keeps_permissions_links_and_a_backup(here: Path):
     assert Path(name).stat().st_mode & 0o777 == 0o640
     assert Path("link.vcf.bak").read_bytes() == data
     assert Path(name).read_bytes() != data
+    antimerge_in_place(name)  # changes nothing
+    Path(name).write_bytes(data)
+    assert antimerge_in_place(name).changed == 2
     Path(name).write_bytes(data)
     with pytest.raises(OutputError, match="is there already; move it away"):
         antimerge_in_place("link.vcf", backup=True)
     assert Path(name).read_bytes() == data
+
+
+def test_no_backup_no_change(here: Path):
+    """A name that is too long with `.bak` behind it."""
+    data = peter("A") + peter("B")
+    name = written(here, "x" * 253, data)
+    with pytest.raises(OutputError, match="File name too long; nothing was changed"):
+        antimerge_in_place(name, backup=True)
+    assert everything_in(here) == {"x" * 253: data}
 
 
 def test_the_line_of_a_name_that_cannot_be_undone_is_told(here: Path, monkeypatch):
@@ -415,7 +471,8 @@ def memory_of(command: list[str], source: Iterator[bytes] | None = None) -> floa
 
 
 @needs_proc
-def test_splitting_a_pipe_takes_constant_memory(here: Path):
+@pytest.mark.usefixtures("here")
+def test_splitting_a_pipe_takes_constant_memory():
     """80 MB from stdin at less than 60 MB, interpreter included; splitting keeps every byte."""
     block = b"".join(made_cards(1000))
     times = 200
@@ -425,12 +482,15 @@ def test_splitting_a_pipe_takes_constant_memory(here: Path):
 
 
 @needs_proc
-def test_anti_merging_takes_memory_for_the_names_only(here: Path):
+@pytest.mark.usefixtures("here")
+def test_anti_merging_takes_memory_for_the_names_only():
     """20,000 cards with photos, 68 MB, at less than 70 MB."""
     photo = "PHOTO;ENCODING=b:" + "\r\n ".join(["A" * 74] * 40)
     with open("a.vcf", "wb") as file:  # noqa: PTH123 - short
-        for number in range(20_000):
-            file.write(card(f"N:Miller-{number % 19_000};Peter", f"EMAIL:{number}@b", photo))
+        file.writelines(
+            card(f"N:Miller-{number % 19_000};Peter", f"EMAIL:{number}@b", photo)
+            for number in range(20_000)
+        )
     assert memory_of(["antimerge", "a.vcf", "-o", "b.vcf"]) < 70
     assert memory_of(["undo", "b.vcf", "-o", "c.vcf"]) < 70
     assert Path("c.vcf").read_bytes() == Path("a.vcf").read_bytes()
@@ -456,7 +516,7 @@ def test_a_full_disk_changes_nothing(here: Path, command: list[str]):
     before = everything_in(here)
     done = subprocess.run(
         [sys.executable, "-m", "cardsplit", *command],
-        capture_output=True, text=True, check=False, preexec_fn=lambda: limited(100_000),  # noqa: PLW1509 - no threads here
+        capture_output=True, text=True, check=False, preexec_fn=lambda: limited(100_000),
     )  # fmt: skip
     assert done.returncode == 1
     assert "cannot be written: the system says: File too large; nothing was changed." in done.stderr

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from cardsplit import Rule, antimerge, split, undo
 from cardsplit.scan import Scanner
 from vcard_making import made_cards

@@ -1,22 +1,51 @@
 """A mark can be put on any line and taken off again, and it is written as the line is."""
 
 import pytest
-from cardsplit.content import Property
-from cardsplit.lines import logical_lines
-from cardsplit.marks import LIMIT, Mark, clean, mark_of, marked, name_in, unmarked
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cardsplit.content import Property
+from cardsplit.lines import logical_lines
+from cardsplit.marks import LIMIT, Mark, clean, mark_of, marked, name_in, unmarked
+
 ABC = Mark("ABC-Corp", 1)
 HEADS = st.sampled_from(
-    [b"N:", b"N;CHARSET=UTF-8:", b"item1.N;ENCODING=QUOTED-PRINTABLE:", b"FN:", b'N;SORT-AS="a:b":']
-    + [b"N;CHARSET=SHIFT_JIS;QUOTED-PRINTABLE:", b"N;CHARSET=\r\n ISO-8859-1:"]
-    + [b"N;CHARSET=ISO-2022-JP:", b"N;CHARSET=GBK:"]
+    [
+        b"N:",
+        b"N;CHARSET=UTF-8:",
+        b"item1.N;ENCODING=QUOTED-PRINTABLE:",
+        b"FN:",
+        b'N;SORT-AS="a:b":',
+        b"N;CHARSET=SHIFT_JIS;QUOTED-PRINTABLE:",
+        b"N;CHARSET=\r\n ISO-8859-1:",
+        b"N;CHARSET=ISO-2022-JP:",
+        b"N;CHARSET=GBK:",
+    ]
 )
 BODIES = st.lists(
     st.sampled_from(
-        [b"a", b"M\xc3\xbc", b" ", b";", b",", b"\\;", b"\\\\", b"=C3=BC", b"=3B", b"=\r\n", b"=5C"]
-        + [b"\r\n ", b"\n\t", b"=", b"x" * 30, b"\x83\\", b"\xe4", b"/A/", b" /A/", b"//"]
+        [
+            b"a",
+            b"M\xc3\xbc",
+            b" ",
+            b";",
+            b",",
+            b"\\;",
+            b"\\\\",
+            b"=C3=BC",
+            b"=3B",
+            b"=\r\n",
+            b"=5C",
+            b"\r\n ",
+            b"\n\t",
+            b"=",
+            b"x" * 30,
+            b"\x83\\",
+            b"\xe4",
+            b"/A/",
+            b" /A/",
+            b"//",
+        ]
     ),
     max_size=9,
 ).map(b"".join)
@@ -57,7 +86,8 @@ WRITTEN = [
     ("2.1", b"N:a;b\n", Mark("Acme, Inc; Co", 1), b"N:a /Acme, Inc\\; Co/;b\n"),
     ("3.0", b"N:a;b\n", Mark("Müller", 1), "N:a /Müller/;b\n".encode()),
     ("2.1", b"N:a;b\n", Mark("Müßig", 1), b"N:a /Mussig/;b\n"),
-    ("2.1", b"N;CHARSET=ISO-8859-1:a;b\n", Mark("Müller", 1), b"N;CHARSET=ISO-8859-1:a /M\xfcller/;b\n"),
+    ("2.1", b"N;CHARSET=ISO-8859-1:a;b\n", Mark("Müller", 1),
+     b"N;CHARSET=ISO-8859-1:a /M\xfcller/;b\n"),
     ("2.1", b"N;CHARSET=UTF-8;QUOTED-PRINTABLE:=C3=A4;b\n", Mark("Ü=", 1),
      b"N;CHARSET=UTF-8;QUOTED-PRINTABLE:=C3=A4 /=C3=9C=3D/;b\n"),
     ("3.0", b"N:\xe4;b\n", Mark("ü", 1), b"N:\xe4 /\xfc/;b\n"),
@@ -82,12 +112,23 @@ def test_a_mark_is_written_as_its_line_is(version, raw, mark, written):
 
 @pytest.mark.parametrize(
     "raw",
-    [b"N:Miller/ABC-Corp/;P\n", b"N:Miller  /ABC-Corp/x;P\n", b"N:Miller /ABC\n  -Corp/;P\n"]
-    + [b"N: /ABC-Corp/;P\n", b"N:Miller\n  /ABC-Corp/;P\n"],
+    [
+        b"N:Miller/ABC-Corp/;P\n",
+        b"N:Miller  /ABC-Corp/x;P\n",
+        b"N:Miller /ABC\n  -Corp/;P\n",
+        b"N: /ABC-Corp/;P\n",
+        b"N:Miller\n  /ABC-Corp/;P\n",
+    ],
 )
 def test_what_is_not_written_like_a_mark_is_none(raw: bytes):
     """A blank missing, text behind it, or folds that no mark would have."""
     assert unmarked(Property(raw, "3.0"), ABC) is None
+
+
+def test_a_mark_that_would_be_misread_is_not_made():
+    """Windows-1252 text that happens to be UTF-8 would be taken for that."""
+    assert marked(Property(b"N:a;b\n", "3.0", "cp1252"), Mark("Ã¼", 1)) is None
+    assert marked(Property(b"N:a;b\n", "3.0", "cp1252"), Mark("ü", 1)) == b"N:a /\xfc/;b\n"
 
 
 def test_a_mark_has_one_reading():

@@ -3,10 +3,11 @@
 import io
 
 import pytest
-from cardsplit.lines import EDGE, EMPTY_AGENT, logical_lines
-from cardsplit.scan import NO_END, STRAY, Piece, Scanner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cardsplit.lines import EDGE, EMPTY_AGENT, logical_lines
+from cardsplit.scan import NO_END, STRAY, Piece, Scanner
 from vcard_making import WILD_FILES, card
 
 HEADS = 64  # bytes; longer than any head that the strategies make
@@ -145,7 +146,7 @@ def test_a_folded_line_of_any_length_passes_in_pieces():
 
 
 def test_stray_text_is_told_once_for_each_place():
-    """Text before, between and after cards is told by its offset; blanks and Ctrl-Z are not text."""
+    """Text before, between and after cards is told by offset; blanks and Ctrl-Z are not text."""
     data = b"From: me\r\n" + card("N:a") + b"\r\nstray\r\nmore\r\n" + card("N:b") + b"\0\x1a\r\n"
     _, _, scanner = scanned(data)
     assert [odd.what for odd in scanner.oddities] == [STRAY, STRAY]

@@ -37,7 +37,8 @@ class Limit:
             self.max_bytes is not None and self.max_bytes < 1
         ):
             raise UsageError(
-                "a part must hold at least 1 card and 1 byte, but less was asked for; give a larger limit."
+                "a part must hold at least 1 card and 1 byte, but less was asked for; "
+                "give a larger limit."
             )
 
 

@@ -7,7 +7,17 @@ from cardsplit.cards import Card
 from cardsplit.content import Property
 from cardsplit.keys import key_of_names, key_of_texts, stand_in
 from cardsplit.lines import Span
-from cardsplit.marks import Mark, clean, is_easy, mark_of, marked, name_in, shown_mark, unmarked
+from cardsplit.marks import (
+    LONGEST_TEXT,
+    Mark,
+    clean,
+    is_easy,
+    mark_of,
+    marked,
+    name_in,
+    shown_mark,
+    unmarked,
+)
 from cardsplit.rules import Rule
 
 # A slash at the end of something, or of a line that is folded there, also in quoted-printable.
@@ -150,8 +160,14 @@ def label(card: Card, rung: int) -> str:
     return clean(text)
 
 
-def counted(card: Card, number: int) -> str:
-    """The last rung: the company, or what stands in for a name, and a number."""
+def count_base(card: Card) -> str:
+    """What stands before a number: the company, else what stands in for a name, else nothing."""
     lines = bearers(card)
     is_nameless = bool(lines) and not any(lines[0][1].texts())
-    return clean(f"{label(card, 0) or (stand_in(card) if is_nameless else '')} {number}")
+    return label(card, 0) or (stand_in(card) if is_nameless else "")
+
+
+def counted(base: str, number: int) -> str:
+    """The last rung of the ladder."""
+    room = LONGEST_TEXT - len(f" {number}")  # the number must not be cut off
+    return f"{clean(base)[:room]} {number}".strip()

@@ -103,19 +103,23 @@ class PartFiles:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._file:
-            with contextlib.suppress(OSError):
-                self._file.close()
+        with contextlib.suppress(OSError):
+            self._close()
         shutil.rmtree(self._hidden, ignore_errors=True)
         if kind is not None:
             for folder in self._new_folders:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
 
-    def begin(self) -> None:
-        """Start the next file."""
+    def _close(self) -> None:
+        """Finish the file that was started last."""
         if self._file:
             self._file.close()
+            self._file = None
+
+    def begin(self) -> None:
+        """Start the next file."""
+        self._close()
         self._count += 1
         self._file = (self._hidden / str(self._count)).open("wb", buffering=0)
 
@@ -130,9 +134,7 @@ class PartFiles:
 
     def publish(self) -> list[Path]:
         """Put all files at their places, and remove those of an earlier series."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        self._close()
         places = self.names()
         for number, place in enumerate(places, 1):
             (self._hidden / str(number)).replace(place)

@@ -27,6 +27,7 @@ from cardsplit.naming import (
     RUNGS,
     Changes,
     bearers,
+    count_base,
     counted,
     key_when_marked,
     label,
@@ -214,24 +215,27 @@ class _Group:
                     given.add(key)
                     marks.update(alike)
             open_ = [number for number in open_ if number not in marks]
+        open_ = [n for n in open_ if self._key(self._load(n), Mark("1", level))]
         for number in open_:
-            if counted_up := self._count_up(number, level, is_free):
-                marks[number], key = counted_up
-                given.add(key)
+            marks[number], key = self._count_up(number, level, is_free)
+            given.add(key)
         return marks
 
     def _count_up(
         self, number: int, level: int, is_free: Callable[[bytes], bool]
-    ) -> tuple[Mark, bytes] | None:
-        """The last rung: the first number that makes a key that nobody has."""
+    ) -> tuple[Mark, bytes]:
+        """The last rung: the first number that makes a key that nobody has.
+
+        The number stands behind the company, or alone where the company cannot be written.
+        """
         card = self._load(number)
-        base = counted(card, 0)
+        base = count_base(card)
+        if not self._key(card, Mark(counted(base, 1), level)):
+            base = ""
         while True:
             self._counts[base] += 1
-            mark = Mark(counted(card, self._counts[base]), level)
+            mark = Mark(counted(base, self._counts[base]), level)
             key = self._key(card, mark)
-            if not key:
-                return None
             if is_free(key):
                 return mark, key
 
@@ -360,8 +364,5 @@ def confusable(
         lambda number: changed[number] if number in changed else load(number),
     )
     wrong = set(changed) - set(after)
-    for number in after:
-        card = after[number]
-        if card != load(number) and (number not in before or card != before[number]):
-            wrong.add(number)
+    wrong |= {n for n in after if after[n] not in {load(n), before.get(n)}}
     return sorted(wrong)

@@ -51,7 +51,7 @@ class _Run(NamedTuple):
     """Plain cards that follow each other, from an offset in the view on."""
 
     start: int
-    count: int
+    cards: int
     separator: bytes
     step: int  # from the start of a separator to the start of the card behind it
 
@@ -59,7 +59,7 @@ class _Run(NamedTuple):
         """Where the cards begin, as offsets in the view; `shown` starts at `base`."""
         where, found = self.start - base, [self.start]
         append, find, separator, step = found.append, shown.find, self.separator, self.step
-        for _ in range(self.count - 1):
+        for _ in range(self.cards - 1):
             where = find(separator, where) + step
             append(where + base)
         return found
@@ -79,7 +79,7 @@ class Piece:
         self.data = data
         self._run = starts if isinstance(starts, _Run) else None
         self._starts = None if isinstance(starts, _Run) else starts
-        self.count = len(starts) if isinstance(starts, list) else starts.count
+        self.count = len(starts) if isinstance(starts, list) else starts.cards
 
     @property
     def starts(self) -> list[int]:
@@ -344,8 +344,6 @@ class Scanner:
 
     def _remember(self, shown: bytes, start: int, stop: int) -> None:
         """Keep what the next block must know of the line at which this one stops."""
-        if stop == start:
-            return
         at_line = shown[stop - 1] in b"\r\n"
         state = self._line(shown, stop if at_line else _line_start(shown, stop, start), start)
         after_agent = at_line and self._follows_agent(shown, stop, start)
