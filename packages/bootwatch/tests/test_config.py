@@ -145,6 +145,16 @@ def test_a_url_is_scheme_host_and_port(tmp_path: Path, url: str, hint: str):
             "did you mean `reboottime`",
         ),
         (GOOD.replace("auerswald-form", "none.toml"), "cannot be read"),
+        (GOOD.replace('"30s"', '"10min"'), "does not fit into its `deadline`"),
+        (GOOD.replace('sip = "tk:5060"', 'sip = "tk"'), "`devices.tk.verify.sip`: "),
+        (GOOD.replace('"auerswald-form"', '"nonsense"') + "[devices.tk.settings]", "known are"),
+        (
+            GOOD.replace('"auerswald-form"', '"x"').replace(
+                "[devices.tk.verify]",
+                "[devices.tk.settings]\nreboottime = '1'\n[devices.tk.verify]",
+            ),
+            "`devices.tk.recipe`",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_remedy(tmp_path: Path, text: str, hint: str):

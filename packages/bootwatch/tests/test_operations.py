@@ -102,6 +102,18 @@ def test_people_are_told_of_failures_and_not_of_successes(world, inbox):
     assert json.loads(message)["title"] == "tk: login refused"
 
 
+def test_watching_tells_the_same_news_once(world, inbox):
+    """A device that stays away makes a message once, not after each series of probes."""
+    address, heard = inbox
+    _, simulator = world.device()
+    simulator.switch_off()
+    world.sections["watch"] = {"every": "10ms", "failures": 1}
+    world.sections["notify"]["urls"] = [address]
+    world.run("watch", "tk", "--rounds", "2", expect=6)
+    assert len(world.attempts()) == 2
+    assert len(heard) == 1
+
+
 def test_a_message_that_nobody_takes_changes_no_verdict(world):
     """An address that is none, and one where nobody listens, are told on stderr, by number."""
     world.device()

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
     from bootwatch.attempt import Outcome, Site
 
 
-def publish(site: Site, outcome: Outcome) -> None:
-    """Write the metrics of a site, and send the message about an outcome."""
+def publish(site: Site, outcome: Outcome, *, again: bool = False) -> None:
+    """Write the metrics of a site, and send the message about an outcome.
+
+    Args:
+        site: The device.
+        outcome: How its latest attempt ended.
+        again: The attempt before ended in the same way, which people know already.
+    """
     settings = site.device.notify
     try:
         if settings.textfile is not None:
@@ -26,7 +32,7 @@ def publish(site: Site, outcome: Outcome) -> None:
     except BootwatchError as error:
         site.reporter.warn(str(error))
     try:
-        if is_news(outcome, settings) and not notify(outcome, settings):
+        if not again and is_news(outcome, settings) and not notify(outcome, settings):
             site.reporter.warn("Not every address in `notify.urls` took the message")
     except BootwatchError as error:
         site.reporter.warn(str(error))

@@ -248,12 +248,12 @@ def watch(
     from bootwatch.screen import print_outcome
     from bootwatch.watching import watch as watch_site
 
-    verdict = Verdict.CONFIRMED
+    verdict, told = Verdict.CONFIRMED, ""
     with _site(device, config=config, state=state, log_json=log_json, verbose=verbose) as site:
         for outcome in watch_site(site, rounds=rounds):
             print_outcome(outcome, as_json=False)
-            publish(site, outcome)
-            verdict = outcome.verdict
+            publish(site, outcome, again=outcome.reason == told)
+            verdict, told = outcome.verdict, outcome.reason
     raise typer.Exit(verdict)
 
 

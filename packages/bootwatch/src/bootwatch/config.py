@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -46,6 +47,14 @@ class Verify(_Section):
     down_within: Duration = 120.0
     deadline: Duration = 600.0
     poll: Duration = 1.0
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if self.stable_for >= self.deadline:
+            raise PydanticCustomError(
+                "verify", "has a `stable_for` that does not fit into its `deadline`; shorten it"
+            )
+        return self
 
 
 class Guard(_Section):
@@ -229,6 +238,7 @@ _OURS = {  # the mistakes whose message starts with a verb of its own
     "recipe",
     "setting",
     "url",
+    "verify",
 }
 
 
