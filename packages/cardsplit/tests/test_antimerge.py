@@ -20,7 +20,7 @@ def names(cards: list[Card], name: str = "N") -> list[str]:
 
 
 @given(CLASHING_FILES, RULES, st.booleans())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_anti_merging_tells_apart_is_idempotent_and_can_be_undone(cards, rule, with_fn):
     """For cards from a small world full of look-alikes, under each rule.
 
@@ -47,7 +47,7 @@ def test_anti_merging_tells_apart_is_idempotent_and_can_be_undone(cards, rule, w
 
 
 @given(CLASHING_FILES, RULES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_only_names_change(cards, rule):
     """All lines but N and FN are the same bytes, in the same order."""
 

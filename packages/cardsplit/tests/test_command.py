@@ -295,7 +295,7 @@ def test_progress_is_shown_to_a_person_after_a_second():
             stdout=subprocess.DEVNULL,
             stderr=errors,
         ) as process:
-            for _ in range(8):
+            for _ in range(6):
                 process.stdin.write(block * 4)  # type: ignore[union-attr]  # a pipe
                 process.stdin.flush()  # type: ignore[union-attr]  # a pipe
                 time.sleep(0.25)

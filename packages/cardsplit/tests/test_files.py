@@ -58,7 +58,7 @@ def everything_in(folder: Path) -> dict[str, bytes]:
 
 
 @given(st.lists(WILD_FILES, min_size=1, max_size=3), st.integers(1, 4), st.integers(1, 300))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_parts_joined_are_the_input(tmp_path_factory, files, cards, size):
     """By number and by size; each part holds what the limit allows, and none is empty."""
     folder = tmp_path_factory.mktemp("parts")
@@ -240,7 +240,7 @@ PLAIN_OR_NOT = st.sampled_from(
 @given(
     st.lists(PLAIN_OR_NOT, min_size=1, max_size=5), st.sampled_from(["utf-8", "cp1252", "utf-16"])
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_the_short_way_to_a_key_leads_where_the_long_one_does(tmp_path_factory, names, codec):
     """What the first pass notes of plain cards is what a full reading says, under each rule."""
     name = str(tmp_path_factory.mktemp("keys") / "a.vcf")
@@ -257,7 +257,7 @@ def test_the_short_way_to_a_key_leads_where_the_long_one_does(tmp_path_factory, 
 
 
 @given(CLASHING_FILES, st.sampled_from(list(Rule)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_files_are_anti_merged_as_cards_in_memory_are(tmp_path_factory, cards, rule):
     """The two-pass way over a file finds the keys, marks and originals of the simple way."""
     folder = tmp_path_factory.mktemp("am")

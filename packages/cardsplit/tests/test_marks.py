@@ -54,7 +54,7 @@ MARKS = st.sampled_from([ABC, Mark("Ä, b;c", 1), Mark("x" * 64, 2), Mark("日�
 
 @given(HEADS, BODIES, st.sampled_from([b"\r\n", b"\n", b"\r", b""]),
        st.sampled_from(["2.1", "3.0", "4.0", ""]), MARKS)  # fmt: skip
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1200, deadline=None)
 def test_taking_a_mark_off_gives_the_line_back(head, body, end, version, mark):
     """For every line; its other components, its name and its parameters stay as they are."""
     raw = head + body + end

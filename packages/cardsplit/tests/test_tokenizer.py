@@ -49,7 +49,7 @@ def starts_by_brackets(data: bytes) -> list[int]:
 
 
 @given(WILD_FILES, st.integers(1, 200), st.integers(HEADS, 300))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_cards_begin_where_brackets_say(data: bytes, chunk: int, tail: int):
     """In chunks of any size the scanner finds what a line-by-line reading of all finds."""
     joined, starts, _ = scanned(data, chunk=chunk, tail=tail)
