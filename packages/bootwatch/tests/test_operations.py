@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from bootwatch.ledger import Ledger
@@ -226,11 +227,35 @@ def test_the_line_for_cron_is_daily(world):
     assert "a daily time was expected" in told
 
 
+def _self_signed(folder: Path) -> Path:
+    """Write key and certificate for loopback."""
+    path = folder / "self.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
+    return path
+
+
 def test_trust_asks_and_refuses(world):
     """Plain HTTP has no certificate; an answer that is not yes stores nothing."""
     _, simulator = world.device()
     assert "plain HTTP" in world.run("trust", "tk", expect=2).stderr
     world.sections[""]["url"] = simulator.url.replace("http:", "https:")
     assert "No certificate came" in world.run("trust", "tk", expect=1).stderr
+    world.device(certificate=_self_signed(world.folder))
+    asked = world.run("trust", "tk", expect=1)  # nobody answers the question
+    assert "Trust it?" in asked.stderr
+    assert not (world.folder / "tk.fingerprint").exists()
+    refused = subprocess.run(
+        [world.command, "trust", "tk"],
+        env=world.environment(),
+        input="n\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert refused.returncode == 11
+    assert not (world.folder / "tk.fingerprint").exists()
+    world.run("trust", "tk", "--yes", expect=0)
+    assert "trusted already" in world.run("trust", "tk", expect=0).stderr
     (world.folder / "tk.fingerprint").write_text("nonsense", encoding="ascii")
     assert "run `bootwatch trust` again" in world.run("check", "tk", expect=2).stderr

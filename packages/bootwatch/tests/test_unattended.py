@@ -128,6 +128,20 @@ def test_a_full_disk_stops_it_before_the_act(world, wait_for_phase):
     assert device.open_session()
 
 
+def test_a_disk_that_fills_up_later_does_not_change_the_verdict(world, wait_for_phase):
+    """Once the device was asked to restart, it is seen through, and what was lost is told."""
+    device, _ = world.device(timing=Timing(down_after=0.05, boot=0.4, answer=0.1))
+    with world.running("reboot", "tk", "--log-json") as process:
+        wait_for_phase(process, "act")
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        assert process.wait(timeout=SOON) == 0
+        assert process.stderr
+        told = process.stderr.read()
+    assert told.count("check the free space") >= 2
+    assert device.boots == 1
+    assert world.reboot(expect=9)["reason"] == "too-soon"
+
+
 def test_a_full_disk_from_the_start_sends_nothing(world):
     """Exit 1 with a clear error, and the device hears nothing."""
     device, _ = world.device()

@@ -79,6 +79,9 @@ def test_a_whole_device_passes_every_check(world):
         (Fault.NO_SIP, 12, "sip", 1),
         (Fault.BLOCKED_LINE, 12, "blocked-line", 1),
         (Fault.COOKIE_SURVIVES, 12, "old-session", 1),
+        (Fault.AMNESIA, 12, "serial-gone+lines-gone", 1),
+        (Fault.LOCKED_AFTER, 12, "login-after", 1),
+        (Fault.HANG_AFTER, 12, "silent-timeout", 1),
     ],
 )
 def test_a_fault_gives_its_verdict(world, fault, code, reason, boots):
@@ -88,7 +91,8 @@ def test_a_fault_gives_its_verdict(world, fault, code, reason, boots):
     assert (told["code"], told["reason"]) == (code, reason)
     if boots is not None:
         assert device.boots == boots
-    if device.logins > device.boots and not device.has(Fault.NEVER_BACK):
+    gone = device.has(Fault.NEVER_BACK, Fault.AMNESIA)  # where nobody can log out any more
+    if device.logins > device.boots and not gone:
         assert device.open_session() is not None, "the next login is locked out"
     assert world.attempts()[0].verdict == code
 

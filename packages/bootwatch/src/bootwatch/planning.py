@@ -58,7 +58,10 @@ def plan(device: Device, recipe: Recipe) -> list[Planned]:
 
 
 def _readable(body: bytes, encoding: str) -> str:
-    return body.decode(encoding).replace(quote(MASK), MASK)
+    text = body.decode(encoding)
+    for mark in (MASK, "<", ">"):  # what stands for a value; a real one would be encoded
+        text = text.replace(quote(mark), mark)
+    return text
 
 
 def _in_order(recipe: Recipe) -> Iterator[tuple[str, Step]]:

@@ -94,6 +94,10 @@ class FakeDevice:
         """Tell whether the device has one of these faults."""
         return not self.faults.isdisjoint(faults)
 
+    def has_now(self, always: Fault, after: Fault) -> bool:
+        """Tell whether it has the first fault, or the second one and has restarted."""
+        return self.has(always) or (self.has(after) and self.boots > 0)
+
     def token(self) -> str:
         """Make a fresh random text of 16 hexadecimal digits."""
         return f"{self.random.getrandbits(64):016x}"
@@ -159,5 +163,6 @@ class FakeDevice:
             self.nonces.clear()
             if not self.has(Fault.COOKIE_SURVIVES):
                 self._session = None
+            self.bare = self.bare or self.has(Fault.AMNESIA)
             if self.has(Fault.OTHER_SERIAL):
                 self.serial = self.serial[::-1]

@@ -41,3 +41,6 @@ class Fault(enum.StrEnum):
     NO_SIP = "no-sip", "SIP does not answer any more after the restart"
     BLOCKED_LINE = "blocked-line", "a line is blocked after the restart"
     COOKIE_SURVIVES = "cookie-survives", "the old session is still good after the restart"
+    AMNESIA = "amnesia", "after the restart it knows login and restart only"
+    LOCKED_AFTER = "locked-after", "the account is locked after the restart"
+    HANG_AFTER = "hang-after", "after the restart the login is never answered"

@@ -63,7 +63,7 @@ def answer_form(device: FakeDevice, heard: Heard) -> Answer:  # noqa: PLR0911 - 
 
 
 def _form_login(device: FakeDevice, fields: dict[str, str]) -> Answer:  # noqa: PLR0911 - one a fault
-    if device.has(Fault.LOCKED):
+    if device.has_now(Fault.LOCKED, Fault.LOCKED_AFTER):
         return Answer(423, b"<html>Locked</html>")
     if device.has(Fault.REDIRECT):
         return Answer(302, b"", (("Location", "/login?failed=1"),))

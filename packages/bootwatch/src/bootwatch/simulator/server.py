@@ -57,7 +57,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(Answer(503))
             return
         login = self.command == "POST" and self.path.startswith("/login")
-        if login and device.has(Fault.HANG):
+        if login and device.has_now(Fault.HANG, Fault.HANG_AFTER):
             simulator.closing.wait(ALL_DAY)
             return
         if login and device.has(Fault.DRIP):

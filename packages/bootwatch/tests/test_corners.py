@@ -1,0 +1,220 @@
+"""Corners that devices and machines have: odd answers, missing packages, files that are folders."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import keyring
+import pytest
+from keyring.backend import KeyringBackend
+from keyring.backends import fail
+
+from bootwatch.clock import Moment, now
+from bootwatch.config import load_config
+from bootwatch.errors import ConfigError
+from bootwatch.passwords import PasswordSource
+from bootwatch.recipe import load_recipe
+from bootwatch.simulator import FakeDevice, Simulator
+from bootwatch.sip import ask_options
+from bootwatch.tls import make_context, read_pin, store_pin
+
+
+def test_a_device_that_is_still_starting_is_unreachable(world):
+    """Status 503 on every page is no device to log in to: 6, and no login."""
+    device, simulator = world.device()
+    simulator.ready_at = time.monotonic() + 1000
+    assert world.reboot(expect=6)["reason"] == "not-ready"
+    assert [one for one in device.heard if one.method == "POST"] == []
+
+
+def test_a_login_that_proves_nothing_is_refused_but_not_held_against_the_password(world):
+    """A device of another kind answers the login by 404: 3, and the password may be sent again."""
+    world.device(recipe="fritzbox-tr064")
+    world.sections[""]["recipe"] = "auerswald-form"
+    assert world.reboot(expect=3)["reason"] == "unproved"
+    assert world.reboot(expect=3)["reason"] == "unproved"
+
+
+def test_a_restart_that_is_not_known_there_gives_7(world):
+    """The page for restarting is 404: the verdict comes at once, logged out."""
+    device, _ = world.device()
+    recipe = load_recipe("auerswald-form", folder=Path()).model_dump_json()
+    path = world.folder / "own.toml"
+    text = recipe.replace("/updownload", "/nowhere")
+    path.write_text(_as_toml(json.loads(text)), encoding="utf-8")
+    world.sections[""]["recipe"] = "own.toml"
+    assert world.reboot(expect=7)["reason"] == "act-failed"
+    assert device.logouts == 1
+
+
+def _as_toml(value: dict) -> str:
+    """Write a recipe as TOML: JSON texts, lists and inline tables without nulls."""
+
+    def inline(one) -> str:
+        if isinstance(one, dict):
+            pairs = (f"{json.dumps(k)} = {inline(v)}" for k, v in one.items() if v is not None)
+            return "{ " + ", ".join(pairs) + " }"
+        if isinstance(one, list):
+            return "[" + ", ".join(inline(v) for v in one) + "]"
+        if isinstance(one, float):
+            return f'"{one:g}s"'  # the only numbers with a point are durations
+        return json.dumps(one)
+
+    return "\n".join(f"{key} = {inline(one)}" for key, one in value.items() if one is not None)
+
+
+def test_a_plan_in_json_masks_the_password_too(world):
+    """`plan --json` lists the same requests, each with its phase."""
+    world.device(recipe="generic-form")
+    planned = json.loads(world.run("plan", "tk", "--json", expect=0).stdout)
+    assert [one["phase"] for one in planned] == [
+        "reach", "login", "login", "act", "act", "down", "back", "logout",
+    ]  # fmt: skip
+    assert planned[2]["body"] == "token=<login_token>&user=admin&password=*****"
+
+
+def test_only_an_answer_to_our_question_counts():
+    """Noise and answers to others are not taken for SIP; an unknown host answers nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{channel.getsockname()[1]}"
+
+        def answer() -> None:
+            request, sender = channel.recvfrom(65535)
+            for reply in (b"noise", b"SIP/2.0 200 OK\r\nCall-ID: another\r\n\r\n"):
+                channel.sendto(reply, sender)
+            request, sender = channel.recvfrom(65535)  # it is sent again after half a second
+            (own,) = [line for line in request.split(b"\r\n") if line.startswith(b"Call-ID")]
+            channel.sendto(b"SIP/2.0 404 Not Found\r\n" + own + b"\r\n\r\n", sender)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        assert ask_options(target, timeout=30) == 404
+        thread.join(timeout=30)
+        assert ask_options(target, timeout=0.1) is None
+    assert ask_options("no.such.host.invalid:5060", timeout=0.1) is None
+
+
+def test_files_of_tls_that_cannot_be_used_are_told(tmp_path: Path):
+    """A missing authority, a fingerprint that is a folder, and a folder that is missing."""
+    with pytest.raises(ConfigError, match="`ca`"):
+        make_context(pin=None, ca=tmp_path / "missing.pem")
+    (tmp_path / "tk.fingerprint").mkdir()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_pin(tmp_path / "tk.fingerprint")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        store_pin(tmp_path / "missing" / "tk.fingerprint", "0" * 64)
+
+
+class OneSecret(KeyringBackend):
+    """A keyring with one password."""
+
+    priority = 1  # pyright: ignore[reportAssignmentType] - keyring's own way
+
+    def get_password(self, service: str, username: str) -> str | None:
+        """Return the password of `admin` for `tk`."""
+        return "geheim" if (service, username) == ("tk", "admin") else None
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """Nothing is ever stored."""
+        raise NotImplementedError
+
+
+@pytest.fixture
+def use_keyring():
+    """A function that installs a keyring until the test ends."""
+    before = keyring.get_keyring()
+    yield keyring.set_keyring
+    keyring.set_keyring(before)
+
+
+def test_a_keyring_gives_the_password_or_says_why_not(tmp_path: Path, use_keyring):
+    """A good one gives it; one that does not work is told, with what to use instead."""
+    source = PasswordSource(keyring="tk")
+    use_keyring(OneSecret())
+    read = source.read(user="admin", folder=tmp_path, environment={})
+    assert read.get_secret_value() == "geheim"
+    use_keyring(fail.Keyring())
+    with pytest.raises(ConfigError, match="credential = "):
+        source.read(user="admin", folder=tmp_path, environment={})
+
+
+READ_KEYRING = """
+from pathlib import Path
+from bootwatch.passwords import PasswordSource
+PasswordSource(keyring="tk").read(user="admin", folder=Path(), environment={})
+"""
+SEND_MESSAGE = """
+from bootwatch.config import Notify
+from bootwatch.notifying import notify
+notify(None, Notify(urls=("json://x",)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "program", "hint"),
+    [
+        ("keyring", READ_KEYRING, "bootwatch[keyring]"),
+        ("apprise", SEND_MESSAGE, "bootwatch[notify]"),
+    ],
+)
+def test_a_missing_extra_is_told_by_its_name(package: str, program: str, hint: str):
+    """Without the package, the message says what to install."""
+    without = f"import sys\nsys.modules[{package!r}] = None\n{program}"
+    result = subprocess.run(
+        [sys.executable, "-c", without], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "ConfigError" in result.stderr
+    assert hint in result.stderr
+
+
+def test_without_a_name_of_the_boot_the_wall_clock_decides():
+    """Where the system does not name its boots, an age is a difference of wall times."""
+    early, late = Moment(100.0, "", 50.0), Moment(160.0, "", 10.0)
+    assert early.age(late) == 60.0
+    assert late.age(early) is None
+    assert now().age(now()) < 10.0
+
+
+def test_a_port_that_is_taken_is_told_by_the_simulator(world):
+    """`simulate --port` on a port in use gives 2, and so does a certificate that is none."""
+    _, simulator = world.device()
+    told = world.run("simulate", "auerswald-form", "--port", str(simulator.port), expect=2).stderr
+    assert "cannot start" in told
+
+
+def test_a_device_of_another_kind_never_restarts_by_accident():
+    """The fake devices answer foreign requests by an error, and restart at none of them."""
+    for recipe in ("auerswald-digest", "fritzbox-tr064", "generic-form"):
+        device = FakeDevice()
+        with Simulator(recipe, device) as simulator:
+            for path in ("/updownload", "/reboot", "/unlogAdmin", "/upnp/control/deviceconfig"):
+                assert _status(simulator.port, path) >= 400
+        assert device.boots == 0
+
+
+def _status(port: int, path: str) -> int:
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", path, body="token=x&rebootpbx=Neustart")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def test_two_devices_have_two_recipes(tmp_path: Path):
+    """A configuration of two devices keeps them apart, each with its own recipe."""
+    path = tmp_path / "bootwatch.toml"
+    path.write_text(
+        '[devices.a]\nrecipe = "auerswald-form"\nurl = "https://a"\npassword = { env = "A" }\n'
+        '[devices.b]\nrecipe = "generic-form"\nurl = "https://b"\npassword = { env = "B" }\n',
+        encoding="utf-8",
+    )
+    config = load_config(path)
+    assert config.recipe("a").summary != config.recipe("b").summary
