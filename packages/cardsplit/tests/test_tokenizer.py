@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsplit.lines import EDGE, EMPTY_AGENT, logical_lines
-from cardsplit.scan import NO_END, STRAY, Piece, Scanner
+from cardsplit.pieces import NO_END, STRAY, Piece
+from cardsplit.scan import Scanner
 from vcard_making import WILD_FILES, card
 
 HEADS = 64  # bytes; longer than any head that the strategies make

@@ -11,7 +11,7 @@ from binascii import a2b_qp
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cardsplit.cards import Card
 from cardsplit.errors import InputError
@@ -20,8 +20,11 @@ from cardsplit.marks import mark_of, name_in
 from cardsplit.naming import bearers
 from cardsplit.planning import Deck
 from cardsplit.rules import Rule
-from cardsplit.scan import Oddity, Scanner
+from cardsplit.scan import Scanner
 from cardsplit.sources import Source, no_card
+
+if TYPE_CHECKING:
+    from cardsplit.pieces import Oddity
 
 LONGEST_CARD = 1 << 25  # bytes; more than a hundred times what any address book takes
 

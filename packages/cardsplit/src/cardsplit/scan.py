@@ -33,6 +33,7 @@ from cardsplit.lines import (
     edges,
     is_quoted_printable,
 )
+from cardsplit.pieces import NO_END, STRAY, Oddity, Piece, Run
 
 CHUNK = 1 << 18  # bytes read at a time; a quarter MiB stays in the processor's cache
 WINDOW = 1 << 20  # how far behind a nested BEGIN the card around it must be closed
@@ -45,64 +46,6 @@ _OPENING = re.compile(rb"(?:[ \t]*+\r?\n)*+((?:\xef\xbb\xbf)?BEGIN:VCARD\r?\n[A-
 _BLANK = re.compile(rb"(?:[\s\0\x1a]|\xef\xbb\xbf)*+")
 _AFTER_BREAK = re.compile(rb"(?:\r\n|\r|\n)?")
 _NEVER = maxsize
-
-
-class _Run(NamedTuple):
-    """Plain cards that follow each other, from an offset in the view on."""
-
-    start: int
-    cards: int
-    separator: bytes
-    step: int  # from the start of a separator to the start of the card behind it
-
-    def starts(self, shown: bytes, base: int) -> list[int]:
-        """Where the cards begin, as offsets in the view; `shown` starts at `base`."""
-        where, found = self.start - base, [self.start]
-        append, find, separator, step = found.append, shown.find, self.separator, self.step
-        for _ in range(self.cards - 1):
-            where = find(separator, where) + step
-            append(where + base)
-        return found
-
-
-class Piece:
-    """A run of bytes of the file. All pieces joined are the file.
-
-    Attributes:
-        data: The bytes as they are.
-        count: How many cards begin in them.
-    """
-
-    __slots__ = ("_run", "_starts", "count", "data")
-
-    def __init__(self, data: bytes, starts: list[int] | _Run) -> None:
-        self.data = data
-        self._run = starts if isinstance(starts, _Run) else None
-        self._starts = None if isinstance(starts, _Run) else starts
-        self.count = len(starts) if isinstance(starts, list) else starts.cards
-
-    @property
-    def starts(self) -> list[int]:
-        """Where cards begin in `data`, ascending; a preamble lies before the first."""
-        if self._starts is None:
-            self._starts = self._run.starts(self.data, 0) if self._run else []
-        return self._starts
-
-
-class Oddity(NamedTuple):
-    """Something in a file that a careful reader should be told.
-
-    Attributes:
-        what: A few words, such as `card without END`.
-        offset: The byte of the file at which it starts.
-    """
-
-    what: str
-    offset: int
-
-
-NO_END = "card without `END:VCARD`"
-STRAY = "text outside of any card"
 
 
 @dataclass(slots=True)
@@ -166,7 +109,7 @@ class Scanner:
         self._base = 0  # offset of the view's first byte, in units, behind a UTF-16 mark
         self._skipped = 0  # bytes before the view: the UTF-16 mark
         self._stack: list[_Frame] = []
-        self._settled: list[int | _Run] = []
+        self._settled: list[int | Run] = []
         self._gap: int | None = 0  # where the text after the last card starts; None once reported
         self._last_end = 0
         # The state at the place up to which the view has been scanned:
@@ -210,15 +153,15 @@ class Scanner:
             at_end = not chunk
             raw += chunk
 
-    def _starts(self, shown: bytes, lead: int) -> list[int] | _Run:
+    def _starts(self, shown: bytes, lead: int) -> list[int] | Run:
         """What is settled, as offsets in the next piece, which has `lead` bytes before `shown`."""
         base, unit = self._base, self._unit
-        if unit == 1 and len(self._settled) == 1 and isinstance(self._settled[0], _Run):
+        if unit == 1 and len(self._settled) == 1 and isinstance(self._settled[0], Run):
             run = self._settled[0]
             return run._replace(start=run.start - base)
         found: list[int] = []
         for settled in self._settled:
-            found += settled.starts(shown, base) if isinstance(settled, _Run) else [settled]
+            found += settled.starts(shown, base) if isinstance(settled, Run) else [settled]
         return [(start - base) * unit + lead for start in found]
 
     def _scan(self, shown: bytes, start: int, *, at_end: bool) -> int:
@@ -264,7 +207,7 @@ class Scanner:
         ):
             return start
         self._note_gap(shown, first)
-        self._settled.append(_Run(self._base + first, cards, separator, len(closing)))
+        self._settled.append(Run(self._base + first, cards, separator, len(closing)))
         self._gap = self._last_end = self._base + stop
         return stop
 

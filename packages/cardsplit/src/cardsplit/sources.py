@@ -16,7 +16,8 @@ from typing import BinaryIO, Self
 
 from cardsplit.encodings import sniff, view
 from cardsplit.errors import InputError, UsageError
-from cardsplit.scan import CHUNK, Oddity
+from cardsplit.pieces import Oddity
+from cardsplit.scan import CHUNK
 
 STANDARD_INPUT = "-"
 MOST_NOTES = 10  # oddities that are told one by one

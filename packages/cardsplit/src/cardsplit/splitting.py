@@ -12,7 +12,8 @@ from sys import maxsize
 from cardsplit.errors import OutputError, UsageError
 from cardsplit.limits import DEFAULT_CARDS, Limit
 from cardsplit.output import PartFiles, part_paths, unwritable
-from cardsplit.scan import Piece, Scanner
+from cardsplit.pieces import Piece
+from cardsplit.scan import Scanner
 from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card, notes_of, opened
 
 LONGEST_HELD = 1 << 23  # bytes of a card that wait for its end before its part is chosen

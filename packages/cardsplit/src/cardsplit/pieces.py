@@ -1,0 +1,60 @@
+"""What comes out of a scanner: pieces of a file that tell where cards begin, and oddities."""
+
+from typing import NamedTuple
+
+NO_END = "card without `END:VCARD`"
+STRAY = "text outside of any card"
+
+
+class Run(NamedTuple):
+    """Plain cards that follow each other, from an offset in the view on."""
+
+    start: int
+    cards: int
+    separator: bytes
+    step: int  # from the start of a separator to the start of the card behind it
+
+    def starts(self, shown: bytes, base: int) -> list[int]:
+        """Where the cards begin, as offsets in the view; `shown` starts at `base`."""
+        where, found = self.start - base, [self.start]
+        append, find, separator, step = found.append, shown.find, self.separator, self.step
+        for _ in range(self.cards - 1):
+            where = find(separator, where) + step
+            append(where + base)
+        return found
+
+
+class Piece:
+    """A run of bytes of the file. All pieces joined are the file.
+
+    Attributes:
+        data: The bytes as they are.
+        count: How many cards begin in them.
+    """
+
+    __slots__ = ("_run", "_starts", "count", "data")
+
+    def __init__(self, data: bytes, starts: list[int] | Run) -> None:
+        self.data = data
+        self._run = starts if isinstance(starts, Run) else None
+        self._starts = None if isinstance(starts, Run) else starts
+        self.count = len(starts) if isinstance(starts, list) else starts.cards
+
+    @property
+    def starts(self) -> list[int]:
+        """Where cards begin in `data`, ascending; a preamble lies before the first."""
+        if self._starts is None:
+            self._starts = self._run.starts(self.data, 0) if self._run else []
+        return self._starts
+
+
+class Oddity(NamedTuple):
+    """Something in a file that a careful reader should be told.
+
+    Attributes:
+        what: A few words, such as `card without END`.
+        offset: The byte of the file at which it starts.
+    """
+
+    what: str
+    offset: int
