@@ -10,6 +10,7 @@ from pathlib import Path
 
 import keyring
 import pytest
+from filelock import FileLock
 from keyring.backend import KeyringBackend
 from keyring.backends import fail
 
@@ -218,3 +219,15 @@ def test_two_devices_have_two_recipes(tmp_path: Path):
     )
     config = load_config(path)
     assert config.recipe("a").summary != config.recipe("b").summary
+
+
+def test_a_device_that_another_run_works_on_is_left_alone(world):
+    """While its lock is held, `check` gives 10, and watching takes a dead device for alive."""
+    _, simulator = world.device()
+    simulator.switch_off()
+    world.sections["watch"] = {"every": "10ms", "failures": 1}
+    world.state.mkdir(mode=0o700)
+    with FileLock(world.state / "tk.lock"):
+        world.run("check", "tk", expect=10)
+        world.run("watch", "tk", "--rounds", "1", expect=0)
+    assert world.attempts() == []
