@@ -26,6 +26,10 @@ from bootwatch.verdicts import Verdict
 
 SOON = 30.0  # seconds in which something must have happened, also on a busy machine
 
+needs_prlimit = pytest.mark.skipif(
+    not hasattr(resource, "prlimit"), reason="needs Linux, to fill the disk of another process"
+)
+
 
 def wait_until(condition) -> None:
     """Wait until a condition holds; fail after `SOON`."""
@@ -112,6 +116,7 @@ def test_a_signal_logs_out_first_and_the_lock_holds_until_then(world, wait_for_p
     assert {one.reason for one in world.attempts()} == {"locked", f"stopped-{int(number)}"}
 
 
+@needs_prlimit
 def test_a_full_disk_stops_it_before_the_act(world, wait_for_phase):
     """The disk fills up after the login: exit 1, a clear error, logged out, no restart."""
     device, _ = world.device(timing=Timing(answer=0.2))
@@ -128,6 +133,7 @@ def test_a_full_disk_stops_it_before_the_act(world, wait_for_phase):
     assert device.open_session()
 
 
+@needs_prlimit
 def test_a_disk_that_fills_up_later_does_not_change_the_verdict(world, wait_for_phase):
     """Once the device was asked to restart, it is seen through, and what was lost is told."""
     device, _ = world.device(timing=Timing(down_after=0.05, boot=0.4, answer=0.1))
