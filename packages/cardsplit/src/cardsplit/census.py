@@ -12,6 +12,7 @@ from cardsplit.sources import notes_of, opened
 
 UNNAMED = "none"  # the version of a card without VERSION
 SEARCHED = 1 << 16  # bytes of a card in which its VERSION is looked for
+_FOLDED = re.compile(rb"\nVERSION:[^\r\n]*\r?\n[ \t]")
 _USUAL_START = re.compile(rb"BEGIN:VCARD\r?\nVERSION:(2\.1|[34]\.0)\r?\n(?![ \t])")
 
 
@@ -57,21 +58,22 @@ def count_file(name: str, on_read: Callable[[int], object] = lambda _: None) -> 
         scanner = Scanner(source.read)
         head = b""  # of the card begun last, while its version is not known
         for piece in scanner.pieces():
-            data, starts = piece.data, piece.starts
-            found.cards += len(starts)
+            data = piece.data
+            found.cards += piece.count
             found.size += len(data)
+            if piece.is_plain and not head and (usual := _usual_versions(data, piece.count)):
+                versions += usual
+                continue
+            starts = piece.starts
             if head:
                 head += data[: min(starts[0] if starts else len(data), SEARCHED)]
                 if starts or len(head) > SEARCHED:
                     versions[_version_of(head, scanner.encoding)] += 1
                     head = b""
-            usual = {match.start(): match[1] for match in _USUAL_START.finditer(data)}
-            if list(usual) == starts:
-                versions.update(usual.values())
-                continue
             for start, stop in pairwise([*starts, len(data)]):
-                if not scanner.encoding and start in usual:
-                    versions[usual[start]] += 1
+                usual = None if scanner.encoding else _USUAL_START.match(data, start)
+                if usual:
+                    versions[usual[1]] += 1
                 elif stop < len(data):
                     versions[_version_of(data[start:stop], scanner.encoding)] += 1
                 else:
@@ -84,6 +86,20 @@ def count_file(name: str, on_read: Callable[[int], object] = lambda _: None) -> 
         version.decode("utf-8") or UNNAMED: number for version, number in sorted(versions.items())
     }
     return found
+
+
+def _usual_versions(data: bytes, cards: int) -> Counter[bytes] | None:
+    """The versions of plain cards, if each names one of the usual ones in its second line."""
+    found = Counter(
+        {
+            version: sum(
+                data.count(b"BEGIN:VCARD" + eol + b"VERSION:" + version + eol)
+                for eol in (b"\r\n", b"\n")
+            )
+            for version in (b"2.1", b"3.0", b"4.0")
+        }
+    )
+    return found if found.total() == cards and not _FOLDED.search(data) else None
 
 
 def _version_of(head: bytes, encoding: str) -> bytes:

@@ -125,9 +125,8 @@ def _clash(
                 company.texts()[0] if company else "",
             )
         )
-        for _, line in card.lines:
-            if line.name in SINGLE:
-                values.setdefault(line.name, {})[_shown(line)] = None
+        for _, line in card.all(*SINGLE):
+            values.setdefault(line.name, {})[_shown(line)] = None
     lost = {name: tuple(values[name]) for name in SINGLE if len(values.get(name, ())) > 1}
     return Clash(key.decode("utf-8", "replace"), rules, tuple(told), lost, len(cores) == 1)
 

@@ -41,6 +41,11 @@ class Piece:
         self.count = len(starts) if isinstance(starts, list) else starts.cards
 
     @property
+    def is_plain(self) -> bool:
+        """Whether cards follow each other here, without nested or oddly written ones."""
+        return self._run is not None
+
+    @property
     def starts(self) -> list[int]:
         """Where cards begin in `data`, ascending; a preamble lies before the first."""
         if self._starts is None:

@@ -161,7 +161,8 @@ def _levels_of_look_alikes(deck: Deck, own: Container[int]) -> dict[tuple[Rule, 
     """For each name that a look-alike would have without its mark, the look-alike's level."""
     levels: dict[tuple[Rule, bytes], int] = {}
     for number in deck.shaped:
-        if number not in own and (before := unmark_card(deck.load(number))):
+        card = deck.load(number)
+        if number not in own and look_alike_level(card) and (before := unmark_card(card)):
             for rule in Rule:
                 base = rule, key_of(before.card, rule)
                 levels[base] = max(levels.get(base, 0), before.mark.level)

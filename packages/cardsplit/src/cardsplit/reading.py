@@ -148,15 +148,14 @@ def read_decks(shelf: Shelf, rules: Sequence[Rule]) -> list[Deck]:
         for start, stop in pairwise(bounds):
             match = matches.get(start)
             texts = match and (_both_of_plain(match) if goes_by_fn else _name_of_plain(match))
-            card = None
+            keys = _keys_of_plain(texts, goes_by_fn=goes_by_fn) if texts else None
+            if keys is None:
+                card = Card(block[start:stop], encoding)
+                keys = {rule: key_of(card, rule) for rule in rules}
+                if _may_be_marked(card):
+                    shaped.append(number)
             for rule, add in adders:
-                key = _key_of_plain(texts, rule) if texts else b""
-                if not key:
-                    card = card or Card(block[start:stop], encoding)
-                    key = key_of(card, rule)
-                add(key)
-            if card is not None and _may_be_marked(card):
-                shaped.append(number)
+                add(keys[rule])
             number += 1
     for deck in decks[1:]:
         deck.shaped.extend(shaped)
@@ -181,7 +180,7 @@ def _read_displayed(shelf: Shelf, deck: Deck) -> None:
                         shown = b" ".join((prefix, given, middle, family, suffix))
                         key = b" ".join(shown.split())
                 if not key and (low := _lowered(coding, value)) is not None:
-                    key = _key_of_plain(_Texts(low, b"", b""), Rule.DISPLAY)
+                    key = _displayed(low)
             if not key:
                 card = Card(block[start:stop], encoding)
                 key = key_of(card, Rule.DISPLAY)
@@ -254,19 +253,26 @@ def _lowered(coding: bytes | None, value: bytes) -> bytes | None:
         return None
 
 
-def _key_of_plain(texts: _Texts, rule: Rule) -> bytes:
-    """What `key_of` says of such a card, or `b""` where it has to be asked."""
-    if rule is Rule.FN:
-        return b" ".join(texts.formatted.split())
-    parts = texts.name.split(b";", _COMPONENTS)
+def _displayed(low: bytes) -> bytes:
+    """How the components of N are displayed; `b""` if all are blank."""
+    parts = low.split(b";", _COMPONENTS)
     if len(parts) >= _COMPONENTS:
-        displayed = b" ".join([parts[3], parts[1], parts[2], parts[0], parts[4]])
+        shown = b" ".join([parts[3], parts[1], parts[2], parts[0], parts[4]])
     else:
         family, given, middle, prefix = (*parts, b"", b"", b"")[:4]
-        displayed = b" ".join([prefix, given, middle, family])
-    displayed = b" ".join(displayed.split())
-    if not displayed or rule is Rule.DISPLAY:
-        return displayed
-    if rule is Rule.LAST_FIRST:
-        return b";".join([b" ".join(part.split()) for part in parts[:2]])
-    return texts.line
+        shown = b" ".join([prefix, given, middle, family])
+    return b" ".join(shown.split())
+
+
+def _keys_of_plain(texts: _Texts, *, goes_by_fn: bool) -> dict[Rule, bytes] | None:
+    """What `key_of` says of such a card under each rule; `None` where it has to be asked."""
+    displayed = _displayed(texts.name)
+    if not displayed:
+        return None
+    listed = [b" ".join(part.split()) for part in texts.name.split(b";", 2)[:2]]
+    keys = {Rule.DISPLAY: displayed, Rule.LAST_FIRST: b";".join(listed), Rule.N_LINE: texts.line}
+    if goes_by_fn:
+        keys[Rule.FN] = b" ".join(texts.formatted.split())
+        if not keys[Rule.FN]:
+            return None
+    return keys
