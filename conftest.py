@@ -9,10 +9,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 CLEAN_UP = "_clean_up"
+
+# The same examples every time, so that a failure is of the change at hand; searching on is for the
+# long modes. An example that takes long on a busy machine is no failure.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("repeatable")
 
 
 def enter_scratch_folder(namespace: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """After anti-merging no two people share a key, and undoing it gives every byte back."""
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, given, reject, settings
 from hypothesis import strategies as st
 
 from cardsplit import Card, InputError, Rule, antimerge, planning, split, undo
@@ -24,10 +24,16 @@ def names(cards: list[Card], name: str = "N") -> list[str]:
 def test_anti_merging_tells_apart_is_idempotent_and_can_be_undone(cards, rule, with_fn):
     """For cards from a small world full of look-alikes, under each rule.
 
-    Where the input bears marks of an earlier run itself, undoing may take those off as well.
+    Where the input bears marks of an earlier run itself, undoing may take those off as well. Where
+    its names could not be told from new marks by undoing, it is refused.
     """
     before = list(split(b"".join(cards)))
-    after = antimerge(before, rule, with_fn=with_fn)
+    try:
+        after = antimerge(before, rule, with_fn=with_fn)
+    except InputError:
+        event("refused")
+        assert any(b"/" in one for one in before)
+        return
     assert len(after) == len(before)
     assert list(split(b"".join(after))) == after
     assert antimerge(after, rule, with_fn=with_fn) == after
@@ -55,7 +61,10 @@ def test_only_names_change(cards, rule):
         return [line.raw for _, line in one.lines if line.name not in {"N", "FN"}]
 
     before = list(split(b"".join(cards)))
-    after = antimerge(before, rule, with_fn=True)
+    try:
+        after = antimerge(before, rule, with_fn=True)
+    except InputError:  # names that undoing could not tell from marks
+        reject()
     assert [others(one) for one in after] == [others(one) for one in before]
     assert [one.version for one in after] == [one.version for one in before]
 

@@ -1,6 +1,5 @@
 """Memory stays bounded, and a fault changes nothing."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -83,10 +82,19 @@ def test_anti_merging_takes_memory_for_the_names_only():
     assert Path("c.vcf").read_bytes() == Path("a.vcf").read_bytes()
 
 
-def limited(size: int) -> None:
-    """Let the system refuse files longer than `size`, as a full disk does."""
+# The command in a process that sets itself up first: a fork of this one, which `preexec_fn` would
+# be, is not safe where other tests have started threads.
+ON_A_FULL_DISK = """if True:
+    import resource, runpy, signal
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    runpy.run_module("cardsplit", run_name="__main__")
+"""
+WITH_CTRL_C = """if True:
+    import runpy, signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    runpy.run_module("cardsplit", run_name="__main__")
+"""
 
 
 @pytest.mark.parametrize(
@@ -99,8 +107,8 @@ def test_a_full_disk_changes_nothing(here: Path, command: list[str]):
     write_cards(here / "a.vcf", 3000, namesakes=0.5)
     before = everything_in(here)
     done = subprocess.run(
-        [sys.executable, "-m", "cardsplit", *command],
-        capture_output=True, text=True, check=False, preexec_fn=lambda: limited(100_000),
+        [sys.executable, "-c", ON_A_FULL_DISK, *command],
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert "cannot be written: the system says: File too large; nothing was changed." in done.stderr
@@ -112,9 +120,8 @@ def test_a_full_disk_changes_nothing(here: Path, command: list[str]):
 def test_an_interrupt_leaves_no_part(here: Path):
     """Ctrl-C while reading: status 130, and nothing is there."""
     with subprocess.Popen(
-        [sys.executable, "-m", "cardsplit", "split", "-", "-o", "parts", "-n", "1"],
+        [sys.executable, "-c", WITH_CTRL_C, "split", "-", "-o", "parts", "-n", "1"],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads here
     ) as process:  # fmt: skip
         process.stdin.write(b"".join(made_cards(3000)))  # type: ignore[union-attr]  # a pipe
         process.stdin.flush()  # type: ignore[union-attr]  # a pipe

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from cardsplit import (
@@ -97,7 +97,10 @@ def test_files_are_anti_merged_as_cards_in_memory_are(tmp_path_factory, cards, r
             assert [deck.key(n) for n in numbers] == [key_of(c, deck.rule) for c in in_memory]
             assert deck.shaped == deck_of(in_memory, deck.rule).shaped
     out, back = str(folder / "out.vcf"), str(folder / "back.vcf")
-    done = antimerge_files([name], out, rule=rule)
+    try:
+        done = antimerge_files([name], out, rule=rule)
+    except InputError:  # names that undoing could not tell from marks
+        reject()
     assert done.cards == len(cards)
     undone = undo_file(out, back)
     assert undone.changed >= done.changed

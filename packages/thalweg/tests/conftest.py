@@ -2,7 +2,6 @@
 
 import signal
 
-import hypothesis
 import jax
 import pytest
 
@@ -10,10 +9,6 @@ import pytest
 pytest.register_assert_rewrite("method_suite", "ode_suite")
 
 jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - as JAX has it
-
-# An example that takes long on a busy machine is no failure.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
 
 # A shell starts what it puts in the background with SIGINT ignored, and children inherit that;
 # the tests of Ctrl-C must hold there too.
