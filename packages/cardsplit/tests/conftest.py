@@ -34,3 +34,10 @@ def long_mode() -> None:
     """Skip a test that takes minutes, unless CARDSPLIT_LONG is set."""
     if not os.environ.get("CARDSPLIT_LONG"):
         pytest.skip("takes minutes; set CARDSPLIT_LONG=1")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -8,26 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vcard_making import card, made_cards, write_cards
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is the current one."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def written(folder: Path, name: str, data: bytes) -> str:
-    """A new file of that name."""
-    (folder / name).write_bytes(data)
-    return str(folder / name)
-
-
-def everything_in(folder: Path) -> dict[str, bytes]:
-    """All files of a folder and what they hold, hidden ones and those below included."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
+from vcard_making import card, everything_in, made_cards, write_cards
 
 # What `getrusage` tells of a child includes its parent at the time of the fork.
 needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc here")

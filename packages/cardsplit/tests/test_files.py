@@ -20,27 +20,17 @@ from cardsplit import (
 from cardsplit.keys import key_of
 from cardsplit.reading import Shelf, deck_of, read_decks
 from cardsplit.sources import Source
-from vcard_making import CLASHING_FILES, card, made_cards, peter, write_cards
+from vcard_making import (
+    CLASHING_FILES,
+    card,
+    everything_in,
+    made_cards,
+    peter,
+    write_cards,
+    written,
+)
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is the current one."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def written(folder: Path, name: str, data: bytes) -> str:
-    """A new file of that name."""
-    (folder / name).write_bytes(data)
-    return str(folder / name)
-
-
-def everything_in(folder: Path) -> dict[str, bytes]:
-    """All files of a folder and what they hold, hidden ones and those below included."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 CODED = ";CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE"

@@ -18,27 +18,9 @@ from cardsplit import (
     split_files,
 )
 from cardsplit.limits import parse_size
-from vcard_making import WILD_FILES, card, write_cards
+from vcard_making import WILD_FILES, card, everything_in, write_cards, written
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder that is the current one."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def written(folder: Path, name: str, data: bytes) -> str:
-    """A new file of that name."""
-    (folder / name).write_bytes(data)
-    return str(folder / name)
-
-
-def everything_in(folder: Path) -> dict[str, bytes]:
-    """All files of a folder and what they hold, hidden ones and those below included."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @given(st.lists(WILD_FILES, min_size=1, max_size=3), st.integers(1, 4), st.integers(1, 300))

@@ -168,3 +168,14 @@ def namesakes(draw: st.DrawFn) -> bytes:
 
 #: Files in which most cards clash.
 CLASHING_FILES = st.lists(namesakes(), min_size=1, max_size=6)
+
+
+def written(folder: Path, name: str, data: bytes) -> str:
+    """A new file of that name."""
+    (folder / name).write_bytes(data)
+    return str(folder / name)
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    """All files of a folder and what they hold, hidden ones and those below included."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
