@@ -16,16 +16,16 @@ MAX_LINES = 400
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 
 # Data flows one way. A module imports only from lines above its own: never from below, and never
-# from a neighbour. A folder such as `methods` counts as one; inside it imports are free.
+# from a neighbour. A folder such as `solvers` counts as one; inside it imports are free.
 LAYERS = (
     ("errors",),
     ("control", "files", "linear", "networks", "params", "solution", "stop", "threads"),
     ("checkpoint", "problem", "recorder"),
     ("flow", "progress"),
     ("diagnose", "host", "linearised"),
-    ("methods",),
+    ("solvers",),
     ("integrate",),
-    ("minimize",),
+    ("minimization",),
     ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users
     ("machine", "problems", "record"),
     ("doctor", "report"),
@@ -35,8 +35,9 @@ LAYERS = (
 )
 LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
 
-# What `import thalweg` must leave alone, so that it stays quick.
+# What is imported only where it is used, so that what needs none of it stays quick.
 HEAVY = (
+    "jax",
     "matplotlib",
     "optax",
     "polars",
@@ -76,7 +77,7 @@ def imports_of(module: Path) -> Iterator[str]:
 
 
 def part_of_thalweg(full_name: str) -> str | None:
-    """`methods` for `thalweg.methods.geodesic`; None for what is not a part of thalweg.
+    """`solvers` for `thalweg.solvers.geodesic`; None for what is not a part of thalweg.
 
     What `thalweg` itself offers, such as `thalweg.Stop`, belongs to `__init__`.
     """
@@ -124,8 +125,20 @@ def test_packages_do_not_import_each_other(package: str):
     assert imported & others == set()
 
 
-def test_importing_thalweg_loads_no_heavy_library():
-    """`import thalweg` costs little beyond JAX, as libraries are imported where they are used.
+@pytest.mark.parametrize("name", ["thalweg", "thalweg.cli"])
+def test_what_only_describes_loads_no_heavy_library(name: str):
+    """`import thalweg` and `thalweg --help` wait for no heavy library, JAX among them."""
+    script = f"import sys, {name}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.split())
+    assert name in loaded
+    assert loaded & (set(HEAVY) - ({"typer"} if name == "thalweg.cli" else set())) == set()
+
+
+def test_using_thalweg_loads_no_library_that_it_does_not_use():
+    """Training by an own method costs little beyond JAX: other libraries stay on disk.
 
     JAX itself loads some parts of SciPy; what it loads on its own does not count.
     """
@@ -133,14 +146,27 @@ def test_importing_thalweg_loads_no_heavy_library():
         import sys, jax.numpy
         before = set(sys.modules)
         import thalweg
+        thalweg.minimize, thalweg.LeastSquares, thalweg.ImplicitGeodesic
         print(*set(sys.modules) - before)
     """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.split())
-    assert "thalweg" in loaded
+    assert "thalweg.solvers.geodesic" in loaded
     assert loaded & set(HEAVY) == set()
+
+
+def test_every_public_name_has_its_home():
+    """The names that are imported when asked for are those of `__all__`, and are found."""
+    import thalweg
+
+    assert sorted(thalweg._HOME) == sorted(thalweg.__all__)  # noqa: SLF001 - two lists of the same
+    assert all(getattr(thalweg, name) is not None for name in thalweg.__all__)
+    assert callable(thalweg.minimize)
+    assert set(thalweg.__all__) <= set(dir(thalweg))
+    with pytest.raises(AttributeError, match="minimise"):
+        _ = thalweg.minimise
 
 
 def test_public_names_are_the_documented_ones():

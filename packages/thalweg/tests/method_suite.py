@@ -21,8 +21,8 @@ import scipy.linalg
 
 from thalweg import Composite, LeastSquares, Outcome, Stop, minimize
 from thalweg.flow import build_flow
-from thalweg.methods.base import AbstractJitMethod
 from thalweg.params import flatten
+from thalweg.solvers.base import AbstractJitMethod
 
 RNG = np.random.default_rng(4)
 STEPS = (64, 128, 256, 512)

@@ -16,10 +16,10 @@ import scipy.linalg
 from thalweg import LeastSquares, Outcome, Stop, minimize
 from thalweg.flow import build_flow
 from thalweg.host import HostFunctions
-from thalweg.methods import REGISTRY
-from thalweg.methods.base import AbstractHostMethod, AbstractMethod
 from thalweg.params import flatten
 from thalweg.recorder import Recorder, RunEnded
+from thalweg.solvers import REGISTRY
+from thalweg.solvers.base import AbstractHostMethod, AbstractMethod
 
 N = 4
 CURVATURES = np.array([0.5, 2.0, 10.0, 40.0])

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from command import COMMAND, interrupt_when, run
-from thalweg.methods import REGISTRY
+from thalweg.solvers import REGISTRY
 
 
 @pytest.mark.parametrize("start", [[COMMAND], [sys.executable, "-m", "thalweg"]])

@@ -13,7 +13,7 @@ import sksundae.cvode
 from ode_suite import START, N, bent, ode_suite_for, quadratic
 from thalweg import CVODE, LeastSquares, Outcome, Stop, minimize
 from thalweg.errors import ConfigError
-from thalweg.methods import cvode as module
+from thalweg.solvers import cvode as module
 
 KRYLOV = {"linear_solver": "krylov"}
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.methods.krylov import MOST_GROWTH, phi_1
+from thalweg.solvers.krylov import MOST_GROWTH, phi_1
 
 MAGNITUDES = np.geomspace(1e-12, 35, 97)
 

@@ -1,11 +1,11 @@
 """The integrators with an error estimate: the shared suite, then what accuracy control promises."""
 
 from method_suite import suite_for
-from thalweg.methods.bdf import BDF, no_history
-from thalweg.methods.chebyshev import Chebyshev
-from thalweg.methods.explicit import BogackiShampine
-from thalweg.methods.rosenbrock import Rosenbrock
-from thalweg.methods.switching import Switching
+from thalweg.solvers.bdf import BDF, no_history
+from thalweg.solvers.chebyshev import Chebyshev
+from thalweg.solvers.explicit import BogackiShampine
+from thalweg.solvers.rosenbrock import Rosenbrock
+from thalweg.solvers.switching import Switching
 
 TestBogackiShampine = suite_for(BogackiShampine(), is_for_stiff_flows=False)
 TestChebyshev = suite_for(Chebyshev())

@@ -10,9 +10,9 @@ import pytest
 
 import thalweg as tw
 from thalweg.flow import build_flow
-from thalweg.methods import make
 from thalweg.params import flatten
 from thalweg.solution import HISTORY_COLUMNS, Work
+from thalweg.solvers import make
 
 X = np.linspace(0.0, 1.0, 9)
 Y = 2 * X - 1 + 0.1 * np.cos(9 * X)

@@ -10,7 +10,7 @@ import pytest
 
 from thalweg import LeastSquares, Outcome, Scalar, Stop, minimize
 from thalweg.errors import ConfigError
-from thalweg.methods.optax_methods import Optax
+from thalweg.solvers.optax_methods import Optax
 
 NAMES = ("gradient-descent", "momentum", "adam", "optax-l-bfgs")
 each = pytest.mark.parametrize("name", NAMES)

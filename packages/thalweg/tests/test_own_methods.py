@@ -10,9 +10,9 @@ from method_suite import FIT, flow_of, suite_for
 from thalweg import LeastSquares, Outcome, Scalar, Stop, minimize
 from thalweg.flow import build_flow
 from thalweg.linearised import krylov_system, parameter_system, residual_system, unit_metric
-from thalweg.methods.geodesic import ImplicitGeodesic
-from thalweg.methods.krylov import ExponentialKrylov
 from thalweg.params import flatten
+from thalweg.solvers.geodesic import ImplicitGeodesic
+from thalweg.solvers.krylov import ExponentialKrylov
 
 TestImplicitGeodesic = suite_for(ImplicitGeodesic())
 TestExponentialKrylov = suite_for(

@@ -13,9 +13,9 @@ from thalweg import LeastSquares, Outcome, Scalar, Stop, minimize
 from thalweg.errors import ConfigError
 from thalweg.flow import build_flow
 from thalweg.host import HostFunctions
-from thalweg.methods.scipy_least_squares import SciPyLeastSquares
 from thalweg.params import flatten
 from thalweg.recorder import Recorder, RunEnded
+from thalweg.solvers.scipy_least_squares import SciPyLeastSquares
 
 NAMES = ("scipy-lm", "scipy-trf", "scipy-dogbox")
 each = pytest.mark.parametrize("name", NAMES)

@@ -13,10 +13,10 @@ from thalweg import LeastSquares, Outcome, Scalar, Stop, minimize
 from thalweg.errors import ConfigError
 from thalweg.flow import build_flow
 from thalweg.host import HostFunctions
-from thalweg.methods.host_loop import judge
-from thalweg.methods.scipy_minimize import BFGS, LBFGS
 from thalweg.params import flatten
 from thalweg.recorder import Recorder, RunEnded
+from thalweg.solvers.host_loop import judge
+from thalweg.solvers.scipy_minimize import BFGS, LBFGS
 
 START = np.array([-1.2, 1.0])
 METHODS = {"l-bfgs": "L-BFGS-B", "bfgs": "BFGS"}

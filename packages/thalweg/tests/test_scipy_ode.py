@@ -15,10 +15,10 @@ from thalweg import LeastSquares, Outcome, Stop, minimize
 from thalweg.errors import ConfigError
 from thalweg.flow import build_flow
 from thalweg.host import HostFunctions
-from thalweg.methods.scipy_ode import SciPyODE
-from thalweg.methods.slope import Slope
 from thalweg.params import flatten
 from thalweg.recorder import Recorder, RunEnded
+from thalweg.solvers.scipy_ode import SciPyODE
+from thalweg.solvers.slope import Slope
 
 NAMES = ("zvode", "vode", "lsoda", "dopri5")
 MULTISTEP = NAMES[:3]

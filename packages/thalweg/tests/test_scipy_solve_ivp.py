@@ -11,7 +11,7 @@ import scipy.integrate._ivp.radau
 from ode_suite import START, bent, ode_suite_for, quadratic, walled
 from thalweg import LeastSquares, Outcome, SciPyODE, Stop, minimize
 from thalweg.errors import ConfigError
-from thalweg.methods.scipy_solve_ivp import STEPPERS
+from thalweg.solvers.scipy_solve_ivp import STEPPERS
 
 TestRadau = ode_suite_for("scipy-radau", SciPyODE("radau"))
 TestBDF = ode_suite_for("scipy-bdf", SciPyODE("bdf"))

@@ -5,29 +5,67 @@
 One unit of t is one step of gradient descent at learning rate 1.
 """
 
-from thalweg.control import Accuracy, Descent
-from thalweg.errors import ThalwegError
-from thalweg.methods import methods
-from thalweg.methods.bdf import BDF
-from thalweg.methods.chebyshev import Chebyshev
-from thalweg.methods.cvode import CVODE
-from thalweg.methods.diffrax_ode import Diffrax
-from thalweg.methods.explicit import BogackiShampine
-from thalweg.methods.geodesic import ImplicitGeodesic
-from thalweg.methods.krylov import ExponentialKrylov
-from thalweg.methods.optax_methods import Optax
-from thalweg.methods.optimistix_methods import Optimistix
-from thalweg.methods.rosenbrock import Rosenbrock
-from thalweg.methods.scipy_least_squares import SciPyLeastSquares
-from thalweg.methods.scipy_minimize import BFGS, LBFGS
-from thalweg.methods.scipy_ode import SciPyODE
-from thalweg.methods.switching import Switching
-from thalweg.minimize import minimize
-from thalweg.problem import Composite, LeastSquares, Scalar
-from thalweg.solution import Outcome, Solution, Work
-from thalweg.stop import Stop
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from thalweg.control import Accuracy, Descent
+    from thalweg.errors import ThalwegError
+    from thalweg.minimization import minimize
+    from thalweg.problem import Composite, LeastSquares, Scalar
+    from thalweg.solution import Outcome, Solution, Work
+    from thalweg.solvers import methods
+    from thalweg.solvers.bdf import BDF
+    from thalweg.solvers.chebyshev import Chebyshev
+    from thalweg.solvers.cvode import CVODE
+    from thalweg.solvers.diffrax_ode import Diffrax
+    from thalweg.solvers.explicit import BogackiShampine
+    from thalweg.solvers.geodesic import ImplicitGeodesic
+    from thalweg.solvers.krylov import ExponentialKrylov
+    from thalweg.solvers.optax_methods import Optax
+    from thalweg.solvers.optimistix_methods import Optimistix
+    from thalweg.solvers.rosenbrock import Rosenbrock
+    from thalweg.solvers.scipy_least_squares import SciPyLeastSquares
+    from thalweg.solvers.scipy_minimize import BFGS, LBFGS
+    from thalweg.solvers.scipy_ode import SciPyODE
+    from thalweg.solvers.switching import Switching
+    from thalweg.stop import Stop
 
 __version__ = "0.1.0"
+
+# Where each public name is defined. It is imported when it is first asked for, so that a command
+# that computes nothing, such as `thalweg --help`, does not wait for JAX.
+_HOME = {
+    "BDF": "solvers.bdf",
+    "BFGS": "solvers.scipy_minimize",
+    "CVODE": "solvers.cvode",
+    "LBFGS": "solvers.scipy_minimize",
+    "Accuracy": "control",
+    "BogackiShampine": "solvers.explicit",
+    "Chebyshev": "solvers.chebyshev",
+    "Composite": "problem",
+    "Descent": "control",
+    "Diffrax": "solvers.diffrax_ode",
+    "ExponentialKrylov": "solvers.krylov",
+    "ImplicitGeodesic": "solvers.geodesic",
+    "LeastSquares": "problem",
+    "Optax": "solvers.optax_methods",
+    "Optimistix": "solvers.optimistix_methods",
+    "Outcome": "solution",
+    "Rosenbrock": "solvers.rosenbrock",
+    "Scalar": "problem",
+    "SciPyLeastSquares": "solvers.scipy_least_squares",
+    "SciPyODE": "solvers.scipy_ode",
+    "Solution": "solution",
+    "Stop": "stop",
+    "Switching": "solvers.switching",
+    "ThalwegError": "errors",
+    "Work": "solution",
+    "methods": "solvers",
+    "minimize": "minimization",
+}
 
 __all__ = [
     "BDF",
@@ -58,3 +96,15 @@ __all__ = [
     "methods",
     "minimize",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module `thalweg` has no attribute `{name}`")
+    value = getattr(importlib.import_module(f"thalweg.{_HOME[name]}"), name)
+    globals()[name] = value  # the next time nothing is looked up
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -20,7 +20,7 @@ from thalweg import problems
 from thalweg.errors import ConfigError
 from thalweg.files import whole_file
 from thalweg.machine import Machine, this_machine
-from thalweg.minimize import minimize
+from thalweg.minimization import minimize
 from thalweg.record import RunRecord, json_values, record_of
 from thalweg.report import Report, Section, render
 from thalweg.report.words import standing
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from thalweg.methods.base import AbstractMethod
     from thalweg.problems import TrainingProblem
+    from thalweg.solvers.base import AbstractMethod
 
 METHODS = ("auto", "l-bfgs", "adam", "gradient-descent", "zvode")
 SECONDS = {"digits": 1.2, "poisson": 1.5, "bessel": 1.5}  # a run, without compilation
@@ -199,7 +199,7 @@ def _configured(name: str, task: TrainingProblem) -> tuple[str | AbstractMethod,
 
     import optax
 
-    from thalweg.methods.optax_methods import Optax
+    from thalweg.solvers.optax_methods import Optax
 
     optimiser = {"adam": optax.adam, "gradient-descent": optax.sgd}[name](rate)
     return Optax(optimiser, name=name, learning_rate=rate), SETTINGS[name].format(rate=rate)

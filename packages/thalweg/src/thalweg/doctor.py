@@ -125,7 +125,7 @@ def _solve() -> tuple[bool, str]:
     import jax.numpy as jnp
     import numpy as np
 
-    from thalweg.minimize import minimize
+    from thalweg.minimization import minimize
     from thalweg.problem import LeastSquares
     from thalweg.stop import Stop
 

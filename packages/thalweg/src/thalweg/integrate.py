@@ -19,9 +19,9 @@ import numpy as np
 from thalweg.checkpoint import Saved
 from thalweg.errors import ConfigError
 from thalweg.host import HostFunctions, compiled
-from thalweg.methods.base import CONVERGED, OUTCOMES, RUNNING, AbstractJitMethod
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
+from thalweg.solvers.base import CONVERGED, OUTCOMES, RUNNING, AbstractJitMethod
 from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from thalweg.doctor import Diagnosis
-    from thalweg.methods import MethodInfo
     from thalweg.problems import TrainingProblem
     from thalweg.report import Section
+    from thalweg.solvers import MethodInfo
     from thalweg.tabular import Trained
 
 PLAIN_WIDTH = 120  # where stdout is no terminal

@@ -20,7 +20,7 @@ import numpy as np
 
 from thalweg import networks
 from thalweg.flow import MEMORY, build_flow
-from thalweg.minimize import minimize
+from thalweg.minimization import minimize
 from thalweg.params import flatten
 from thalweg.problem import Composite, LeastSquares, Problem
 from thalweg.progress import progress_line
@@ -30,10 +30,10 @@ from thalweg.tabular.network import as_numpy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thalweg.methods.base import AbstractMethod
     from thalweg.networks import Layers
     from thalweg.recorder import Snapshot
     from thalweg.solution import Solution
+    from thalweg.solvers.base import AbstractMethod
 
 PATIENCE = 20  # steps that may pass without progress, at least ...
 PATIENCE_SHARE = 0.5  # ... and as a share of the steps before, for methods of many small steps

@@ -22,8 +22,8 @@ from thalweg.errors import DataError
 from thalweg.solution import Outcome, Work
 
 if TYPE_CHECKING:
-    from thalweg.methods.base import AbstractMethod
     from thalweg.networks import Layers
+    from thalweg.solvers.base import AbstractMethod
     from thalweg.tabular.fit import Examples, Fit
 
 LADDER = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 1e-5)

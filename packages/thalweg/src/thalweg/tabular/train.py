@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.errors import ConfigError, DataError, UnknownMethodError
-from thalweg.methods import REGISTRY
+from thalweg.solvers import REGISTRY
 from thalweg.tabular.fit import Examples
 from thalweg.tabular.importance import Importance, permutation_importance
 from thalweg.tabular.model import Model
@@ -34,7 +34,7 @@ from thalweg.tabular.values import is_missing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from thalweg.methods.base import AbstractMethod
+    from thalweg.solvers.base import AbstractMethod
 
 FEWEST_ROWS = 20
 DEFAULT_SECONDS = 20.0

@@ -27,8 +27,8 @@ import jax.numpy as jnp
 import jax.scipy.linalg
 
 from thalweg.control import DESCENT, Accuracy, Descent, refuse_other_control
-from thalweg.methods.base import AbstractJitMethod, StepResult, no_work
-from thalweg.methods.controlled import (
+from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.controlled import (
     Pace,
     Point,
     Trial,
@@ -36,7 +36,7 @@ from thalweg.methods.controlled import (
     first_pace,
     start_point,
 )
-from thalweg.methods.dense import curvature_along, refuse_large
+from thalweg.solvers.dense import curvature_along, refuse_large
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,10 +19,10 @@ import numpy as np
 from thalweg.errors import ConfigError
 from thalweg.flow import LeastSquaresFlow
 from thalweg.host import HostFunctions
-from thalweg.methods.base import AbstractHostMethod
-from thalweg.methods.host_loop import judge, refuse_overrun
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
+from thalweg.solvers.base import AbstractHostMethod
+from thalweg.solvers.host_loop import judge, refuse_overrun
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
-from thalweg.methods.base import (
+from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
     RUNNING,

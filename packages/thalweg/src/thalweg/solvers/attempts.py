@@ -18,8 +18,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thalweg.methods.slope import Slope
     from thalweg.solution import Work
+    from thalweg.solvers.slope import Slope
 
 CLOSE = 1e-6  # relative; times are rounded, and no error estimate comes this near a fixed factor
 

@@ -41,7 +41,7 @@ from thalweg.control import (
 )
 from thalweg.errors import ConfigError
 from thalweg.linear import Krylov, forcing_test, lanczos
-from thalweg.methods.base import (
+from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
     RUNNING,
@@ -50,7 +50,7 @@ from thalweg.methods.base import (
     StepResult,
     no_work,
 )
-from thalweg.methods.controlled import Pace, Trial, controlled_step, first_pace, start_point
+from thalweg.solvers.controlled import Pace, Trial, controlled_step, first_pace, start_point
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple, final
 
 import numpy as np
 
-from thalweg.methods.host_loop import refuse_overrun
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome
+from thalweg.solvers.host_loop import refuse_overrun
 
 if TYPE_CHECKING:
     from collections.abc import Callable

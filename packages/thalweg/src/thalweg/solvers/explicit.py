@@ -17,8 +17,8 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.control import DESCENT, Accuracy, Descent, refuse_other_control
-from thalweg.methods.base import AbstractJitMethod, StepResult, no_work
-from thalweg.methods.controlled import (
+from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.controlled import (
     Pace,
     Point,
     Trial,

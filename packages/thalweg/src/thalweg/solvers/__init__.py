@@ -6,45 +6,45 @@ import importlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from thalweg.errors import ConfigError, UnknownMethodError
-from thalweg.methods.base import AbstractMethod
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thalweg.flow import Flow
+    from thalweg.solvers.base import AbstractMethod
 
 # name -> (module, what in it makes the method with its defaults)
 REGISTRY: dict[str, tuple[str, str]] = {
-    "implicit-geodesic": ("thalweg.methods.geodesic", "ImplicitGeodesic"),
-    "exponential-krylov": ("thalweg.methods.krylov", "ExponentialKrylov"),
-    "rosenbrock": ("thalweg.methods.rosenbrock", "Rosenbrock"),
-    "bdf": ("thalweg.methods.bdf", "BDF"),
-    "chebyshev": ("thalweg.methods.chebyshev", "Chebyshev"),
-    "bogacki-shampine": ("thalweg.methods.explicit", "BogackiShampine"),
-    "switching": ("thalweg.methods.switching", "Switching"),
-    "l-bfgs": ("thalweg.methods.scipy_minimize", "LBFGS"),
-    "bfgs": ("thalweg.methods.scipy_minimize", "BFGS"),
-    "scipy-lm": ("thalweg.methods.scipy_least_squares", "lm"),
-    "scipy-trf": ("thalweg.methods.scipy_least_squares", "trf"),
-    "scipy-dogbox": ("thalweg.methods.scipy_least_squares", "dogbox"),
-    "zvode": ("thalweg.methods.scipy_ode", "zvode"),
-    "vode": ("thalweg.methods.scipy_ode", "vode"),
-    "lsoda": ("thalweg.methods.scipy_ode", "lsoda"),
-    "dopri5": ("thalweg.methods.scipy_ode", "dopri5"),
-    "scipy-radau": ("thalweg.methods.scipy_ode", "radau"),
-    "scipy-bdf": ("thalweg.methods.scipy_ode", "bdf"),
-    "dop853": ("thalweg.methods.scipy_ode", "dop853"),
-    "cvode": ("thalweg.methods.cvode", "cvode"),
-    "cvode-krylov": ("thalweg.methods.cvode", "cvode_krylov"),
-    "kvaerno5": ("thalweg.methods.diffrax_ode", "kvaerno5"),
-    "kvaerno3": ("thalweg.methods.diffrax_ode", "kvaerno3"),
-    "tsit5": ("thalweg.methods.diffrax_ode", "tsit5"),
-    "optimistix-lm": ("thalweg.methods.optimistix_methods", "lm"),
-    "optimistix-bfgs": ("thalweg.methods.optimistix_methods", "bfgs"),
-    "gradient-descent": ("thalweg.methods.optax_methods", "gradient_descent"),
-    "momentum": ("thalweg.methods.optax_methods", "momentum"),
-    "adam": ("thalweg.methods.optax_methods", "adam"),
-    "optax-l-bfgs": ("thalweg.methods.optax_methods", "l_bfgs"),
+    "implicit-geodesic": ("thalweg.solvers.geodesic", "ImplicitGeodesic"),
+    "exponential-krylov": ("thalweg.solvers.krylov", "ExponentialKrylov"),
+    "rosenbrock": ("thalweg.solvers.rosenbrock", "Rosenbrock"),
+    "bdf": ("thalweg.solvers.bdf", "BDF"),
+    "chebyshev": ("thalweg.solvers.chebyshev", "Chebyshev"),
+    "bogacki-shampine": ("thalweg.solvers.explicit", "BogackiShampine"),
+    "switching": ("thalweg.solvers.switching", "Switching"),
+    "l-bfgs": ("thalweg.solvers.scipy_minimize", "LBFGS"),
+    "bfgs": ("thalweg.solvers.scipy_minimize", "BFGS"),
+    "scipy-lm": ("thalweg.solvers.scipy_least_squares", "lm"),
+    "scipy-trf": ("thalweg.solvers.scipy_least_squares", "trf"),
+    "scipy-dogbox": ("thalweg.solvers.scipy_least_squares", "dogbox"),
+    "zvode": ("thalweg.solvers.scipy_ode", "zvode"),
+    "vode": ("thalweg.solvers.scipy_ode", "vode"),
+    "lsoda": ("thalweg.solvers.scipy_ode", "lsoda"),
+    "dopri5": ("thalweg.solvers.scipy_ode", "dopri5"),
+    "scipy-radau": ("thalweg.solvers.scipy_ode", "radau"),
+    "scipy-bdf": ("thalweg.solvers.scipy_ode", "bdf"),
+    "dop853": ("thalweg.solvers.scipy_ode", "dop853"),
+    "cvode": ("thalweg.solvers.cvode", "cvode"),
+    "cvode-krylov": ("thalweg.solvers.cvode", "cvode_krylov"),
+    "kvaerno5": ("thalweg.solvers.diffrax_ode", "kvaerno5"),
+    "kvaerno3": ("thalweg.solvers.diffrax_ode", "kvaerno3"),
+    "tsit5": ("thalweg.solvers.diffrax_ode", "tsit5"),
+    "optimistix-lm": ("thalweg.solvers.optimistix_methods", "lm"),
+    "optimistix-bfgs": ("thalweg.solvers.optimistix_methods", "bfgs"),
+    "gradient-descent": ("thalweg.solvers.optax_methods", "gradient_descent"),
+    "momentum": ("thalweg.solvers.optax_methods", "momentum"),
+    "adam": ("thalweg.solvers.optax_methods", "adam"),
+    "optax-l-bfgs": ("thalweg.solvers.optax_methods", "l_bfgs"),
 }
 
 
@@ -55,6 +55,8 @@ def make(method: str | AbstractMethod, flow: Flow) -> tuple[AbstractMethod, str]
         UnknownMethodError: There is no method of that name.
         ConfigError: `method` is neither a name nor a method.
     """
+    from thalweg.solvers.base import AbstractMethod
+
     if isinstance(method, AbstractMethod):
         return method, ""
     if not isinstance(method, str):
@@ -63,7 +65,7 @@ def make(method: str | AbstractMethod, flow: Flow) -> tuple[AbstractMethod, str]
             "such as `tw.ImplicitGeodesic()` was expected"
         )
     if method == "auto":
-        from thalweg.methods.auto import pick
+        from thalweg.solvers.auto import pick
 
         return pick(flow)
     if method not in REGISTRY:

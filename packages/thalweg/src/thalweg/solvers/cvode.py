@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from thalweg.control import Accuracy
 from thalweg.errors import ConfigError, MissingExtraError
-from thalweg.methods.attempts import TimedSlope, failures_of
-from thalweg.methods.base import AbstractHostMethod
-from thalweg.methods.walk import (
+from thalweg.solvers.attempts import TimedSlope, failures_of
+from thalweg.solvers.base import AbstractHostMethod
+from thalweg.solvers.walk import (
     FIRST_TARGET,
     HORIZON,
     add_rows,
@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from thalweg.flow import Flow
-    from thalweg.methods.slope import Point, Slope
     from thalweg.recorder import Recorder
     from thalweg.solution import Outcome, Work
+    from thalweg.solvers.slope import Point, Slope
 
 METHODS = {"bdf": 5, "adams": 12}  # with the highest order there is
 JACOBIANS = ("exact", "finite-differences")

@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thalweg.flow import Flow, LeastSquaresFlow
-from thalweg.methods.geodesic import ImplicitGeodesic
-from thalweg.methods.krylov import ExponentialKrylov
+from thalweg.solvers.geodesic import ImplicitGeodesic
+from thalweg.solvers.krylov import ExponentialKrylov
 
 if TYPE_CHECKING:
-    from thalweg.methods.base import AbstractMethod
+    from thalweg.solvers.base import AbstractMethod
 
 _SPACES = {
     "parameters": "factoring in the space of parameters, n = {n}",

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.methods.attempts import TimedSlope, failures_of
-from thalweg.methods.walk import HORIZON, Schedule, add_rows, at_rest, end_unfinished
+from thalweg.solvers.attempts import TimedSlope, failures_of
+from thalweg.solvers.walk import HORIZON, Schedule, add_rows, at_rest, end_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thalweg.control import Accuracy
-    from thalweg.methods.slope import Point, Slope
     from thalweg.recorder import Recorder
     from thalweg.solution import Work
+    from thalweg.solvers.slope import Point, Slope
 
 STEPPERS = {"radau": "Radau", "bdf": "BDF", "dop853": "DOP853"}
 HALF = 0.5  # what Radau and BDF multiply h by where Newton's iteration failed

@@ -23,8 +23,8 @@ import jax.numpy as jnp
 
 from thalweg.control import DESCENT, Accuracy, Descent, refuse_other_control
 from thalweg.errors import ConfigError
-from thalweg.methods.base import AbstractJitMethod, StepResult, no_work
-from thalweg.methods.controlled import (
+from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.controlled import (
     Pace,
     Point,
     Trial,
@@ -32,7 +32,7 @@ from thalweg.methods.controlled import (
     first_pace,
     start_point,
 )
-from thalweg.methods.spectrum import Spectrum, aged, power_iteration, refreshed, unknown_spectrum
+from thalweg.solvers.spectrum import Spectrum, aged, power_iteration, refreshed, unknown_spectrum
 
 EPSILON = 2 / 13  # damping: keeps the stability region off the imaginary axis's points of contact
 REACH = 2 / 3 * (1 - 2 / 15 * EPSILON)  # hρ / (s² - 1)

@@ -21,12 +21,12 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.control import DESCENT, Accuracy, Descent, refuse_other_control
-from thalweg.methods.base import AbstractJitMethod, StepResult, no_work
-from thalweg.methods.controlled import Pace, first_pace
-from thalweg.methods.dense import refuse_large
-from thalweg.methods.explicit import REACH, BogackiShampine
-from thalweg.methods.rosenbrock import Rosenbrock
-from thalweg.methods.spectrum import Spectrum, aged, refreshed, unknown_spectrum
+from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.controlled import Pace, first_pace
+from thalweg.solvers.dense import refuse_large
+from thalweg.solvers.explicit import REACH, BogackiShampine
+from thalweg.solvers.rosenbrock import Rosenbrock
+from thalweg.solvers.spectrum import Spectrum, aged, refreshed, unknown_spectrum
 
 STIFF = 0.5 * REACH  # hρ from which an explicit step counts as held down by stability
 EASY = 0.25 * REACH  # h|H| up to which an implicit step counts as one that could be explicit

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.control import is_flat
-from thalweg.methods.base import CONVERGED, STALLED
+from thalweg.solvers.base import CONVERGED, STALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

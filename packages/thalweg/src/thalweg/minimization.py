@@ -14,12 +14,12 @@ from thalweg.errors import ConfigError
 from thalweg.flow import MEMORY, Flow, build_flow
 from thalweg.host import HostFunctions
 from thalweg.integrate import integrate
-from thalweg.methods import make
-from thalweg.methods.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod
 from thalweg.params import Params, ParamSpec, flatten
 from thalweg.problem import Problem
 from thalweg.recorder import Recorder, RunEnded, Snapshot
 from thalweg.solution import Outcome, Solution, Work
+from thalweg.solvers import make
+from thalweg.solvers.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod
 from thalweg.stop import Stop
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ from thalweg.control import H_MAX, LENGTHEN, is_descent, is_flat, next_h
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
 from thalweg.linearised import System, krylov_system, parameter_system, residual_system, unit_metric
-from thalweg.methods.base import (
+from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
     RUNNING,

@@ -27,7 +27,7 @@ from thalweg.control import (
     next_h,
     next_h_by_error,
 )
-from thalweg.methods.base import CONVERGED, DIVERGED, RUNNING, STALLED, StepResult, no_work
+from thalweg.solvers.base import CONVERGED, DIVERGED, RUNNING, STALLED, StepResult, no_work
 
 if TYPE_CHECKING:
     from collections.abc import Callable

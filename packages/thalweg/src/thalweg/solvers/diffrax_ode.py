@@ -29,7 +29,7 @@ import jax.numpy as jnp
 
 from thalweg.control import H_MAX, Accuracy
 from thalweg.errors import ConfigError, MissingExtraError
-from thalweg.methods.base import (
+from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
     RUNNING,
@@ -38,8 +38,8 @@ from thalweg.methods.base import (
     StepResult,
     no_work,
 )
-from thalweg.methods.dense import refuse_large
-from thalweg.methods.whole_jacobian import verdict, with_jacobian
+from thalweg.solvers.dense import refuse_large
+from thalweg.solvers.whole_jacobian import verdict, with_jacobian
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
@@ -364,7 +364,7 @@ class Diffrax(AbstractJitMethod):
         controller = diffrax.PIDController(rtol=rtol, atol=atol)
         if not self.is_implicit:
             return make(), controller
-        from thalweg.methods.diffrax_newton import CountedChord
+        from thalweg.solvers.diffrax_newton import CountedChord
 
         return make(root_finder=CountedChord(rtol, atol)), controller
 

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from thalweg.control import Accuracy
 from thalweg.errors import ConfigError
-from thalweg.methods.base import AbstractHostMethod
-from thalweg.methods.scipy_ode_walk import walk_dopri5, walk_multistep
-from thalweg.methods.scipy_solve_ivp import STEPPERS, walk_stepper
-from thalweg.methods.walk import HORIZON, follow
+from thalweg.solvers.base import AbstractHostMethod
+from thalweg.solvers.scipy_ode_walk import walk_dopri5, walk_multistep
+from thalweg.solvers.scipy_solve_ivp import STEPPERS, walk_stepper
+from thalweg.solvers.walk import HORIZON, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from thalweg.flow import Flow
-    from thalweg.methods.slope import Point, Slope
     from thalweg.recorder import Recorder
     from thalweg.solution import Outcome
+    from thalweg.solvers.slope import Point, Slope
 
 INTEGRATORS = {
     "zvode": "VODE for complex θ, the article's way: BDF, Jacobian by finite differences",

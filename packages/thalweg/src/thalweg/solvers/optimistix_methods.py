@@ -22,7 +22,7 @@ import numpy as np
 
 from thalweg.errors import ConfigError, MissingExtraError
 from thalweg.flow import LeastSquaresFlow
-from thalweg.methods.base import (
+from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
     RUNNING,
@@ -30,8 +30,8 @@ from thalweg.methods.base import (
     StepResult,
     no_work,
 )
-from thalweg.methods.dense import refuse_large
-from thalweg.methods.whole_jacobian import verdict, with_jacobian
+from thalweg.solvers.dense import refuse_large
+from thalweg.solvers.whole_jacobian import verdict, with_jacobian
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.methods.walk import (
+from thalweg.solution import Work
+from thalweg.solvers.walk import (
     FIRST_TARGET,
     HORIZON,
     Schedule,
@@ -22,12 +23,11 @@ from thalweg.methods.walk import (
     at_rest,
     end_unfinished,
 )
-from thalweg.solution import Work
 
 if TYPE_CHECKING:
     from thalweg.control import Accuracy
-    from thalweg.methods.slope import Point, Slope
     from thalweg.recorder import Recorder
+    from thalweg.solvers.slope import Point, Slope
 
 # Where the work arrays hold what, counted from 0.
 STEP_TAKEN = 10  # in rwork: the size of the last step

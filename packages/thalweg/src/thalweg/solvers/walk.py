@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NoReturn, final
 import numpy as np
 
 from thalweg.host import HostFunctions
-from thalweg.methods.host_loop import judge
-from thalweg.methods.slope import Slope
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
+from thalweg.solvers.host_loop import judge
+from thalweg.solvers.slope import Slope
 from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     from thalweg.control import Accuracy
     from thalweg.flow import Flow
-    from thalweg.methods.slope import Point
     from thalweg.recorder import Recorder
+    from thalweg.solvers.slope import Point
 
 # A horizon that no flow moves beyond visibly. Some solvers scale their first step by the first
 # target, and a later one may be anything; so the first target is one gradient-descent step.
