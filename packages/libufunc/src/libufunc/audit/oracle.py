@@ -153,8 +153,10 @@ def _ball(
             ball = formula(*(flint.arb(kind.exact(argument)) for argument in arguments))
             if ball.is_finite():
                 mantissa, exponent = map(int, ball.mid().man_exp())
-                unit = max(mantissa.bit_length() + exponent - kind.digits, kind.bottom)
-                unit = min(unit, kind.top - kind.digits)
+                unit = kind.bottom
+                if mantissa:
+                    unit = max(mantissa.bit_length() + exponent - kind.digits, unit)
+                    unit = min(unit, kind.top - kind.digits)
                 width, scale = map(int, ball.rad().man_exp())
                 if width == 0 or width.bit_length() + scale <= unit + NARROW:
                     return mantissa, exponent, unit

@@ -86,7 +86,8 @@ class Floats:
         with np.errstate(over="ignore", under="ignore"):
             points = np.ldexp(1 + (position - exponent), exponent.astype(np.int64))
             points = np.clip(points, least, largest).astype(kind.type)
-        return (np.minimum(points, kind.type(largest)) * generator.choice(self.signs, count),)
+        signs = generator.choice(self.signs, count).astype(kind.type)
+        return (np.minimum(points, kind.type(largest)) * signs,)
 
     @staticmethod
     def _position(end: float, kind: Format) -> float:
