@@ -1,10 +1,32 @@
-"""Turn any C function of a shared library into a true NumPy ufunc, in one line.
-
-This version holds the name only; it offers nothing to import yet.
-"""
+"""Turn any C function of a shared library into a true NumPy ufunc, in one line."""
 
 from importlib.metadata import version
 
-__all__ = ["__version__"]
+from libufunc.calling import ccall
+from libufunc.errors import (
+    LibraryNotFoundError,
+    LibufuncError,
+    NoLoopError,
+    ProbeError,
+    PrototypeError,
+    SymbolError,
+)
+from libufunc.fpstate import flushes_subnormals
+from libufunc.library import Library
+from libufunc.threads import threaded
+
+__all__ = [
+    "Library",
+    "LibraryNotFoundError",
+    "LibufuncError",
+    "NoLoopError",
+    "ProbeError",
+    "PrototypeError",
+    "SymbolError",
+    "__version__",
+    "ccall",
+    "flushes_subnormals",
+    "threaded",
+]
 
 __version__ = version("libufunc")

@@ -1,0 +1,176 @@
+"""Makes ufuncs, keeps alive what they point to, and lets them be pickled.
+
+A ufunc holds bare pointers to its loops, their data, its name and its docstring. All of that is
+kept for the rest of the process, as the library is; so equal recipes give the same ufunc, and a
+program that asks for one in a loop does not grow.
+
+Pickling: NumPy pickles a ufunc by its name, to be looked up in a module, which these are in none
+of. So the entry for `numpy.ufunc` in `copyreg`, Python's table for exactly this, is replaced once
+the first ufunc is made: it gives the recipe for ufuncs from here, and asks NumPy's own entry for
+every other.
+"""
+
+import copyreg
+import operator
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from libufunc import c_loops, llvm_loops
+from libufunc.errors import NoLoopError, SymbolError
+from libufunc.numpy_api import Loop, generic_loop, make_ufunc
+from libufunc.plans import Plan, plans_for
+from libufunc.prototypes import Prototype, parse_prototype
+from libufunc.symbols import open_library
+from libufunc.vectors import ACCURACY, find_vector
+
+# Through `float`, NumPy has loops for these as well.
+_HALVES = {"f->f": "e->e", "ff->f": "ee->e"}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All that makes a ufunc, in words that hold on another machine too.
+
+    Attributes:
+        name: What the ufunc is called.
+        library: As the caller named it.
+        prototypes: In C, one for each function; the first is what small integers become.
+        half: Whether `float` functions serve float16 arrays as well.
+        simd: Whether vector functions of libmvec take the place of those that have one.
+    """
+
+    name: str
+    library: str
+    prototypes: tuple[str, ...]
+    half: bool = False
+    simd: bool = False
+
+
+_lock = threading.RLock()
+_made: dict[tuple[Recipe, int], np.ufunc] = {}
+_recipes: dict[np.ufunc, Recipe] = {}
+_alive: list[Any] = []
+_pickle_others: list[Callable[[np.ufunc], Any]] = []
+
+
+def build(recipe: Recipe, parsed: tuple[Prototype, ...] | None = None) -> np.ufunc:
+    """Make the ufunc of a recipe, or hand out the one made before.
+
+    Args:
+        recipe: What to make.
+        parsed: Its prototypes, where the caller has them already.
+
+    Raises:
+        LibufuncError: The library, a symbol or a way to call it is missing.
+    """
+    with _lock:
+        library = open_library(recipe.library)
+        key = (recipe, library.handle)
+        if key not in _made:
+            prototypes = parsed or tuple(map(parse_prototype, recipe.prototypes))
+            loops = [loop for one in prototypes for loop in _loops_of(one, recipe)]
+            ufunc, buffers = make_ufunc(recipe.name, _docstring(recipe, library.loaded_as), loops)
+            _alive.append((ufunc, buffers, library))
+            _recipes[ufunc] = recipe
+            _made[key] = ufunc
+            _register_pickling()
+        return _made[key]
+
+
+def recipe_of(ufunc: np.ufunc) -> Recipe | None:
+    """How a ufunc was made; `None` for one that is not from here."""
+    return _recipes.get(ufunc)
+
+
+def compiled_loop(plan: Plan) -> int:
+    """Address of a loop, by LLVM where it is installed, else by a C compiler.
+
+    Raises:
+        NoLoopError: Neither is here, or neither could.
+    """
+    reason = "neither is installed"
+    if llvm_loops.is_installed():
+        try:
+            return llvm_loops.compile_loop(plan)
+        except NoLoopError as error:
+            reason = str(error)
+    if c_loops.is_installed():
+        return c_loops.compile_loop(plan)
+    raise NoLoopError(
+        f"NumPy has no loop for `{plan.prototype}`; install `libufunc[numba]`, or `libufunc[cffi]` "
+        f"beside a C compiler, to have one made ({reason})."
+    )
+
+
+def has_loop(prototype: Prototype) -> bool:
+    """Whether arrays can be passed to such a function here; compiles a loop where one is needed."""
+    types = f"{prototype.inputs}->{prototype.outputs}"
+    if not _has_pointers(prototype) and generic_loop(types, types) is not None:
+        return True
+    try:
+        return all(compiled_loop(plan) for plan in plans_for(prototype))
+    except NoLoopError:
+        return False
+
+
+def _loops_of(prototype: Prototype, recipe: Recipe) -> list[Loop]:
+    """The loops by which one C function serves arrays."""
+    vector = find_vector(prototype) if recipe.simd else None
+    if vector is not None:
+        vectors, symbol, shape = vector
+        plan = Plan(prototype, prototype.inputs, shape)
+        return [Loop(plan.types, compiled_loop(plan), vectors.address(symbol))]
+    address = open_library(recipe.library).address(prototype.name)
+    types = f"{prototype.inputs}->{prototype.outputs}"
+    generic = None if _has_pointers(prototype) else generic_loop(types, types)
+    if generic is None:
+        return [Loop(plan.types, compiled_loop(plan), address) for plan in plans_for(prototype)]
+    loops = [Loop(types, generic, address)]
+    half = generic_loop(_HALVES.get(types, ""), types)
+    if recipe.half and half is not None:
+        loops.append(Loop(_HALVES[types], half, address))
+    return loops
+
+
+def _has_pointers(prototype: Prototype) -> bool:
+    return any(parameter.is_output for parameter in prototype.parameters)
+
+
+def _docstring(recipe: Recipe, loaded_as: str) -> str:
+    first, *others = recipe.prototypes
+    lines = [f"C function of the library `{loaded_as}`.", "", f"Prototype: `{first}`"]
+    lines += [f"Also: `{other}`" for other in others]
+    if recipe.simd:
+        lines += ["", f"By libmvec where it has the function, {ACCURACY}."]
+    return "\n".join(lines)
+
+
+def _register_pickling() -> None:
+    """Teach `copyreg` once; what stood there serves all other ufuncs as before."""
+    if not _pickle_others:
+        # Without an entry, pickle would be told the name too: that is NumPy's rule.
+        by_name = operator.attrgetter("__name__")
+        _pickle_others.append(copyreg.dispatch_table.get(np.ufunc, by_name))
+        copyreg.pickle(np.ufunc, _reduce)
+
+
+def _reduce(ufunc: np.ufunc) -> Any:
+    """What pickle is told of a ufunc."""
+    recipe = recipe_of(ufunc)
+    return _pickle_others[0](ufunc) if recipe is None else (build, (recipe,))
+
+
+def require_vector(prototype: Prototype) -> None:
+    """Refuse a function that has no vector form on this machine.
+
+    Raises:
+        SymbolError: There is none.
+    """
+    if find_vector(prototype) is None:
+        raise SymbolError(
+            f"libmvec has no vector form of `{prototype}` for this processor; leave `simd` out."
+        )

@@ -1,0 +1,216 @@
+"""Loops compiled by the machine's C compiler, through cffi.
+
+The C compiler knows every type of its own, so all signatures work, complex numbers on every
+processor included. A loop takes about a second to compile; it is kept in the cache folder
+(`$LIBUFUNC_CACHE`, else `~/.cache/libufunc` or the system's own place for caches) and loaded in
+about a millisecond ever after.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from libufunc.errors import NoLoopError
+from libufunc.plans import Plan, bounds
+from libufunc.scalars import SCALARS
+
+_HEAD = "void loop(char **args, intptr_t *dims, intptr_t *steps, void *function)"
+_TARGETS = {"b": "sse2", "c": "avx", "d": "avx2", "e": "avx512f"}
+# Runs in a process of its own: compilers print, and setuptools changes the folder.
+_BUILD = """if True:
+    import sys, cffi
+    name, folder, declaration = sys.argv[1:]
+    builder = cffi.FFI()
+    builder.cdef(declaration)
+    builder.set_source(name, sys.stdin.read(), extra_compile_args=["-O2"])
+    print(builder.compile(tmpdir=folder))
+"""
+_kept: dict[str, tuple[Any, int]] = {}  # module and address by key of plan
+_lock = threading.Lock()
+
+
+def is_installed() -> bool:
+    """Whether cffi, setuptools and a C compiler are here."""
+    found = all(importlib.util.find_spec(name) for name in ("cffi", "setuptools"))
+    return found and _compiler() is not None
+
+
+def compile_loop(plan: Plan) -> int:
+    """Compile a loop, once on a machine.
+
+    Returns:
+        Its address, valid for the rest of the process.
+
+    Raises:
+        NoLoopError: The compiler failed; the message has the reason.
+    """
+    with _lock:
+        if plan.key not in _kept:
+            _kept[plan.key] = _load(write_c(plan))
+        return _kept[plan.key][1]
+
+
+def cache_folder() -> Path:
+    """Where compiled loops are kept."""
+    if given := os.environ.get("LIBUFUNC_CACHE"):
+        return Path(given)
+    places = {
+        "win32": os.environ.get("LOCALAPPDATA"),
+        "darwin": str(Path.home() / "Library/Caches"),
+    }
+    default = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(places.get(sys.platform) or default) / "libufunc"
+
+
+def write_c(plan: Plan) -> str:
+    """The loop in C.
+
+    Args:
+        plan: What to compile.
+    """
+    return _vector_loop(plan) if plan.vector else _scalar_loop(plan)
+
+
+def _scalar_loop(plan: Plan) -> str:
+    prototype = plan.prototype
+    kinds, arguments, slots, stores = [], [], [], []
+    taken, given = 0, int(prototype.result is not None)
+    for k, parameter in enumerate(prototype.parameters):
+        c = parameter.scalar.c
+        kinds.append(c + " *" * parameter.is_output)
+        if parameter.is_output:
+            position = len(plan.arrays) + given
+            slots.append(f"{c} slot{k} = 0;")
+            arguments.append(f"&slot{k}")
+            stores.append(f"*({c} *)p{position} = slot{k};")
+            given += 1
+        else:
+            arguments.append(f"({c})v{taken}")
+            slots += _read(plan.arrays[taken], c, position=taken)
+            taken += 1
+    call = f"f({', '.join(arguments)});"
+    if prototype.result:
+        call = f"{prototype.result.c} result = {call}"
+        stores.insert(0, f"*({prototype.result.c} *)p{len(plan.arrays)} = result;")
+    returned = prototype.result.c if prototype.result else "void"
+    operands = range(len(plan.types) - 2)
+    return "\n".join(
+        [
+            "#include <stdint.h>",
+            f"{_HEAD} {{",
+            f"{returned} (*f)({', '.join(kinds)}) = ({returned} (*)({', '.join(kinds)}))function;",
+            *[f"char *p{k} = args[{k}];" for k in operands],
+            "for (intptr_t n = dims[0], i = 0; i < n; i++) {",
+            *slots,
+            call,
+            *stores,
+            *[f"p{k} += steps[{k}];" for k in operands],
+            "}",
+            "}",
+        ]
+    )
+
+
+def _read(char: str, c: str, *, position: int) -> list[str]:
+    """Reading of one input, and pulling a wide integer into the range of the C type."""
+    wide = SCALARS[char]
+    lines = [f"{wide.c} v{position} = *({wide.c} *)p{position};"]
+    if wide.c != c:
+        scalar = next(one for one in SCALARS.values() if one.c == c)
+        low, high = bounds(scalar)
+        # C has no literal for the least `long long`, as its digits alone do not fit.
+        lines += [
+            f"if (v{position} < {low + 1}LL - 1) v{position} = {low + 1}LL - 1;",
+            f"if (v{position} > {high}LL) v{position} = {high}LL;",
+        ]
+    return lines
+
+
+def _vector_loop(plan: Plan) -> str:
+    assert plan.vector  # noqa: S101 - the caller has looked
+    lanes, real = plan.vector.lanes, SCALARS[plan.arrays[0]].c
+    inputs, last = range(len(plan.arrays)), len(plan.arrays)
+    operands = range(last + 1)
+    kinds = ", ".join("vec" for _ in inputs)
+    dense = " && ".join(f"steps[{k}] == sizeof({real})" for k in operands)
+    gathered = [f"x{k}[j] = *({real} *)(p{k} + (i + j < n ? j : 0) * steps[{k}]);" for k in inputs]
+    return "\n".join(
+        [
+            "#include <stdint.h>",
+            "#include <string.h>",
+            f"typedef {real} vec __attribute__((vector_size({lanes} * sizeof({real}))));",
+            f'__attribute__((target("{_TARGETS[plan.vector.isa]}")))',
+            f"{_HEAD} {{",
+            f"vec (*f)({kinds}) = (vec (*)({kinds}))function;",
+            f"intptr_t n = dims[0], whole = {dense};",
+            f"for (intptr_t i = 0; i < n; i += {lanes}) {{",
+            f"vec {', '.join(f'x{k}' for k in operands)};",
+            *[f"char *p{k} = args[{k}] + i * steps[{k}];" for k in operands],
+            f"if (whole && n - i >= {lanes}) {{",
+            *[f"memcpy(&x{k}, p{k}, sizeof(vec));" for k in inputs],
+            f"x{last} = f({', '.join(f'x{k}' for k in inputs)});",
+            f"memcpy(p{last}, &x{last}, sizeof(vec));",
+            "} else {",
+            f"for (int j = 0; j < {lanes}; j++) {{",
+            *gathered,
+            "}",
+            f"x{last} = f({', '.join(f'x{k}' for k in inputs)});",
+            f"for (int j = 0; j < {lanes} && i + j < n; j++)",
+            f"*({real} *)(p{last} + j * steps[{last}]) = x{last}[j];",
+            "}",
+            "}",
+            "}",
+        ]
+    )
+
+
+def _load(source: str) -> tuple[Any, int]:
+    """The module with this loop, from the cache or fresh, and the loop's address."""
+    tag = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
+    machine = sysconfig.get_platform()
+    name = "loop_" + hashlib.sha256(f"{tag} {machine}\n{source}".encode()).hexdigest()[:24]
+    folder = cache_folder()
+    found = next(iter(folder.glob(f"{name}.*")), None) or _compile(name, source, folder)
+    spec = importlib.util.spec_from_file_location(name, found)
+    assert spec and spec.loader  # noqa: S101 - the ending is that of an extension module
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    address = module.ffi.cast("uintptr_t", module.ffi.addressof(module.lib, "loop"))
+    return module, int(address)
+
+
+def _compile(name: str, source: str, folder: Path) -> Path:
+    """Compile beside the cache and move the result into it, so that no half file is ever there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
+            [sys.executable, "-c", _BUILD, name, scratch, f"{_HEAD};"],
+            input=source,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            reason = (done.stderr or done.stdout).strip()
+            raise NoLoopError(
+                f"the C compiler could not make a loop ({reason}); check that it works, or install "
+                "`libufunc[numba]`."
+            )
+        made = Path(done.stdout.splitlines()[-1])
+        return made.replace(folder / made.name)
+
+
+def _compiler() -> str | None:
+    """The C compiler that setuptools will call; on Windows it looks for one by itself."""
+    if sys.platform == "win32":
+        return "cl"
+    words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
+    return shutil.which(words[0])

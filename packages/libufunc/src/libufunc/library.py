@@ -1,0 +1,194 @@
+"""`Library`: the functions of a shared library as attributes, each for all its number types."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from libufunc.building import Recipe, build, has_loop
+from libufunc.declarations import (
+    base_names,
+    base_text,
+    complex_name,
+    standard_prototype,
+    variant,
+)
+from libufunc.errors import SymbolError
+from libufunc.platforms import short_name
+from libufunc.prototypes import Header, Prototype, parse_prototype
+from libufunc.symbols import open_library
+from libufunc.vectors import find_vector
+
+
+class Function:
+    """A function of a library: called as a ufunc, and indexed by dtype for one variant of it.
+
+    Python lets nobody inherit from `numpy.ufunc`, and a ufunc has no index; so this stands before
+    one. It is called and has all attributes as the ufunc has; where another library insists on a
+    `numpy.ufunc`, give it `.ufunc`.
+
+    Attributes:
+        ufunc: The ufunc with a loop for each number type of the function.
+    """
+
+    __slots__ = ("__call__", "_name", "_of", "_variants", "ufunc")
+
+    ufunc: np.ufunc
+
+    if TYPE_CHECKING:
+
+        def __call__(self, *inputs: Any, **options: Any) -> Any:
+            """Call the ufunc."""
+
+    def __init__(
+        self, of: "Library", name: str, variants: dict[str, Recipe], whole: Recipe
+    ) -> None:
+        self._of, self._name, self._variants = of, name, variants
+        self.ufunc = build(whole)
+        # A slot of this name is what a call looks up: the ufunc itself, with no Python in between.
+        object.__setattr__(self, "__call__", self.ufunc)
+
+    def __getitem__(self, dtype: Any) -> np.ufunc:
+        """The ufunc of one variant: `m.erf[float32]` is C's `erff`.
+
+        Raises:
+            SymbolError: The function has no such variant.
+        """
+        char = np.dtype(dtype).char
+        if char not in self._variants:
+            has = ", ".join(np.dtype(one).name for one in self._variants)
+            raise SymbolError(
+                f"`{self._name}` has no variant for `{np.dtype(dtype).name}`; it has {has}."
+            )
+        return build(self._variants[char])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.ufunc, name)
+
+    def __repr__(self) -> str:
+        return f"<{self._of!r}.{self._name}: {', '.join(self.ufunc.types)}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._of, self._name)
+
+
+class Library:
+    """A shared library, whose functions are attributes.
+
+    >>> m = Library("m")
+    >>> float(m.hypot(3, 4))
+    5.0
+    >>> m.erf.types[:3]
+    ['d->d', 'f->f', 'e->e']
+    >>> m.erf[np.float32]
+    <ufunc 'erff'>
+
+    The mathematics of C99, with Bessel and gamma functions, is declared already; anything else is
+    by a header. `erf` brings `erff` and `erfl` along, and `sin` also `csin`, where the library has
+    them. float16 goes through `float`.
+
+    Args:
+        name: Short name, such as `m`, or path; `mvec` is glibc's library of vector functions.
+        header: Text of a C header with the functions; it goes before what is shipped.
+        simd: Take libmvec's vector functions where there are some: several times quicker, up to
+            4 ULP wrong.
+
+    Raises:
+        LibraryNotFoundError: The library cannot be loaded.
+        PrototypeError: The header is no C.
+    """
+
+    def __init__(
+        self, name: str | os.PathLike[str], *, header: str | None = None, simd: bool = False
+    ) -> None:
+        self._name, self._header_text = os.fspath(name), header
+        self._library = open_library(self._name)
+        self._only_vectors = short_name(self._name) == "mvec"
+        self._simd = simd or self._only_vectors
+        self._header = Header(header) if header is not None else {}
+        self._functions: dict[str, Function] = {}
+
+    def __getattr__(self, name: str) -> Function:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._functions:
+            self._functions[name] = self._make(name)
+        return self._functions[name]
+
+    def __dir__(self) -> list[str]:
+        names = {*base_names(), *self._header}
+        return sorted(name for name in names if self._has(name))
+
+    def __repr__(self) -> str:
+        return f"Library({self._name!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopened, (self._name, self._header_text, self._simd)
+
+    def _declared(self, name: str) -> Prototype | None:
+        """What is known of a name."""
+        return self._header[name] if name in self._header else standard_prototype(name)
+
+    def _has(self, name: str) -> bool:
+        """Whether the library can serve a name."""
+        if self._only_vectors:
+            prototype = self._declared(name)
+            return prototype is not None and find_vector(prototype) is not None
+        return self._library.has(name)
+
+    def _make(self, name: str) -> Function:
+        first = self._declared(name)
+        if first is None:
+            raise SymbolError(
+                f"nothing declares `{name}`; give its prototype by `ccall`, or a `header`."
+            )
+        if not self._has(name):
+            raise SymbolError(f"`{self._library.loaded_as}` has no function `{name}`.")
+        found = [first, *self._relatives(name, first)]
+        variants: dict[str, Recipe] = {}
+        for prototype in found:
+            key = _key(prototype)
+            if key == "f" and len(found) > 1 and self._serves_half(prototype):
+                variants.setdefault("e", self._recipe(prototype.name, [prototype], half=True))
+            variants.setdefault(key, self._recipe(prototype.name, [prototype]))
+        whole = self._recipe(name, found, half="e" in variants)
+        return Function(self, name, variants, whole)
+
+    def _relatives(self, name: str, first: Prototype) -> list[Prototype]:
+        """The same function for other number types, as far as library and compiler have them."""
+        found = []
+        bases = [(name, "fg")]
+        if name not in self._header and (partner := complex_name(name)):
+            bases.append((partner, "dfg"))
+        for base, reals in bases:
+            text = str(first) if base == name else base_text(base)
+            for real in reals:
+                found += self._relative(text, base, real=real)
+        return found
+
+    def _relative(self, text: str | None, base: str, *, real: str) -> list[Prototype]:
+        """One variant, as a list of one or none."""
+        if text is None or "double" not in text:
+            return []
+        name, expected_text = variant(text, base, real=real)
+        declared, expected = self._declared(name), parse_prototype(expected_text)
+        if declared != expected or not self._has(name) or not has_loop(expected):
+            return []
+        return [expected]
+
+    def _serves_half(self, prototype: Prototype) -> bool:
+        return not self._simd and set(prototype.inputs + prototype.outputs) == {"f"}
+
+    def _recipe(self, name: str, prototypes: list[Prototype], *, half: bool = False) -> Recipe:
+        texts = tuple(map(str, prototypes))
+        return Recipe(name, self._name, texts, half=half, simd=self._simd)
+
+
+def _key(prototype: Prototype) -> str:
+    """The number type that tells variants apart: of the first input that is no integer."""
+    floating = [char for char in prototype.inputs if np.dtype(char).kind in "fc"]
+    return (floating or list(prototype.inputs))[0]
+
+
+def _reopened(name: str, header: str | None, simd: bool) -> Library:  # noqa: FBT001 - called by pickle
+    return Library(name, header=header, simd=simd)

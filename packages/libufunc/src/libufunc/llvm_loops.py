@@ -1,0 +1,324 @@
+"""Loops compiled by LLVM, through llvmlite, which comes with numba.
+
+The loop is written as LLVM's own language, a page for each signature, and turned into machine code
+in memory: about 3 ms a signature, no file, no compiler on the machine.
+
+Real numbers, integers and pointers are passed to LLVM as C has them. Complex numbers are passed as
+the System V ABI for x86-64 wants them: `float _Complex` packed into one vector register, `double
+_Complex` as two numbers, `long double _Complex` in memory. On other processors they need the other
+way, a C compiler.
+
+Source: LLVM Language Reference; System V ABI, AMD64 supplement, 3.2.3.
+"""
+
+import ctypes
+import platform
+import sys
+import threading
+from typing import Any
+
+from libufunc.errors import NoLoopError
+from libufunc.plans import Plan, bounds
+from libufunc.scalars import SCALARS, Scalar
+
+_REAL = {"f": "float", "d": "double", "F": "float", "D": "double"}
+_FEATURES = {"b": "+sse2", "c": "+avx", "d": "+avx2", "e": "+avx512f"}
+_WORD = f"i{8 * ctypes.sizeof(ctypes.c_ssize_t)}"
+_kept: dict[str, Any] = {}  # engines by key of plan: their machine code must stay
+_lock = threading.Lock()
+
+
+def is_installed() -> bool:
+    """Whether llvmlite can be imported."""
+    from importlib.util import find_spec
+
+    return find_spec("llvmlite") is not None
+
+
+def compile_loop(plan: Plan) -> int:
+    """Compile a loop, once in a process.
+
+    Returns:
+        Its address, valid for the rest of the process.
+
+    Raises:
+        NoLoopError: How this processor passes complex numbers is not known here.
+    """
+    import llvmlite.binding as llvm
+
+    with _lock:
+        if plan.key not in _kept:
+            text = write_ir(plan, machine=platform.machine())
+            llvm.initialize_native_target()
+            llvm.initialize_native_asmprinter()
+            machine = llvm.Target.from_default_triple().create_target_machine(opt=2, jit=True)
+            module = llvm.parse_assembly(text)
+            module.verify()
+            engine = llvm.create_mcjit_compiler(module, machine)
+            engine.finalize_object()
+            _kept[plan.key] = engine
+        return _kept[plan.key].get_function_address("loop")
+
+
+def write_ir(plan: Plan, *, machine: str) -> str:
+    """The loop in LLVM's language.
+
+    Args:
+        plan: What to compile.
+        machine: As `platform.machine()` tells it.
+
+    Raises:
+        NoLoopError: As for `compile_loop`.
+    """
+    scalars = [p.scalar for p in plan.prototype.parameters]
+    scalars += [plan.prototype.result] if plan.prototype.result else []
+    known_abi = machine in {"x86_64", "AMD64"} and sys.platform != "win32"
+    if not known_abi and any(scalar.kind == "c" for scalar in scalars):
+        raise NoLoopError(f"how {machine} passes complex numbers is known to C compilers only.")
+    return (_Vectors if plan.vector else _Writer)(plan, long_double=_long_double(machine)).text()
+
+
+def _long_double(machine: str) -> str:
+    """What `long double` is: as wide as `double`, x87's 80 bits, or 128 bits."""
+    if SCALARS["g"].bits == SCALARS["d"].bits:
+        return "double"
+    return "x86_fp80" if machine in {"x86_64", "AMD64", "i686"} else "fp128"
+
+
+class _Writer:
+    """Writes the loop for one plan, an element a time."""
+
+    def __init__(self, plan: Plan, *, long_double: str) -> None:
+        self.plan = plan
+        self.real = {**_REAL, "g": long_double, "G": long_double}
+        self.setup: list[str] = []
+        self.body: list[str] = []
+        self.stores: list[str] = []
+
+    def type(self, scalar: Scalar) -> str:
+        """The type in memory."""
+        if scalar.kind == "c":
+            real = self.real[scalar.char]
+            return f"{{ {real}, {real} }}"
+        return self.real.get(scalar.char) or f"i{scalar.bits}"
+
+    def text(self) -> str:
+        """The whole module."""
+        result, call = self.call()
+        if result:
+            self.body.append(f"%result = {call}")
+            self.store("%result", result, position=self.position(0))
+        else:
+            self.body.append(call)
+        operands = range(len(self.plan.types) - 2)
+        entry = [f"%n = load {_WORD}, ptr %dims"]
+        for k in operands:
+            entry += [
+                f"%at_step{k} = getelementptr {_WORD}, ptr %steps, i32 {k}",
+                f"%step{k} = load {_WORD}, ptr %at_step{k}",
+                f"%at_base{k} = getelementptr ptr, ptr %args, i32 {k}",
+                f"%base{k} = load ptr, ptr %at_base{k}",
+            ]
+        heads = [f"%i = phi {_WORD} [ 0, %entry ], [ %next, %body ]"]
+        heads += [f"%p{k} = phi ptr [ %base{k}, %entry ], [ %q{k}, %body ]" for k in operands]
+        tails = [f"%q{k} = getelementptr i8, ptr %p{k}, {_WORD} %step{k}" for k in operands]
+        lines = [
+            "define void @loop(ptr %args, ptr %dims, ptr %steps, ptr %function) {",
+            "entry:",
+            *entry,
+            *self.setup,
+            f"%some = icmp sgt {_WORD} %n, 0",
+            "br i1 %some, label %body, label %done",
+            "body:",
+            *heads,
+            *self.body,
+            *self.stores,
+            *tails,
+            f"%next = add {_WORD} %i, 1",
+            f"%more = icmp slt {_WORD} %next, %n",
+            "br i1 %more, label %body, label %done",
+            "done:",
+            "ret void",
+            "}",
+        ]
+        return "\n".join(lines)
+
+    def position(self, output: int) -> int:
+        """Which operand an output is."""
+        return len(self.plan.arrays) + output
+
+    def call(self) -> tuple[Scalar | None, str]:
+        """The call, after what prepares its arguments."""
+        arguments, taken = [], 0
+        given = int(self.plan.prototype.result is not None)
+        for k, parameter in enumerate(self.plan.prototype.parameters):
+            if parameter.is_output:
+                arguments.append(self.slot(parameter.scalar, position=self.position(given), k=k))
+                given += 1
+            else:
+                arguments.append(self.argument(parameter.scalar, position=taken))
+                taken += 1
+        result = self.plan.prototype.result
+        returned = self.passed(result) if result else "void"
+        return result, f"call {returned} %function({', '.join(arguments)})"
+
+    def passed(self, scalar: Scalar) -> str:
+        """The type as a result, and as an argument unless that goes by memory."""
+        return "<2 x float>" if scalar.char == "F" else self.type(scalar)
+
+    def slot(self, scalar: Scalar, *, position: int, k: int) -> str:
+        """A pointer to a fresh zero, whose value is stored after the call."""
+        kind = self.type(scalar)
+        self.setup.append(f"%slot{k} = alloca {kind}")
+        self.body.append(f"store {kind} zeroinitializer, ptr %slot{k}")
+        self.stores += [
+            f"%out{k} = load {kind}, ptr %slot{k}",
+            f"store {kind} %out{k}, ptr %p{position}, align 1",
+        ]
+        return f"ptr %slot{k}"
+
+    def argument(self, scalar: Scalar, *, position: int) -> str:
+        """An input as the ABI passes it."""
+        value, char = f"%v{position}", scalar.char
+        array = SCALARS[self.plan.arrays[position]]
+        if char == "F":
+            self.body.append(f"{value} = load <2 x float>, ptr %p{position}, align 1")
+            return f"<2 x float> {value}"
+        if char == "G":
+            kind = self.type(scalar)
+            self.setup.append(f"%copy{position} = alloca {kind}, align 16")
+            self.body += [
+                f"{value} = load {kind}, ptr %p{position}, align 1",
+                f"store {kind} {value}, ptr %copy{position}, align 16",
+            ]
+            return f"ptr byval({kind}) align 16 %copy{position}"
+        self.body.append(f"{value} = load {self.type(array)}, ptr %p{position}, align 1")
+        if char == "D":
+            for part in (0, 1):
+                self.body.append(
+                    f"{value}_{part} = extractvalue {self.type(scalar)} {value}, {part}"
+                )
+            return f"double {value}_0, double {value}_1"
+        if array != scalar:
+            value = self.narrowed(value, array, scalar)
+        extension = {"i": " signext", "u": " zeroext", "b": " zeroext"}.get(scalar.kind, "")
+        return f"{self.type(scalar)}{extension} {value}"
+
+    def narrowed(self, value: str, array: Scalar, scalar: Scalar) -> str:
+        """The nearest value that the C type holds."""
+        wide, (low, high) = self.type(array), bounds(scalar)
+        self.body += [
+            f"{value}_lo = icmp slt {wide} {value}, {low}",
+            f"{value}_a = select i1 {value}_lo, {wide} {low}, {wide} {value}",
+            f"{value}_hi = icmp sgt {wide} {value}_a, {high}",
+            f"{value}_b = select i1 {value}_hi, {wide} {high}, {wide} {value}_a",
+        ]
+        if array.bits == scalar.bits:
+            return f"{value}_b"
+        self.body.append(f"{value}_c = trunc {wide} {value}_b to {self.type(scalar)}")
+        return f"{value}_c"
+
+    def store(self, value: str, scalar: Scalar, *, position: int) -> None:
+        """Store the result."""
+        self.stores.append(f"store {self.passed(scalar)} {value}, ptr %p{position}, align 1")
+
+
+class _Vectors(_Writer):
+    """Writes a loop that calls a function of a vector ABI, for `lanes` elements a time.
+
+    What is not contiguous, and the rest at the end, is gathered into a vector first. Lanes beyond
+    the end repeat the first element of the rest, which raises no flag of its own.
+    """
+
+    def text(self) -> str:
+        """The whole module."""
+        assert self.plan.vector  # noqa: S101 - the caller has chosen this class by it
+        lanes, isa = self.plan.vector.lanes, self.plan.vector.isa
+        real, bits = self.real[self.plan.arrays[0]], SCALARS[self.plan.arrays[0]].bits
+        kind = f"<{lanes} x {real}>"
+        inputs, operands = range(len(self.plan.arrays)), range(len(self.plan.arrays) + 1)
+        last = len(self.plan.arrays)
+        lines = [
+            "define void @loop(ptr %args, ptr %dims, ptr %steps, ptr %function) #0 {",
+            "entry:",
+            f"%n = load {_WORD}, ptr %dims",
+            *[f"%room{k} = alloca {kind}, align 64" for k in operands],
+        ]
+        for k in operands:
+            lines += [
+                f"%at_step{k} = getelementptr {_WORD}, ptr %steps, i32 {k}",
+                f"%step{k} = load {_WORD}, ptr %at_step{k}",
+                f"%at_base{k} = getelementptr ptr, ptr %args, i32 {k}",
+                f"%base{k} = load ptr, ptr %at_base{k}",
+                f"%dense{k} = icmp eq {_WORD} %step{k}, {bits // 8}",
+            ]
+        lines.append("%all0 = and i1 %dense0, %dense0")
+        lines += [f"%all{k} = and i1 %all{k - 1}, %dense{k}" for k in operands if k]
+        lines += [
+            "br label %head",
+            "head:",
+            f"%i = phi {_WORD} [ 0, %entry ], [ %next, %whole ], [ %next, %spread ]",
+            f"%left = sub {_WORD} %n, %i",
+            f"%more = icmp sgt {_WORD} %left, 0",
+            "br i1 %more, label %chunk, label %done",
+            "chunk:",
+            f"%next = add {_WORD} %i, {lanes}",
+        ]
+        for k in operands:
+            lines += [
+                f"%offset{k} = mul {_WORD} %i, %step{k}",
+                f"%p{k} = getelementptr i8, ptr %base{k}, {_WORD} %offset{k}",
+            ]
+        arguments = ", ".join(f"{kind} %x{k}" for k in inputs)
+        gathered = ", ".join(f"{kind} %y{k}" for k in inputs)
+        lines += [
+            f"%full = icmp sge {_WORD} %left, {lanes}",
+            f"%fast = and i1 %full, %all{last}",
+            "br i1 %fast, label %whole, label %gather",
+            "whole:",
+            *[f"%x{k} = load {kind}, ptr %p{k}, align 1" for k in inputs],
+            f"%r = call {kind} %function({arguments})",
+            f"store {kind} %r, ptr %p{last}, align 1",
+            "br label %head",
+            "gather:",
+            f"%j = phi {_WORD} [ 0, %chunk ], [ %j1, %gather ]",
+            f"%inside = icmp slt {_WORD} %j, %left",
+            f"%from = select i1 %inside, {_WORD} %j, {_WORD} 0",
+            f"%j1 = add {_WORD} %j, 1",
+        ]
+        for k in inputs:
+            lines += [
+                f"%jump{k} = mul {_WORD} %from, %step{k}",
+                f"%src{k} = getelementptr i8, ptr %p{k}, {_WORD} %jump{k}",
+                f"%one{k} = load {real}, ptr %src{k}, align 1",
+                f"%to{k} = getelementptr {real}, ptr %room{k}, {_WORD} %j",
+                f"store {real} %one{k}, ptr %to{k}",
+            ]
+        lines += [
+            f"%again = icmp slt {_WORD} %j1, {lanes}",
+            "br i1 %again, label %gather, label %called",
+            "called:",
+            *[f"%y{k} = load {kind}, ptr %room{k}" for k in inputs],
+            f"%s = call {kind} %function({gathered})",
+            f"store {kind} %s, ptr %room{last}",
+            f"%short = icmp slt {_WORD} %left, {lanes}",
+            f"%count = select i1 %short, {_WORD} %left, {_WORD} {lanes}",
+            "br label %spread_one",
+            "spread_one:",
+            f"%m = phi {_WORD} [ 0, %called ], [ %m1, %spread_one ]",
+            f"%got = getelementptr {real}, ptr %room{last}, {_WORD} %m",
+            f"%value = load {real}, ptr %got",
+            f"%leap = mul {_WORD} %m, %step{last}",
+            f"%dst = getelementptr i8, ptr %p{last}, {_WORD} %leap",
+            f"store {real} %value, ptr %dst, align 1",
+            f"%m1 = add {_WORD} %m, 1",
+            f"%rest = icmp slt {_WORD} %m1, %count",
+            "br i1 %rest, label %spread_one, label %spread",
+            "spread:",
+            "br label %head",
+            "done:",
+            "ret void",
+            "}",
+            f'attributes #0 = {{ "target-features"="{_FEATURES[isa]}" }}',
+        ]
+        return "\n".join(lines)

@@ -1,0 +1,111 @@
+"""Tries a C function in a child process, so that a crash is an exception here.
+
+The child loads the library and calls the function on ordinary numbers and on zeros, subnormals, the
+greatest, infinities and NaN. Surviving proves no prototype right: it only finds the wrong ones that
+crash, hang, leave the process, or switch subnormals off.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from libufunc.errors import LibufuncError, ProbeError
+from libufunc.prototypes import Prototype, parse_prototype
+
+LIMIT_S = 30.0
+_REALS = (0.5, 0.0, -0.0, 1.0, -1.0, 1e10, 2.0**-1074, 1.7e308, np.inf, -np.inf, np.nan)
+_INTEGERS = (1, 0, 2, 7, -1)
+
+
+def probe(prototype: Prototype, library: str, *, limit_s: float = LIMIT_S) -> None:
+    """Try a function in a child process.
+
+    Args:
+        prototype: Of the function.
+        library: Short name or path.
+        limit_s: Seconds after which the function counts as hanging.
+
+    Raises:
+        ProbeError: The child did not survive.
+
+    Cost: about 0.3 s.
+    """
+    task = json.dumps([str(prototype), library])
+    try:
+        done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
+            [sys.executable, "-m", "libufunc.probing", task],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=limit_s,
+        )
+        last, status = done.stdout.splitlines()[-1:], done.returncode
+    except subprocess.TimeoutExpired as error:
+        out = error.stdout or b""
+        last, status = out.decode("utf-8", "replace").splitlines()[-1:], None
+    words = last[0] if last else "loading the library"
+    if words == "survived" and status == 0:
+        return
+    if words.startswith("refused: "):
+        raise ProbeError(words.removeprefix("refused: "))
+    raise ProbeError(
+        f"`{prototype}` in `{library}` did not survive its trial: it {_ended(status, limit_s)} at "
+        f"{words}; check the prototype."
+    )
+
+
+def _ended(status: int | None, limit_s: float) -> str:
+    if status is None:
+        return f"did not return within {limit_s:g} s"
+    if status < 0:
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"left the process with status {status}"
+
+
+def sample_points(inputs: str) -> Iterator[tuple[float, ...]]:
+    """Arguments to try.
+
+    Args:
+        inputs: NumPy's characters of the inputs.
+    """
+    kinds = [_INTEGERS if np.dtype(char).kind in "iub" else _REALS for char in inputs]
+    for k in range(len(_REALS)):
+        # Each operand is a step ahead of the one before it, so that odd numbers meet others.
+        yield tuple(points[(k + j) % len(points)] for j, points in enumerate(kinds))
+
+
+def _try(text: str, library: str) -> None:
+    """What the child does. Each line tells what comes next, for it may be the last."""
+    from libufunc.building import Recipe, build
+    from libufunc.fpstate import flushes_subnormals
+
+    prototype = parse_prototype(text)
+    try:
+        ufunc = build(Recipe(prototype.name, library, (text,)), (prototype,))
+    except LibufuncError as error:
+        print(f"refused: {error}", flush=True)  # noqa: T201 - the parent reads it
+        return
+    with np.errstate(all="ignore"):
+        for point in sample_points(prototype.inputs):
+            shown = ", ".join(map(repr, map(float, point)))
+            print(f"`{prototype.name}({shown})`", flush=True)  # noqa: T201 - as above
+            ufunc(*(np.array(v).astype(c) for v, c in zip(point, prototype.inputs, strict=True)))
+    if flushes_subnormals():
+        print(  # noqa: T201 - as above
+            f"refused: `{prototype.name}` switches subnormal numbers off; it cannot be used.",
+            flush=True,
+        )
+        return
+    print("survived", flush=True)  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    _try(*json.loads(sys.argv[1]))
+    # No clean-up: what the function may have broken must not count as a crash of its own ...
+    os._exit(0)

@@ -1,0 +1,115 @@
+"""The C types that libufunc passes, and what each is called in NumPy.
+
+A type is known by NumPy's character for it (`d` is `double`), since that is what `ufunc.types`
+shows. Where two C types are the same machine type, as `long` and `long long`, they still differ
+here, as they do in NumPy.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from libufunc.errors import PrototypeError
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One arithmetic C type.
+
+    Attributes:
+        char: NumPy's character for it.
+        c: Its name in C.
+    """
+
+    char: str
+    c: str
+
+    @property
+    def kind(self) -> str:
+        """`f` real, `c` complex, `i` signed, `u` unsigned, `b` boolean."""
+        return np.dtype(self.char).kind
+
+    @property
+    def bits(self) -> int:
+        """Bits that a value takes in memory, padding included."""
+        return 8 * np.dtype(self.char).itemsize
+
+
+_NAMES = {
+    "f": "float",
+    "d": "double",
+    "g": "long double",
+    "F": "float _Complex",
+    "D": "double _Complex",
+    "G": "long double _Complex",
+    "?": "_Bool",
+    "b": "signed char",
+    "B": "unsigned char",
+    "h": "short",
+    "H": "unsigned short",
+    "i": "int",
+    "I": "unsigned int",
+    "l": "long",
+    "L": "unsigned long",
+    "q": "long long",
+    "Q": "unsigned long long",
+}
+SCALARS = {char: Scalar(char, name) for char, name in _NAMES.items()}
+
+# What <stdint.h> and <stddef.h> name; NumPy knows their sizes on this machine.
+_FIXED_WIDTH = {
+    **{f"int{bits}_t": np.dtype(f"int{bits}").char for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}_t": np.dtype(f"uint{bits}").char for bits in (8, 16, 32, 64)},
+    "size_t": np.dtype(np.uintp).char,
+    "ssize_t": np.dtype(np.intp).char,
+    "ptrdiff_t": np.dtype(np.intp).char,
+    "intptr_t": np.dtype(np.intp).char,
+    "uintptr_t": np.dtype(np.uintp).char,
+}
+TYPEDEFS = {name: SCALARS[char] for name, char in _FIXED_WIDTH.items()}
+
+_BY_WORDS = {tuple(sorted(name.split())): SCALARS[char] for char, name in _NAMES.items()}
+
+
+def scalar_of_words(words: list[str]) -> Scalar | None:
+    """The type that C's specifiers mean, in any order: `long unsigned int` is `unsigned long`.
+
+    Args:
+        words: The specifiers, without qualifiers.
+
+    Returns:
+        The type, or `None` where libufunc does not pass it (plain `char` among them, as C leaves
+        its sign open).
+    """
+    if len(words) == 1 and words[0] in TYPEDEFS:
+        return TYPEDEFS[words[0]]
+    short = [word for word in words if word != "signed" or "char" in words]
+    if set(short) & {"long", "short", "unsigned"} or not short:
+        short = [word for word in short if word != "int"] or ["int"]
+    if short == ["unsigned"]:
+        short = ["unsigned", "int"]
+    return _BY_WORDS.get(tuple(sorted(short)))
+
+
+def scalar_of_dtype(found: Any) -> Scalar:
+    """The C type of what NumPy takes for a dtype.
+
+    Args:
+        found: `numpy.float64`, `"f8"`, `float`, ...
+
+    Raises:
+        PrototypeError: No C type that libufunc passes is stored that way.
+    """
+    try:
+        dtype = np.dtype(found)
+    except TypeError:
+        raise PrototypeError(
+            f"`{found!r}` is no dtype; give one such as `numpy.float64`, or a C prototype."
+        ) from None
+    if dtype.char not in SCALARS or not dtype.isnative:
+        raise PrototypeError(
+            f"`{dtype}` is no C type that libufunc passes; give a native real, complex, integer "
+            "or boolean dtype."
+        )
+    return SCALARS[dtype.char]
