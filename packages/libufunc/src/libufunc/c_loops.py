@@ -180,7 +180,8 @@ def _load(source: str) -> tuple[Any, int]:
     folder = cache_folder()
     found = next(iter(folder.glob(f"{name}.*")), None) or _compile(name, source, folder)
     spec = importlib.util.spec_from_file_location(name, found)
-    assert spec and spec.loader  # noqa: S101 - the ending is that of an extension module
+    assert spec  # noqa: S101 - the ending is that of an extension module
+    assert spec.loader  # noqa: S101 - as above
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     address = module.ffi.cast("uintptr_t", module.ffi.addressof(module.lib, "loop"))

@@ -1,5 +1,6 @@
 """`Library`: the functions of a shared library as attributes, each for all its number types."""
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from libufunc.declarations import (
     standard_prototype,
     variant,
 )
-from libufunc.errors import SymbolError
+from libufunc.errors import PrototypeError, SymbolError
 from libufunc.platforms import short_name
 from libufunc.prototypes import Header, Prototype, parse_prototype
 from libufunc.symbols import open_library
@@ -119,6 +120,31 @@ class Library:
         names = {*base_names(), *self._header}
         return sorted(name for name in names if self._has(name))
 
+    def prototype(self, name: str) -> str:
+        """What is declared of a function.
+
+        Raises:
+            SymbolError: Nothing declares it.
+        """
+        declared = self._declared(name)
+        if declared is None:
+            raise SymbolError(
+                f"nothing declares `{name}`; give its prototype by `ccall`, or a `header`."
+            )
+        return str(declared)
+
+    def prototypes(self) -> dict[str, str]:
+        """Every function that can be had as an attribute, with its prototype.
+
+        Variants, such as `erff`, are not told one by one. What a header declares but no ufunc can
+        do is left out.
+        """
+        told = {}
+        for name in dir(self):
+            with contextlib.suppress(PrototypeError):
+                told[name] = self.prototype(name)
+        return told
+
     def __repr__(self) -> str:
         return f"Library({self._name!r})"
 
@@ -137,11 +163,7 @@ class Library:
         return self._library.has(name)
 
     def _make(self, name: str) -> Function:
-        first = self._declared(name)
-        if first is None:
-            raise SymbolError(
-                f"nothing declares `{name}`; give its prototype by `ccall`, or a `header`."
-            )
+        first = parse_prototype(self.prototype(name))
         if not self._has(name):
             raise SymbolError(f"`{self._library.loaded_as}` has no function `{name}`.")
         found = [first, *self._relatives(name, first)]

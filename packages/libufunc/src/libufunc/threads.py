@@ -5,6 +5,7 @@ at the same time. The C function must allow that: those of libm do, and write no
 which each thread has for itself (`lgamma` also writes the global `signgam`; `lgamma_r` does not).
 """
 
+import itertools
 import operator
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -143,7 +144,7 @@ def _parts(
     axis = int(np.argmax(shape))
     cuts = [shape[axis] * k // count for k in range(count + 1)]
     whole = [np.broadcast_to(x, shape) if np.ndim(x) else x for x in operands]
-    for first, last in zip(cuts[:-1], cuts[1:], strict=True):
+    for first, last in itertools.pairwise(cuts):
         index = (slice(None),) * axis + (slice(first, last),)
         *inputs, where = (x[index] if np.ndim(x) else x for x in whole)
         yield inputs, tuple(one[index] for one in outputs), where
