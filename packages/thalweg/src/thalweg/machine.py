@@ -15,6 +15,7 @@ LIBRARIES = (
     "thalweg",
     "jax",
     "jaxlib",
+    "joblib",
     "numpy",
     "scipy",
     "optax",
@@ -23,6 +24,10 @@ LIBRARIES = (
     "safetensors",
     "scikit-learn",
     "typer",
+    "diffrax",
+    "distributed",
+    "optimistix",
+    "scikit-sundae",
 )
 
 
