@@ -25,7 +25,7 @@ load = functools.cache(problems.load)
     [
         (method, problem)
         for method in ON_THE_HOST
-        for problem in problems.NAMES
+        for problem in problems.DEMO
         if (method, problem) != ("scipy-radau", "digits")  # its complex matrix takes many seconds
     ],
 )

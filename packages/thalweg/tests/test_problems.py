@@ -1,4 +1,4 @@
-"""The demo's problems are what they say: sizes, data, losses, exact solutions, splits."""
+"""The problems are what they say: sizes, data, losses, exact solutions, splits."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 
 from thalweg import networks, problems
 from thalweg.errors import ConfigError
-from thalweg.problems import bessel, digits, poisson
+from thalweg.problems import bessel, classes, digits, poisson
 
 
 @pytest.mark.parametrize("name", problems.NAMES)
@@ -31,8 +31,8 @@ def test_the_ladder_of_targets_descends(name: str):
 
 def test_an_unknown_problem_is_answered_with_those_there_are():
     """The message names what was asked for and what exists."""
-    with pytest.raises(ConfigError, match=r"`iris`.*`digits`, `poisson`, `bessel`"):
-        problems.load("iris")
+    with pytest.raises(ConfigError, match=r"`irises`.*`digits`, `poisson`, `bessel`, `iris`"):
+        problems.load("irises")
 
 
 def test_a_network_is_the_formula_in_its_header():
@@ -128,7 +128,7 @@ def test_the_cross_entropy_is_minus_the_log_of_the_softmax():
     """Checked against the softmax written out."""
     scores, label = np.array([2.0, -1.0, 0.5]), 2
     softmax = np.exp(scores) / np.exp(scores).sum()
-    loss = float(digits.cross_entropy(jnp.asarray(scores), jnp.asarray(label)))
+    loss = float(classes.cross_entropy(jnp.asarray(scores), jnp.asarray(label)))
     assert loss == pytest.approx(-np.log(softmax[label]))
 
 

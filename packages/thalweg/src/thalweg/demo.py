@@ -99,7 +99,7 @@ def run_demo(
     folder: Path,
     *,
     seconds: float | None = None,
-    names: Sequence[str] = problems.NAMES,
+    names: Sequence[str] = problems.DEMO,
     progress: bool = False,
     on_section: Callable[[Section], None] = lambda _: None,
     on_start: Callable[[TrainingProblem], None] = lambda _: None,
@@ -111,7 +111,7 @@ def run_demo(
     Args:
         folder: Where to write; made where it does not exist. Looked at before anything runs.
         seconds: Budget of each run; None for the problem's own in `SECONDS`.
-        names: Problems to run, of `thalweg.problems.NAMES`.
+        names: Problems to run, of `thalweg.problems.DEMO`.
         progress: Whether a live line is shown on stderr while a run goes on.
         on_section: Told of each problem once all its runs are finished.
         on_start: Told of each problem before its first run.

@@ -41,12 +41,12 @@ def demo(
     - `thalweg demo --only poisson` runs the differential equation only.
     - `thalweg demo --json > tables.json` prints the tables for another program.
     """
-    from thalweg.problems import NAMES
+    from thalweg.problems import DEMO
 
     for name in only or ():
-        if name not in NAMES:
+        if name not in DEMO:
             raise typer.BadParameter(
-                f"`{name}` is none of {', '.join(f'`{known}`' for known in NAMES)}",
+                f"`{name}` is none of {', '.join(f'`{known}`' for known in DEMO)}",
                 param_hint="--only",
             )
     use_float64()
@@ -56,7 +56,7 @@ def demo(
     result = run_demo(
         out,
         seconds=seconds,
-        names=[name for name in NAMES if not only or name in only],
+        names=[name for name in DEMO if not only or name in only],
         progress=True,
         on_start=note_start,
         on_section=(lambda _: None) if as_json else print_section,

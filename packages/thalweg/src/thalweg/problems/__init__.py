@@ -1,15 +1,26 @@
-"""Problems with a known answer, one a file, each with its source; built when asked for by name."""
+"""Training problems, one a file, each with its source; built when asked for by name."""
 
 from __future__ import annotations
 
 import importlib
 
 from thalweg.errors import ConfigError
-from thalweg.problems.base import TrainingProblem
+from thalweg.problems.base import KINDS, TrainingProblem
 
-__all__ = ["NAMES", "TrainingProblem", "load"]
+__all__ = ["DEMO", "KINDS", "NAMES", "TrainingProblem", "load"]
 
-NAMES = ("digits", "poisson", "bessel")  # each a module here with a function `build`
+# name -> (module here, function in it that builds the problem)
+_REGISTRY = {
+    "digits": ("digits", "build"),
+    "poisson": ("poisson", "build"),
+    "bessel": ("bessel", "build"),
+    "iris": ("iris", "build"),
+    "xor": ("xor", "build"),
+    "parity3": ("parity", "build"),
+    "sine": ("sine", "build"),
+}
+NAMES = tuple(_REGISTRY)
+DEMO = ("digits", "poisson", "bessel")  # those with a story and pictures, for a report
 
 
 def load(name: str) -> TrainingProblem:
@@ -17,9 +28,11 @@ def load(name: str) -> TrainingProblem:
 
     Raises:
         ConfigError: There is no problem of that name.
+        MissingExtraError: Its data come with a library that is not installed.
     """
     if name not in NAMES:
         raise ConfigError(
             f"there is no problem `{name}`; the problems are {', '.join(f'`{n}`' for n in NAMES)}"
         )
-    return importlib.import_module(f"thalweg.problems.{name}").build()
+    module, build = _REGISTRY[name]
+    return getattr(importlib.import_module(f"thalweg.problems.{module}"), build)()

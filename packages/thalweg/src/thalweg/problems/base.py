@@ -71,6 +71,7 @@ class Sheet:
 
 
 Picture = Maps | Curves | Sheet
+KINDS = ("least squares", "physics", "classification", "large")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,36 +92,45 @@ class Measure:
     is_share: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
+def _no_pictures(_: Mapping[str, Any]) -> tuple[Picture, ...]:
+    return ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingProblem:
     """A problem with all that is needed to train on it and to judge the result.
 
     Attributes:
-        name: One word.
+        name: One word, or some with hyphens.
         title: A headline.
-        story: What is trained and why, in plain words, two or three sentences.
+        kind: One of `KINDS`.
+        source: Where the problem comes from, in a sentence.
         network: The network in short, such as `2-32-1 tanh`.
         size: The number n of weights.
         problem: What `thalweg.minimize` takes. It holds float64 data, so JAX's x64 flag must
-            be on.
-        start: From a seed to starting parameters.
-        rates: Learning rates for the methods that need one, by method: the best of
-            0.0001, 0.0003, 0.001, ... 3 for gradient descent and of 0.001, ... 0.1 for Adam,
-            each tried for some seconds from the start with seed 0.
+            be on; it computes in the dtype of the start all the same.
+        start: From a seed to starting parameters in float64.
         targets: The losses to which time and work are read off, descending.
         measure: How good the result is.
+        story: What is trained and why, in plain words, two or three sentences; only problems
+            that a report shows have one.
+        rates: Learning rates for the methods that need one, by method: the best of
+            0.0001, 0.0003, 0.001, ... 3 for gradient descent and of 0.001, ... 0.1 for Adam,
+            each tried for some seconds from the start with seed 0. What is not here was not tried.
         pictures: From trained parameters by method to what a report shows. The first method
             is the one that a picture with room for one shows.
     """
 
     name: str
     title: str
-    story: str
+    kind: str
+    source: str
     network: str
     size: int
     problem: Problem
     start: Callable[[int], Any]
-    rates: Mapping[str, float]
     targets: tuple[float, ...]
     measure: Measure
-    pictures: Callable[[Mapping[str, Any]], tuple[Picture, ...]]
+    story: str = ""
+    rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    pictures: Callable[[Mapping[str, Any]], tuple[Picture, ...]] = _no_pictures

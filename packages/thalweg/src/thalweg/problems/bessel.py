@@ -59,6 +59,11 @@ def build() -> TrainingProblem:
     return TrainingProblem(
         name="bessel",
         title="Function fit: Bessel's J₀(20x)",
+        kind="least squares",
+        source=(
+            "Bessel's function as in Abramowitz & Stegun, *Handbook of Mathematical Functions*, "
+            "chapter 9."
+        ),
         story=(
             "A network of one input learns a function from 400 of its values: J₀(20x), the "
             "shape in which a round drum swings. It crosses zero twelve times, and every crossing "

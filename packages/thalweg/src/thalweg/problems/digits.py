@@ -12,26 +12,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg import networks
 from thalweg.problem import Composite
-from thalweg.problems.base import Measure, Sheet, TrainingProblem
+from thalweg.problems import classes
+from thalweg.problems.base import Sheet, TrainingProblem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZES = (64, 32, 10)
 L2 = 1e-4
-SPLIT_SEED = 0
-TEST_SHARE = 0.25
 SHEET_SIZE = 60  # images of the sheet that shows a sample
 MOST_WRONG = 30  # images of the sheet that shows the mistakes
 
 
-def images_and_labels() -> tuple[np.ndarray, np.ndarray]:
+def images_and_labels() -> classes.Examples:
     """All images, shape `(1797, 64)`, from 0 to 1, and their labels, shape `(1797,)`."""
     from sklearn.datasets import load_digits
 
@@ -39,22 +36,9 @@ def images_and_labels() -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(images, np.float64) / 16.0, np.asarray(labels)
 
 
-def split(*, seed: int = SPLIT_SEED) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+def split(*, seed: int = classes.SPLIT_SEED) -> tuple[classes.Examples, classes.Examples]:
     """Training and test images with labels; equal seeds give equal parts."""
-    images, labels = images_and_labels()
-    order = np.random.default_rng(seed).permutation(len(labels))
-    train, test = np.split(order, [round(len(labels) * (1 - TEST_SHARE))])
-    return (images[train], labels[train]), (images[test], labels[test])
-
-
-def cross_entropy(scores: jax.Array, label: jax.Array) -> jax.Array:
-    """-log of the softmax of scores `(10,)` at the label; convex in the scores."""
-    return jax.nn.logsumexp(scores) - scores[label]
-
-
-def predict(layers: networks.Layers, images: np.ndarray) -> np.ndarray:
-    """The most likely class of each image, shape `(k,)` for images `(k, 64)`."""
-    return np.asarray(jnp.argmax(networks.apply(layers, jnp.asarray(images)), axis=-1))
+    return classes.split(images_and_labels(), seed=seed)
 
 
 def build() -> TrainingProblem:
@@ -63,6 +47,8 @@ def build() -> TrainingProblem:
     return TrainingProblem(
         name="digits",
         title="Classification: handwritten digits",
+        kind="classification",
+        source="Alpaydin & Kaynak (1998), UCI Machine Learning Repository, doi:10.24432/C50P49.",
         story=(
             f"A network learns to read {len(train[1]):,} handwritten digits of 8 x 8 pixels, and "
             f"is tested on {len(labels):,} others. The loss is the mean cross-entropy plus a "
@@ -71,16 +57,11 @@ def build() -> TrainingProblem:
         ),
         network="64-32-10 tanh",
         size=networks.count(SIZES),
-        problem=Composite(networks.apply, cross_entropy, data=train, l2=L2),
+        problem=Composite(networks.apply, classes.cross_entropy, data=train, l2=L2),
         start=lambda seed: networks.init(SIZES, seed=seed),
         rates={"gradient-descent": 1.0, "adam": 3e-2},
         targets=(1.0, 0.1, 0.03, 0.022, 0.0205),
-        measure=Measure(
-            "test accuracy",
-            "accuracy",
-            lambda layers: float(np.mean(predict(layers, images) == labels)),
-            is_share=True,
-        ),
+        measure=classes.accuracy("test accuracy", (images, labels)),
         pictures=lambda trained: _pictures(trained, images, labels),
     )
 
@@ -89,7 +70,7 @@ def _pictures(
     trained: Mapping[str, Any], images: np.ndarray, labels: np.ndarray
 ) -> tuple[Sheet, ...]:
     method, layers = next(iter(trained.items()))
-    predicted = predict(layers, images)
+    predicted = classes.predict(layers, images)
     wrong = np.flatnonzero(predicted != labels)
 
     def sheet(title: str, chosen: np.ndarray) -> Sheet:

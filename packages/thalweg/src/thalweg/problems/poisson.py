@@ -90,6 +90,8 @@ def build() -> TrainingProblem:
     return TrainingProblem(
         name="poisson",
         title="Differential equation: Poisson's, on a square",
+        kind="physics",
+        source="The method of Lagaris, Likas & Fotiadis (1998), on a solution made for it.",
         story=(
             "A network of two inputs learns to be the solution of u_xx + u_yy = f inside a square "
             "and 0 on its edge. It is never shown the solution, only how far it is from "
