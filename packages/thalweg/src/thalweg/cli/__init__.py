@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from thalweg.cli import about, demo, tabular
+from thalweg.cli import about, demo, study, tabular
 from thalweg.cli.common import INTERRUPTED
 from thalweg.errors import ThalwegError
 
@@ -78,6 +78,7 @@ def thalweg(
     - `thalweg demo --out first-look` trains three networks by five methods and writes a report.
     - `thalweg train wine.csv --target class` learns to predict a column of a table.
     - `thalweg predict wine-model new.csv` predicts it for other rows.
+    - `thalweg study revisited --quick` answers five questions about stiff solvers by runs.
     - `thalweg methods --json` lists all methods for another program.
     - `thalweg doctor` says what is installed and whether it works.
     - `thalweg --install-completion` lets the shell complete commands and options.
@@ -88,6 +89,8 @@ for command in (
     demo.demo,
     tabular.train,
     tabular.predict,
+    study.study,
+    study.report,
     about.methods,
     about.doctor,
 ):

@@ -40,7 +40,7 @@ def print_section(section: Section) -> None:
     """The results on one problem: a table, and what it shows in sentences."""
     task, records = section.task, section.records
     race = firsts(records)
-    table = _table(f"{task.title}: {task.network}, {task.size:,} weights")
+    table = plain_table(f"{task.title}: {task.network}, {task.size:,} weights")
     table.add_column("method")
     for first in race:
         table.add_column(f"to {number(first.target)}", justify="right")
@@ -66,7 +66,7 @@ def print_section(section: Section) -> None:
             duration(record.compile_seconds),
             record.outcome,
         )
-    console = _console()
+    console = plain_console()
     console.print(table)
     for sentence in standing(task, records):
         console.print(Text(f"  {sentence}"))
@@ -80,7 +80,7 @@ def print_scores(trained: Trained) -> None:
     from thalweg.tabular.scores import LOWER_IS_BETTER
 
     rows = trained.rows
-    table = _table(
+    table = plain_table(
         f"{trained.task.task} of `{trained.asked.target}`: {rows['test']:,} test rows, "
         f"{rows['train']:,} for training, {rows['validation']:,} for validation"
     )
@@ -100,7 +100,7 @@ def print_scores(trained: Trained) -> None:
             for name in names
         ]
         table.add_row(model, *cells)
-    console = _console()
+    console = plain_console()
     console.print(table)
     validation = ", ".join(
         f"{name} {score_text(name, value)}" for name, value in trained.validation_scores.items()
@@ -133,25 +133,25 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
 
 def print_methods(known: Sequence[MethodInfo]) -> None:
     """All methods."""
-    table = _table("Methods")
+    table = plain_table("Methods")
     for name in ("name", "kind", "needs", "summary"):
         table.add_column(name, no_wrap=name == "name")
     for method in known:
         table.add_row(method.name, method.kind, method.needs, method.summary)
-    _console().print(table)
+    plain_console().print(table)
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
     """All checks, and the machine."""
     machine = diagnosis.machine
-    console = _console()
+    console = plain_console()
     console.print(
         Text(
             f"thalweg {machine.versions.get('thalweg')}, Python {machine.python}, "
             f"{machine.system}, {machine.processor}, {machine.cores} cores"
         )
     )
-    table = _table("")
+    table = plain_table("")
     for name in ("", "what", "found"):
         table.add_column(name)
     for check in diagnosis.checks:
@@ -161,7 +161,8 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     console.print(table)
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """A table with a title and lines between head and rows only."""
     return Table(
         title=title or None,
         box=SIMPLE,
@@ -172,6 +173,6 @@ def _table(title: str) -> Table:
     )
 
 
-def _console() -> Console:
+def plain_console() -> Console:
     """A console for stdout; where that is a pipe, a width that does not depend on the caller's."""
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)
