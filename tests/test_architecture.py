@@ -28,7 +28,8 @@ LAYERS = (
     ("minimization",),
     ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users
     ("machine", "problems", "record"),
-    ("minima", "stiffness"),
+    ("minima",),
+    ("stiffness",),
     ("study",),
     ("doctor", "report"),
     ("demo", "tabular"),
