@@ -1,15 +1,18 @@
-"""A fake device and a configuration for it, and the installed command to run against them.
+"""A fake device and a configuration for it, and two ways to run the command against them.
 
-The device runs in this process, on real sockets of loopback; the command is always a process of
-its own. Delays are short because the configuration says so.
+The device runs in this process, on real sockets of loopback. `World.installed` starts the installed
+command as a process of its own; `World.run` enters the same command in this process, which saves
+the start. Delays are short because the configuration says so.
 """
 
 import base64
 import contextlib
 import html
+import io
 import json
 import os
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,12 +22,16 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from bootwatch.cli import main
 from bootwatch.ledger import Attempt, Ledger
 from bootwatch.simulator import FakeDevice, Fault, Simulator, Timing
 
 COMMAND = str(Path(sysconfig.get_path("scripts"), "bootwatch"))
 PATIENCE = 90  # seconds until a command counts as hanging, also on a busy machine
 PASSWORD = 'S3cret! ü&"/+~'  # noqa: S105 - of a fake device; each encoding writes it in another way
+QUICK = Timing(down_after=0.03, boot=0.25, session=3.0)
+
+Result = subprocess.CompletedProcess[str]
 
 
 def forms_of(password: str) -> set[bytes]:
@@ -55,11 +62,13 @@ class World:
     """One folder with a configuration, a password and a state folder, and devices for it."""
 
     folder: Path
+    compiled: Path
     stack: contextlib.ExitStack
     sections: dict[str, dict[str, Any]] = field(default_factory=dict)
     passwords: set[str] = field(default_factory=set)
 
     command: str = COMMAND
+    loud: tuple[str, ...] = ("--json", "--log-json", "-vv")
 
     @property
     def state(self) -> Path:
@@ -70,25 +79,20 @@ class World:
         self,
         *faults: Fault,
         recipe: str = "auerswald-form",
-        certificate: Path | None = None,
-        certificate_after: Path | None = None,
+        tls: bool = False,
         sip: bool = False,
         **more: Any,
     ) -> tuple[FakeDevice, Simulator]:
-        """Start a fake device, and configure `tk` to be it, with short delays."""
-        more.setdefault("password", PASSWORD)
-        more.setdefault("timing", Timing(down_after=0.05, boot=0.4, session=3.0))
-        device = FakeDevice(faults=frozenset(faults), **more)
-        simulator = self.stack.enter_context(
-            Simulator(
-                recipe,
-                device,
-                certificate=certificate,
-                certificate_after=certificate_after,
-                sip=sip,
-            )
+        """Start a fake device, and configure `tk` to be it, with short delays.
+
+        What costs time only where something goes wrong is generous, for busy machines.
+        """
+        device = FakeDevice(
+            faults=frozenset(faults), **{"password": PASSWORD, "timing": QUICK, **more}
         )
+        simulator = self.stack.enter_context(Simulator(recipe, device, tls=tls, sip=sip))
         self.passwords.add(device.password)
+        self.folder.mkdir(exist_ok=True)
         password = self.folder / "tk.password"
         password.write_text(device.password + "\n", encoding="utf-8")
         password.chmod(0o600)
@@ -98,44 +102,74 @@ class World:
                 "allow_plain_http": True,
                 "url": simulator.url,
                 "password": {"file": "tk.password"},
-                "timeout": "1s",
-                "pause": "50ms",
+                "timeout": "5s",
+                "pause": "20ms",
             },
             "verify": {
-                "stable_for": "300ms",
-                "down_within": "1500ms",
-                "deadline": "4s",
-                "poll": "50ms",
+                "stable_for": "150ms",
+                "down_within": "5s",
+                "deadline": "20s",
+                "poll": "20ms",
             },
-            "guard": {"samples": 2, "every": "50ms"},
+            "guard": {"samples": 2, "every": "20ms"},
             "limits": {"min_interval": "1h"},
             "notify": {"textfile": "tk.prom"},
         }
+        if simulator.ca:
+            self.sections[""]["ca"] = str(simulator.ca)
         if sip:
             self.sections["verify"]["sip"] = simulator.sip_target
         return device, simulator
 
     def run(
-        self, *arguments: str, expect: int | None = None, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Write the configuration, run the command to its end, and search for the password."""
+        self,
+        *arguments: str,
+        expect: int | None = None,
+        answer: str = "",
+        **environment: str,
+    ) -> Result:
+        """Enter the command in this process, and search what it wrote for the password.
+
+        Args:
+            arguments: Those of the command.
+            expect: The exit code that is claimed.
+            answer: What is typed in.
+            environment: Further variables.
+        """
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.places(**environment).items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdin", io.StringIO(answer))
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                try:
+                    main(arguments)
+                except SystemExit as end:
+                    code = int(end.code or 0)
+        return self._judge(Result(arguments, code, out.getvalue(), err.getvalue()), expect)
+
+    def installed(self, *arguments: str, expect: int | None = None, **environment: str) -> Result:
+        """Run the installed command to its end, and search what it wrote for the password."""
         result = subprocess.run(
             [COMMAND, *arguments],
             env=self.environment(**environment),
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=PATIENCE,
             check=False,
         )
+        return self._judge(result, expect)
+
+    def _judge(self, result: Result, expect: int | None) -> Result:
         self.search(result.stdout.encode(), result.stderr.encode())
         if expect is not None:
             assert result.returncode == expect, result.stdout + result.stderr
         return result
 
     def reboot(self, *arguments: str, expect: int) -> dict[str, Any]:
-        """Run `bootwatch reboot tk --json` as loudly as can be, and return what it printed."""
-        loud = ("--json", "--log-json", "-vv")
-        return json.loads(self.run("reboot", "tk", *loud, *arguments, expect=expect).stdout)
+        """Enter `bootwatch reboot tk --json`, as loud as can be, and return what it printed."""
+        return json.loads(self.run("reboot", "tk", *self.loud, *arguments, expect=expect).stdout)
 
     def search(self, *more: bytes) -> None:
         """Search the state folder and these bytes for the passwords of all devices."""
@@ -149,11 +183,11 @@ class World:
 
     @contextlib.contextmanager
     def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Start the command; it is killed at the end if it still runs."""
+        """Start the installed command; it is killed at the end if it still runs."""
         with subprocess.Popen(
             [COMMAND, *arguments],
             env=self.environment(),
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
@@ -163,14 +197,22 @@ class World:
                 process.kill()
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Write the configuration, and return the environment that leads to it."""
+        """Return the environment of a process that finds its places.
+
+        Python keeps what it compiles in a folder of the tests', as elsewhere it may not be allowed
+        to, and compiling is half of a start.
+        """
+        kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        return {**kept, "PYTHONPYCACHEPREFIX": str(self.compiled), **self.places(**more)}
+
+    def places(self, **more: str) -> dict[str, str]:
+        """Write the configuration, and return the variables that lead to it."""
         lines = []
         for name, section in self.sections.items():
             lines.append(f"[devices.tk{'.' if name else ''}{name}]")
             lines += [f"{key} = {_toml(value)}" for key, value in section.items()]
         (self.folder / "bootwatch.toml").write_text("\n".join(lines), encoding="utf-8")
         return {
-            **os.environ,
             "BOOTWATCH_CONFIG": str(self.folder / "bootwatch.toml"),
             "BOOTWATCH_STATE": str(self.state),
             **more,
@@ -183,11 +225,23 @@ def _toml(value: Any) -> str:
     return json.dumps(value)  # the same for texts, numbers, booleans and lists of them
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder for compiled modules of all processes that the tests start."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """An empty world; its devices end with the test."""
+def new_world(tmp_path: Path, compiled: Path) -> Iterator[Callable[[str], World]]:
+    """A function that makes empty worlds by name; their devices end with the test."""
     with contextlib.ExitStack() as stack:
-        yield World(tmp_path, stack)
+        yield lambda name: World(tmp_path / name, compiled, stack)
+
+
+@pytest.fixture
+def world(new_world: Callable[[str], World]) -> World:
+    """An empty world; its devices end with the test."""
+    return new_world("")
 
 
 @pytest.fixture

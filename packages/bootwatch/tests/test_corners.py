@@ -19,7 +19,7 @@ from bootwatch.config import load_config
 from bootwatch.errors import ConfigError
 from bootwatch.passwords import PasswordSource
 from bootwatch.recipe import load_recipe
-from bootwatch.simulator import FakeDevice, Simulator
+from bootwatch.simulator import FakeDevice, Fault, Simulator, Timing
 from bootwatch.sip import ask_options
 from bootwatch.tls import make_context, read_pin, store_pin
 
@@ -98,6 +98,74 @@ def test_only_an_answer_to_our_question_counts():
         thread.join(timeout=30)
         assert ask_options(target, timeout=0.1) is None
     assert ask_options("no.such.host.invalid:5060", timeout=0.1) is None
+
+
+def test_noise_without_end_is_no_answer():
+    """A port that sends other things for ever does not hold the question longer than wanted."""
+    stop = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        channel.bind(("127.0.0.1", 0))
+
+        def make_noise() -> None:
+            _, sender = channel.recvfrom(65535)
+            while not stop.wait(0.001):
+                channel.sendto(b"noise", sender)
+
+        thread = threading.Thread(target=make_noise)
+        thread.start()
+        try:
+            assert ask_options(f"127.0.0.1:{channel.getsockname()[1]}", timeout=0.2) is None
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_the_simulator_answers_nothing_but_questions():
+    """What telephones send to keep a path open gets no reply; OPTIONS after it does."""
+    with Simulator("auerswald-form", FakeDevice(), sip=True) as simulator:
+        assert simulator.sip_target
+        host, port = simulator.sip_target.split(":")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+            channel.connect((host, int(port)))
+            channel.send(b"\r\n\r\n")
+            channel.settimeout(0.05)
+            with pytest.raises(TimeoutError):
+                channel.recv(100)
+        assert ask_options(simulator.sip_target, timeout=10) == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "boots"),
+    [(Fault.NEVER_BACK, 0), (Fault.SLOW_BOOT, 0), (Fault.FLAPS_ON, 1), (Fault.LATE_SIP, 1)],
+)
+def test_the_simulator_ends_whatever_it_is_doing(fault, boots):
+    """It is ended while it is off, boots, flaps or is half back: its port is free at once."""
+    device = FakeDevice(faults=frozenset({fault}), timing=Timing(down_after=0.0, boot=0.4))
+    with Simulator("auerswald-form", device, sip=True) as simulator:
+        device.restart_asked.set()
+        while device.boots < boots or (not boots and _is_open(simulator.port)):
+            time.sleep(0.005)
+    assert not _is_open(simulator.port)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_the_simulator_hangs_up_when_it_ends():
+    """A client that is kept waiting, or fed one byte at a time, sees the connection end."""
+    for fault in (Fault.HANG, Fault.DRIP):
+        device = FakeDevice(faults=frozenset({fault}))
+        with socket.socket() as client:
+            client.settimeout(30)
+            with Simulator("auerswald-form", device) as simulator:
+                client.connect(("127.0.0.1", simulator.port))
+                client.sendall(b"POST /login HTTP/1.0\r\n\r\n")
+                while not device.heard:
+                    time.sleep(0.005)
+            while client.recv(1000):
+                pass
 
 
 def test_files_of_tls_that_cannot_be_used_are_told(tmp_path: Path):

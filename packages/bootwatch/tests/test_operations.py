@@ -9,26 +9,27 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-import trustme
 from prometheus_client.parser import text_string_to_metric_families
 
 from bootwatch.ledger import Ledger
+from bootwatch.metrics import write_metrics
 from bootwatch.page import make_page
 from bootwatch.simulator import Fault
 from bootwatch.verdicts import Verdict
 
 
 def test_watching_restarts_only_after_failures_in_a_row(world):
-    """Three dead probes of SIP lead to one restart; the next three meet the rate limit."""
+    """Two dead probes of SIP lead to one restart; the next two meet the rate limit."""
     device, simulator = world.device(sip=True)
-    world.sections["watch"] = {"every": "20ms", "failures": 3}
-    world.sections[""]["timeout"] = "300ms"
-    assert world.run("watch", "tk", "--rounds", "4", expect=0).stdout == ""
+    world.sections["watch"] = {"every": "20ms", "failures": 2}
+    assert world.run("watch", "tk", "--rounds", "3", expect=0).stdout == ""
     assert device.boots == 0
     world.sections["verify"]["sip"] = f"127.0.0.1:{simulator.port}"  # nobody speaks SIP there
-    told = world.run("watch", "tk", "--rounds", "6", "-v", expect=9)
+    world.sections["verify"]["deadline"] = "1s"
+    world.sections[""]["timeout"] = "300ms"
+    told = world.run("watch", "tk", "--rounds", "4", "-v", expect=9)
     assert device.boots == 1
-    assert "failed, 3 in a row" in told.stderr
+    assert "failed, 2 in a row" in told.stderr
     assert [one.verdict for one in world.attempts()] == [
         Verdict.RATE_LIMITED,
         Verdict.CHECK_FAILED,
@@ -65,6 +66,17 @@ def test_metrics_tell_success_downtime_and_results(world):
     assert (last, success) == (newest.started.wall, oldest.started.wall)
 
 
+apprise_is_old = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+def test_metrics_of_a_device_without_attempts_have_no_values(tmp_path: Path):
+    """Nothing is made up: no time stamp of 1970, no downtime of 0."""
+    with Ledger(tmp_path) as ledger:
+        write_metrics(ledger, "tk", tmp_path / "tk.prom")
+    families = text_string_to_metric_families((tmp_path / "tk.prom").read_text("utf-8"))
+    assert [sample for family in families for sample in family.samples] == []
+
+
 @pytest.fixture
 def inbox():
     """A web server on loopback that keeps what it is sent: its address, and the list."""
@@ -88,6 +100,7 @@ def inbox():
     thread.join()
 
 
+@apprise_is_old
 def test_people_are_told_of_failures_and_not_of_successes(world, inbox):
     """One message for a refused password, without the password; none for a good restart."""
     address, heard = inbox
@@ -103,6 +116,7 @@ def test_people_are_told_of_failures_and_not_of_successes(world, inbox):
     assert json.loads(message)["title"] == "tk: login refused"
 
 
+@apprise_is_old
 def test_watching_tells_the_same_news_once(world, inbox):
     """A device that stays away makes a message once, not after each series of probes."""
     address, heard = inbox
@@ -115,6 +129,7 @@ def test_watching_tells_the_same_news_once(world, inbox):
     assert len(heard) == 1
 
 
+@apprise_is_old
 def test_a_message_that_nobody_takes_changes_no_verdict(world):
     """An address that is none, and one where nobody listens, are told on stderr, by number."""
     world.device()
@@ -124,6 +139,8 @@ def test_a_message_that_nobody_takes_changes_no_verdict(world):
     assert "no/tk.prom" in told
     world.sections["notify"] = {"urls": ["json://127.0.0.1:1"]}
     assert "Not every address" in world.run("reboot", "tk", expect=9).stderr
+    world.sections["notify"] = {"textfile": "tk\0.prom"}  # a name that no file can have
+    assert "ValueError: embedded null byte" in world.run("reboot", "tk", expect=9).stderr
 
 
 class _Text(HTMLParser):
@@ -174,7 +191,12 @@ def test_an_empty_history_is_a_page_too(tmp_path: Path):
     assert "<tk>" not in page
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+needs_systemd = pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="needs systemd-analyze"
+)
+
+
+@needs_systemd
 def test_the_units_are_right_and_hardened(world, tmp_path):
     """`systemd-analyze verify` finds nothing, `security` calls the service safe enough."""
     world.device()
@@ -199,6 +221,17 @@ def test_the_units_are_right_and_hardened(world, tmp_path):
     assert rated.returncode == 0, rated.stdout + rated.stderr
 
 
+@needs_systemd
+def test_a_time_that_systemd_cannot_read_is_refused(world):
+    """It would make a timer that never runs: exit 2, and nothing is written."""
+    world.device()
+    world.sections[""]["password"] = {"credential": "tk"}
+    into = ("--into", str(world.folder))
+    told = world.run("install", "tk", "--on-calendar", "--nonsense", *into, expect=2).stderr
+    assert "systemd cannot read" in told
+    assert not list(world.folder.glob("*.timer"))
+
+
 def test_units_are_printed_for_a_credential_only(world):
     """`--print` writes nothing; a password file of the user's is refused for a service."""
     world.device()
@@ -213,6 +246,8 @@ def test_units_are_printed_for_a_credential_only(world):
     told = world.run("install", "tk", "--into", str(world.folder / "nowhere"), expect=2).stderr
     assert "cannot be written" in told
     assert "one line" in world.run("install", "tk", "--on-calendar", " ", expect=2).stderr
+    shown = world.run("install", "tk", "--on-calendar", "Mon 04:00", "--print", expect=0, PATH="")
+    assert "OnCalendar=Mon 04:00" in shown.stdout, "systemd need not be installed here"
     world.sections[""]["password"] = {"credential": "a b"}
     assert "rename it" in world.run("install", "tk", "--print", expect=2).stderr
 
@@ -227,33 +262,17 @@ def test_the_line_for_cron_is_daily(world):
     assert "a daily time was expected" in told
 
 
-def _self_signed(folder: Path) -> Path:
-    """Write key and certificate for loopback."""
-    path = folder / "self.pem"
-    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(path)
-    return path
-
-
 def test_trust_asks_and_refuses(world):
     """Plain HTTP has no certificate; an answer that is not yes stores nothing."""
     _, simulator = world.device()
     assert "plain HTTP" in world.run("trust", "tk", expect=2).stderr
     world.sections[""]["url"] = simulator.url.replace("http:", "https:")
     assert "No certificate came" in world.run("trust", "tk", expect=1).stderr
-    world.device(certificate=_self_signed(world.folder))
+    world.device(tls=True)
     asked = world.run("trust", "tk", expect=1)  # nobody answers the question
     assert "Trust it?" in asked.stderr
     assert not (world.folder / "tk.fingerprint").exists()
-    refused = subprocess.run(
-        [world.command, "trust", "tk"],
-        env=world.environment(),
-        input="n\n",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert refused.returncode == 11
+    world.run("trust", "tk", answer="n\n", expect=11)
     assert not (world.folder / "tk.fingerprint").exists()
     world.run("trust", "tk", "--yes", expect=0)
     assert "trusted already" in world.run("trust", "tk", expect=0).stderr

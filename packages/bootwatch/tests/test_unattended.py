@@ -4,11 +4,13 @@ Whatever happens, the device is neither restarted twice nor left with an open se
 restart is forgotten.
 """
 
+import contextlib
 import json
 import resource
 import signal
 import sqlite3
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -25,6 +27,9 @@ from bootwatch.simulator import Timing
 from bootwatch.verdicts import Verdict
 
 SOON = 30.0  # seconds in which something must have happened, also on a busy machine
+PHASES = ("limit", "reach", "login", "guard", "act", "down", "back", "checks")
+QUICK = Timing(down_after=0.03, boot=0.25, session=3.0)
+SLOW = Timing(down_after=0.1, boot=0.4, session=0.6, answer=0.05)  # time to kill in each phase
 
 needs_prlimit = pytest.mark.skipif(
     not hasattr(resource, "prlimit"), reason="needs Linux, to fill the disk of another process"
@@ -45,13 +50,14 @@ def asked_to_restart(device) -> bool:
 
 
 def kill_in_phase(world, phase: str) -> None:
-    """Start a restart and kill it as soon as the ledger says that it is in a phase."""
+    """Start a restart and kill it as soon as the ledger says that it is in a phase, or beyond."""
 
-    def phases() -> list[str]:
-        return [one.phase for one in world.attempts()] if world.state.exists() else []
+    def is_there() -> bool:
+        found = world.attempts() if world.state.exists() else []
+        return bool(found) and PHASES.index(found[0].phase) >= PHASES.index(phase)
 
     with world.running("reboot", "tk") as process:
-        wait_until(lambda: phase in phases())
+        wait_until(is_there)
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=SOON)
 
@@ -59,9 +65,10 @@ def kill_in_phase(world, phase: str) -> None:
 @pytest.mark.parametrize("phase", ["limit", "reach", "login", "guard"])
 def test_killed_before_the_act_the_next_run_restarts_once(world, phase):
     """Nothing was sent to restart, so that the next run does it; the killed one is told."""
-    device, _ = world.device(timing=Timing(down_after=0.05, boot=0.4, session=1.0, answer=0.1))
+    device, _ = world.device(timing=SLOW)
     kill_in_phase(world, phase)
-    time.sleep(device.timing.session)  # whatever session was left open ends by itself
+    time.sleep(device.timing.session + 0.2)  # a session that was left open ends by itself
+    device.timing = QUICK
     world.reboot(expect=0)
     assert device.boots == 1
     last, killed = world.attempts()
@@ -76,7 +83,7 @@ def test_killed_after_the_act_the_next_run_does_not_restart(world, phase):
 
     In the phase `act` it is killed while the request is under way.
     """
-    device, _ = world.device(timing=Timing(down_after=0.05, boot=0.4, session=1.0, answer=0.1))
+    device, _ = world.device(timing=SLOW)
     if phase == "act":
         with world.running("reboot", "tk") as process:
             wait_until(lambda: asked_to_restart(device))
@@ -136,7 +143,7 @@ def test_a_full_disk_stops_it_before_the_act(world, wait_for_phase):
 @needs_prlimit
 def test_a_disk_that_fills_up_later_does_not_change_the_verdict(world, wait_for_phase):
     """Once the device was asked to restart, it is seen through, and what was lost is told."""
-    device, _ = world.device(timing=Timing(down_after=0.05, boot=0.4, answer=0.1))
+    device, _ = world.device(timing=Timing(down_after=0.05, boot=0.4, answer=0.03))
     with world.running("reboot", "tk", "--log-json") as process:
         wait_for_phase(process, "act")
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
@@ -146,6 +153,25 @@ def test_a_disk_that_fills_up_later_does_not_change_the_verdict(world, wait_for_
     assert told.count("check the free space") >= 2
     assert device.boots == 1
     assert world.reboot(expect=9)["reason"] == "too-soon"
+
+
+@pytest.mark.parametrize(("path", "code", "boots"), [("/login", 1, 0), ("/updownload", 0, 1)])
+def test_a_ledger_that_breaks_stops_it_before_the_act_only(world, path, code, boots):
+    """Its tables vanish in the midst: before the act that ends it, logged out; later it is told."""
+    device, _ = world.device()
+
+    def break_it() -> None:
+        wait_until(lambda: any(one.path.startswith(path) for one in device.heard))
+        with contextlib.closing(sqlite3.connect(world.state / "ledger.sqlite", timeout=SOON)) as db:
+            db.execute("DROP TABLE attempts")
+
+    thread = threading.Thread(target=break_it)
+    thread.start()
+    told = world.run("reboot", "tk", "-v", expect=code).stderr
+    thread.join()
+    assert "no such table: attempts" in told
+    assert device.boots == boots
+    assert device.open_session()
 
 
 def test_a_full_disk_from_the_start_sends_nothing(world):

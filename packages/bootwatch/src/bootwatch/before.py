@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from bootwatch.conversation import Reply
 
 REACH_ATTEMPTS = 3
-REACH_WAIT = 0.2  # seconds before the second attempt; doubled each time, with jitter
 
 
 def reach(attempt: Attempt) -> None:
@@ -29,11 +28,12 @@ def reach(attempt: Attempt) -> None:
         CertificateError: Something else answers.
     """
     stamina.instrumentation.set_on_retry_hooks([])  # it would log by itself, unredacted
+    wait = attempt.site.device.verify.poll  # doubled each time, with jitter
     for retry in stamina.retry_context(
         on=lambda error: isinstance(error, SilentError) and not isinstance(error, CertificateError),
         attempts=REACH_ATTEMPTS,
-        wait_initial=REACH_WAIT,
-        wait_jitter=REACH_WAIT,
+        wait_initial=wait,
+        wait_jitter=wait,
         timeout=None,
     ):
         with retry:
@@ -156,8 +156,12 @@ def guard(attempt: Attempt) -> None:
     attempt.facts["calls"] = "none"
 
 
-def act(attempt: Attempt) -> None:
+def act(attempt: Attempt, *, number: int) -> None:
     """Ask the device to restart. The intent is on disk before the request leaves.
+
+    Args:
+        attempt: The attempt, logged in.
+        number: Its number in the ledger.
 
     Raises:
         Ended: The device refused.
@@ -169,8 +173,7 @@ def act(attempt: Attempt) -> None:
         _expect_no_refusal(attempt.talk.send(step))
     pause = attempt.site.device.pause
     time.sleep(last.pause if pause is None else pause)
-    if attempt.number is not None:
-        attempt.ledger.intend(attempt.number)
+    attempt.ledger.intend(number)
     attempt.acted = True
     attempt.deadline = Deadline(attempt.site.device.verify.deadline)
     try:

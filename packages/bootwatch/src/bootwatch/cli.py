@@ -19,7 +19,7 @@ from bootwatch.signals import SHELL_BASE, stoppable
 from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from bootwatch.attempt import Site
     from bootwatch.config import Config
@@ -72,9 +72,14 @@ Verbose = Annotated[
 ]
 
 
-def main() -> None:
-    """Run the command; it leaves by `SystemExit` with the exit status."""
-    for argument in sys.argv[1:]:
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; it leaves by `SystemExit` with the exit status.
+
+    Args:
+        arguments: What follows the command's name; those of this process if `None`.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    for argument in arguments:
         if argument.partition("=")[0] in PASSWORD_OPTIONS:
             typer.echo(
                 "bootwatch: A password on the command line can be read by everyone on this "
@@ -84,7 +89,7 @@ def main() -> None:
             )
             sys.exit(Verdict.USAGE)
     _forbid_core_dumps()
-    app(prog_name="bootwatch")
+    app(arguments, prog_name="bootwatch")
 
 
 def _forbid_core_dumps() -> None:
@@ -196,7 +201,7 @@ def reboot(
 ) -> None:
     """Restart the device, prove it, and give one verdict."""
     from bootwatch import reboot as attempts
-    from bootwatch.aftermath import publish
+    from bootwatch.publishing import publish
     from bootwatch.screen import print_outcome
 
     with _site(device, config=config, state=state, log_json=log_json, verbose=verbose) as site:
@@ -244,7 +249,7 @@ def watch(
     verbose: Verbose = 0,
 ) -> None:
     """Probe the device; restart it only when it has failed several probes in a row."""
-    from bootwatch.aftermath import publish
+    from bootwatch.publishing import publish
     from bootwatch.screen import print_outcome
     from bootwatch.watching import watch as watch_site
 
@@ -329,12 +334,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     session: Annotated[str, typer.Option(help="How long an idle session lives.")] = "200s",
     sip: Annotated[bool, typer.Option("--sip", help="Answer SIP OPTIONS, too.")] = False,
     bare: Annotated[bool, typer.Option("--bare", help="Know login and restart only.")] = False,
-    certificate: Annotated[
-        Path | None, typer.Option(help="PEM file with key and certificate: speak TLS.")
-    ] = None,
-    certificate_after: Annotated[
-        Path | None, typer.Option(help="The same, for after the first restart.")
-    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Speak HTTPS.")] = False,
     faults: Annotated[bool, typer.Option("--faults", help="List the faults and end.")] = False,
 ) -> None:
     """Be a fake device on loopback, until Ctrl-C. User `admin`, password `SecretPasswd`."""
@@ -352,6 +352,5 @@ def simulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
         session=session,
         sip=sip,
         bare=bare,
-        certificate=certificate,
-        certificate_after=certificate_after,
+        tls=tls,
     )

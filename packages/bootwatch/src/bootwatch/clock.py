@@ -44,7 +44,7 @@ def now() -> Moment:
     """Return the present moment."""
     try:
         boot = _BOOT_ID.read_text(encoding="ascii").strip()
-    except OSError:  # not Linux
+    except OSError:  # pragma: no cover - systems other than Linux
         boot = ""
     since = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
     return Moment(time.time(), boot, since)

@@ -1,9 +1,7 @@
 """The configuration: TOML, checked whole, every mistake reported at once by its path."""
 
-import difflib
 import re
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -23,6 +21,7 @@ from bootwatch.durations import Duration
 from bootwatch.errors import ConfigError
 from bootwatch.passwords import PasswordSource
 from bootwatch.recipe import Recipe, load_recipe
+from bootwatch.suggestions import nearest
 
 EXPECTED_URL = "was expected as `http://HOST` or `https://HOST`, with a port at most"
 
@@ -240,14 +239,6 @@ _OURS = {  # the mistakes whose message starts with a verb of its own
     "url",
     "verify",
 }
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Suggest what was probably meant, or list what there is."""
-    close = difflib.get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
-    return "known are " + ", ".join(f"`{word}`" for word in known) if known else "there are none"
 
 
 def load_config(path: Path) -> Config:

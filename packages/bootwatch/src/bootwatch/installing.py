@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bootwatch.errors import ConfigError
+from bootwatch.files import replace_file
 
 if TYPE_CHECKING:
     from bootwatch.config import Config
@@ -104,6 +106,7 @@ def make_units(config: Config, name: str, *, path: Path, calendar: str) -> dict[
         )
     if "\n" in calendar or not calendar.strip():
         raise ConfigError("`--on-calendar` must be one line, such as `*-*-* 03:30`")
+    _let_systemd_read(calendar)
     for text in (str(resolved), source.credential, command()):
         if _UNSAFE.search(text):
             raise ConfigError(f"{text!r} has a letter that systemd reads otherwise; rename it")
@@ -117,6 +120,19 @@ def make_units(config: Config, name: str, *, path: Path, calendar: str) -> dict[
     )
     timer = TIMER.format(name=name, calendar=calendar.strip())
     return {f"bootwatch-{name}.service": service, f"bootwatch-{name}.timer": timer}
+
+
+def _let_systemd_read(calendar: str) -> None:
+    """Refuse a time that systemd, where it is installed, cannot read: its timer would never run."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        return
+    done = subprocess.run([analyze, "calendar", "--", calendar], capture_output=True, check=False)  # noqa: S603 - no shell, and `--` ends the options
+    if done.returncode:
+        raise ConfigError(
+            f"`--on-calendar` is {calendar!r}, which systemd cannot read; "
+            "write a time such as `*-*-* 03:30` or `Sun 04:00`"
+        )
 
 
 def longest(config: Config, name: str) -> float:
@@ -144,7 +160,7 @@ def cron_line(name: str, *, path: Path, calendar: str) -> str:
 
 
 def write_units(units: dict[str, str], folder: Path) -> list[Path]:
-    """Write unit files, each beside and renamed, and return their paths.
+    """Write unit files and return their paths.
 
     Raises:
         ConfigError: The folder cannot be written to.
@@ -152,11 +168,8 @@ def write_units(units: dict[str, str], folder: Path) -> list[Path]:
     paths = []
     for name, text in units.items():
         path = folder / name
-        beside = folder / f".{name}.new"
         try:
-            beside.write_text(text, encoding="utf-8")
-            beside.chmod(0o644)
-            beside.replace(path)
+            replace_file(path, text)
         except OSError as error:
             raise ConfigError(
                 f"`{path}` cannot be written ({error.strerror}); run this as root, or use "

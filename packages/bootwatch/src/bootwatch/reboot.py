@@ -7,6 +7,7 @@ lock -> rate limit -> reach and identify -> log in -> guard -> act -> down -> ba
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,8 @@ def reboot(site: Site, *, force: bool = False) -> Outcome:
                         + (", when the device may have restarted" if orphan.acted else "")
                     )
                 number = ledger.begin(site.name, phase="limit")
-                return _run(site, ledger, number, lambda one: _phases(one, force=force))
+                phases = functools.partial(_phases, number=number, force=force)
+                return _run(site, ledger, number, phases)
         except Ended as end:  # the lock is held
             number = ledger.begin(site.name, phase="lock")
             return _close(ledger, number, _outcome(site, end))
@@ -102,7 +104,7 @@ def device_lock(site: Site) -> Iterator[None]:
         lock.release()
 
 
-def _phases(attempt: Attempt, *, force: bool) -> None:
+def _phases(attempt: Attempt, *, number: int, force: bool) -> None:
     with attempt.phase("limit"):
         blocked = why_not(
             attempt.ledger.restarts(attempt.site.name),
@@ -113,7 +115,7 @@ def _phases(attempt: Attempt, *, force: bool) -> None:
             raise Ended(Verdict.RATE_LIMITED, *blocked)
     _look(attempt)
     with attempt.phase("act"):
-        before.act(attempt)
+        before.act(attempt, number=number)
     with attempt.phase("down"):
         down_since = after.wait_until_down(attempt)
     attempt.inside = False  # the session went down with the device

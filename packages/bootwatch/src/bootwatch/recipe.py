@@ -25,6 +25,7 @@ from pydantic import (
 
 from bootwatch.durations import Duration
 from bootwatch.errors import ConfigError
+from bootwatch.suggestions import nearest
 
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 ALWAYS_KNOWN = {"user", "password", "host"}
@@ -239,8 +240,6 @@ def load_recipe(name: str, *, folder: Path) -> Recipe:
     elif name in recipe_names():
         text = resources.files("bootwatch").joinpath("recipes", f"{name}.toml").read_text("utf-8")
     else:
-        from bootwatch.config import nearest
-
         hint = nearest(name, recipe_names())
         raise ConfigError(f"is {name!r}, which is not a known recipe; {hint}")
     try:

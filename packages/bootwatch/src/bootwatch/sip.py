@@ -7,12 +7,16 @@ Source: RFC 3261, sections 11 (OPTIONS), 8.1.1 (what a request needs), 17.1.2 (r
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import socket
-import time
 
-FIRST_RESEND = 0.5  # seconds: T1 of RFC 3261, doubled each time
+from bootwatch.clock import Deadline
+
+FIRST_RESEND = 0.5  # seconds: T1 of RFC 3261, doubled each time ...
+LONGEST_RESEND = 4.0  # ... up to T2
+TICK = 0.001  # seconds; a timeout of 0 would mean not to wait at all
 LARGEST = 65535  # bytes of one datagram
 _STATUS = re.compile(rb"SIP/2\.0 (\d{3}) ")
 
@@ -58,17 +62,27 @@ def _exchange(channel: socket.socket, target: str, call_id: str, timeout: float)
         "",
     )
     request = "\r\n".join(lines).encode()
-    end, wait = time.monotonic() + timeout, FIRST_RESEND
-    while (left := end - time.monotonic()) > 0:
-        channel.send(request)
-        resend = time.monotonic() + min(wait, left)
-        wait *= 2
-        while (left := resend - time.monotonic()) > 0:
-            channel.settimeout(left)
-            try:
-                answer = channel.recv(LARGEST)
-            except TimeoutError:
-                break
+    limit, wait = Deadline(timeout), FIRST_RESEND
+    while not limit.over:
+        resend = Deadline(min(wait, limit.left))
+        wait = min(2 * wait, LONGEST_RESEND)
+        try:
+            channel.send(request)
+            status = _receive(channel, call_id, resend)
+        except ConnectionRefusedError:  # nobody listens there yet, but may do so soon
+            resend.sleep(LONGEST_RESEND)
+        else:
+            if status is not None:
+                return status
+    return None
+
+
+def _receive(channel: socket.socket, call_id: str, limit: Deadline) -> int | None:
+    """Return the status of the first answer to our question, or `None` if none comes in time."""
+    with contextlib.suppress(TimeoutError):
+        while not limit.over:
+            channel.settimeout(max(limit.left, TICK))
+            answer = channel.recv(LARGEST)
             status = _STATUS.match(answer)
             if status and call_id.encode() in answer:
                 return int(status[1])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from bootwatch.errors import CertificateError, ConfigError, SilentError
+from bootwatch.files import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,14 +142,12 @@ def _unverified() -> ssl.SSLContext:
 
 
 def store_pin(path: Path, fingerprint: str) -> None:
-    """Store a fingerprint, beside and renamed, so that the file is never half written.
+    """Store a fingerprint.
 
     Raises:
         ConfigError: The folder cannot be written to.
     """
-    beside = path.with_name(path.name + ".new")
     try:
-        beside.write_text(fingerprint + "\n", encoding="ascii")
-        beside.replace(path)
+        replace_file(path, fingerprint + "\n")
     except OSError as error:
         raise ConfigError(f"`{path}` cannot be written: {error}") from None

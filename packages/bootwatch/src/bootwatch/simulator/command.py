@@ -7,23 +7,22 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from bootwatch.config import nearest
 from bootwatch.durations import parse_duration
 from bootwatch.errors import ConfigError, Stopped
 from bootwatch.simulator.device import FakeDevice, Timing
 from bootwatch.simulator.faults import Fault
 from bootwatch.simulator.pages import PAGES
 from bootwatch.simulator.server import Simulator
+from bootwatch.suggestions import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 def list_faults() -> None:
     """Print every fault by name, and what it does."""
     for fault in Fault:
-        sys.stdout.write(f"{fault:16} {fault.what}\n")
+        sys.stdout.write(f"{fault:20} {fault.what}\n")
 
 
 def serve(  # noqa: PLR0913 - one argument for each option of the command
@@ -36,8 +35,7 @@ def serve(  # noqa: PLR0913 - one argument for each option of the command
     session: str,
     sip: bool,
     bare: bool,
-    certificate: Path | None,
-    certificate_after: Path | None,
+    tls: bool,
 ) -> None:
     """Be a fake device until a signal comes. Its addresses are printed as one line of JSON.
 
@@ -62,18 +60,11 @@ def serve(  # noqa: PLR0913 - one argument for each option of the command
         seed=seed, bare=bare, faults=frozenset(Fault(name) for name in faults), timing=timing
     )
     try:
-        simulator = Simulator(
-            recipe,
-            device,
-            certificate=certificate,
-            certificate_after=certificate_after,
-            port=port,
-            sip=sip,
-        )
-    except OSError as error:  # port in use, or a certificate that cannot be read
+        simulator = Simulator(recipe, device, tls=tls, port=port, sip=sip)
+    except OSError as error:  # the port is in use
         raise ConfigError(f"The simulator cannot start: {error}") from None
     with simulator:
-        sys.stdout.write(json.dumps({"url": simulator.url, "sip": simulator.sip_target}) + "\n")
+        sys.stdout.write(json.dumps(simulator.addresses()) + "\n")
         sys.stdout.flush()
         try:
             signal.pause()

@@ -63,6 +63,7 @@ class FakeDevice:
         boots: Restarts that happened.
         logins: Logins that succeeded.
         refusals: Logins that were refused because of the password.
+        challenges: Digest challenges, each of which the real devices count as a failed try.
         logouts: Sessions that were ended on purpose.
         booted_at: Monotonic time of the last start.
     """
@@ -77,6 +78,7 @@ class FakeDevice:
     boots: int = 0
     logins: int = 0
     refusals: int = 0
+    challenges: int = 0
     logouts: int = 0
     booted_at: float = field(default_factory=time.monotonic)
 

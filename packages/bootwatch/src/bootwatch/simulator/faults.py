@@ -1,8 +1,4 @@
-"""What can be wrong with the fake device, by name.
-
-An expired or changed certificate is no entry here: the certificates are files that the simulator
-is given, one for before and one for after the restart.
-"""
+"""What can be wrong with the fake device, by name."""
 
 import enum
 
@@ -38,9 +34,13 @@ class Fault(enum.StrEnum):
     FLAPS_ON = "flaps-on", "it comes back and goes again, for ever"
     BOOTS_TWICE = "boots-twice", "it restarts a second time by itself"
     OTHER_SERIAL = "other-serial", "another serial number answers after the restart"
+    SILENT_LOGOUT = "silent-logout", "the logout is never answered"
     NO_SIP = "no-sip", "SIP does not answer any more after the restart"
+    LATE_SIP = "late-sip", "SIP answers a while later than the pages after the restart"
     BLOCKED_LINE = "blocked-line", "a line is blocked after the restart"
     COOKIE_SURVIVES = "cookie-survives", "the old session is still good after the restart"
     AMNESIA = "amnesia", "after the restart it knows login and restart only"
     LOCKED_AFTER = "locked-after", "the account is locked after the restart"
+    EXPIRED_CERTIFICATE = "expired-certificate", "it speaks TLS, and its certificate has expired"
+    CHANGED_CERTIFICATE = "changed-certificate", "it speaks TLS, with another certificate later"
     HANG_AFTER = "hang-after", "after the restart the login is never answered"

@@ -41,7 +41,7 @@ class Answer:
 NOT_FOUND = Answer(404, b"<html>404 Not Found</html>")
 
 
-def answer_form(device: FakeDevice, heard: Heard) -> Answer:  # noqa: PLR0911 - one a page
+def answer_form(device: FakeDevice, heard: Heard) -> Answer:
     """Answer as a COMpact 5010: form login, ISO-8859-1, two cookies."""
     path, fields = _path(heard), _fields(heard, "iso-8859-1")
     cookies = _cookies(heard)
@@ -51,9 +51,8 @@ def answer_form(device: FakeDevice, heard: Heard) -> Answer:  # noqa: PLR0911 - 
     if heard.method == "POST" and path == "/updownload" and "timereboot_PBX=1" in heard.path:
         if not inside or len(cookies) != 2 or device.has(Fault.SESSION_LOST):  # noqa: PLR2004 - both
             return Answer(302, b"", (("Location", "/login"),))
-        if fields.get("rebootpbx") == "Neustart":
-            return Answer(200, b"<html>Neustart</html>", restart=True)
-        return Answer(400)
+        restart = fields.get("rebootpbx") == "Neustart"
+        return Answer(200, b"<html>Neustart</html>", restart=restart)
     if device.bare:
         return NOT_FOUND
     if (heard.method, path) in {("GET", "/unlogAdmin"), ("POST", "/appclose")}:
@@ -154,7 +153,7 @@ def answer_tr064(device: FakeDevice, heard: Heard) -> Answer:
     return Answer(200, body, restart=name == "Reboot")
 
 
-def answer_generic(device: FakeDevice, heard: Heard) -> Answer:
+def answer_generic(device: FakeDevice, heard: Heard) -> Answer:  # noqa: PLR0911 - one a page
     """Answer as a plain router: forms with a hidden token that must be fetched first."""
     path, fields = _path(heard), _fields(heard, "utf-8")
     cookies = _cookies(heard)
@@ -171,9 +170,10 @@ def answer_generic(device: FakeDevice, heard: Heard) -> Answer:
     device.tokens.discard(fields["token"])
     if path == "/login" and device.accepts(fields.get("user", ""), fields.get("password", "")):
         secret = device.open_session()
-        if secret is not None:
-            headers = (("Location", "/"), ("Set-Cookie", f"session={secret}; path=/"))
-            return Answer(302, b"", headers)
+        if secret is None or device.has(Fault.BUSY):
+            return Answer(200, b"Another administrator is logged in.")
+        headers = (("Location", "/"), ("Set-Cookie", f"session={secret}; path=/"))
+        return Answer(302, b"", headers)
     if path == "/reboot" and inside:
         return Answer(200, b"rebooting", restart=True)
     return Answer(200, b'<form>wrong<input name="password"></form>')
@@ -215,6 +215,7 @@ def _challenge(device: FakeDevice, heard: Heard) -> Answer | None:
         device.refusals = 0
         return None
     device.refusals += 1  # the first challenge, too: that is what these devices do
+    device.challenges += 1
     nonce = device.token()
     device.nonces.add(nonce)
     return Answer(

@@ -9,16 +9,15 @@ import ssl
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Self, cast
+from pathlib import Path
+from typing import Any, Self, cast
 
 from bootwatch.simulator.device import FakeDevice, Heard
 from bootwatch.simulator.faults import Fault
 from bootwatch.simulator.pages import PAGES, Answer
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 LOOPBACK = "127.0.0.1"
+CERTIFICATES = Path(__file__).with_name("certificates")  # each file says what it is
 FLAPS = 3  # how often `flaps` goes down again
 SLOW = 2  # `slow-boot` answers 503 for so many times the boot time
 ALL_DAY = 86400.0  # seconds that `hang` and `drip` last, unless the simulator ends before
@@ -57,7 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(Answer(503))
             return
         login = self.command == "POST" and self.path.startswith("/login")
-        if login and device.has_now(Fault.HANG, Fault.HANG_AFTER):
+        logout = device.has(Fault.SILENT_LOGOUT) and self.path.startswith("/unlogAdmin")
+        if logout or (login and device.has_now(Fault.HANG, Fault.HANG_AFTER)):
             simulator.closing.wait(ALL_DAY)
             return
         if login and device.has(Fault.DRIP):
@@ -115,14 +115,14 @@ class Simulator:
     Args:
         recipe: Which kind of device, by the recipe made for it.
         device: Its state, which can be read while it runs.
-        certificate: PEM file with key and certificate; plain HTTP without one.
-        certificate_after: The same, used after the first restart.
+        tls: Whether it speaks TLS; the faults of certificates imply it.
         port: TCP port; 0 takes a free one.
         sip: Whether it speaks SIP.
 
     Attributes:
         url: Where it listens.
         sip_target: `host:port` of its SIP socket, or `None`.
+        ca: File of the authority that signed its certificates, or `None` without TLS.
     """
 
     def __init__(
@@ -130,21 +130,20 @@ class Simulator:
         recipe: str,
         device: FakeDevice,
         *,
-        certificate: Path | None = None,
-        certificate_after: Path | None = None,
+        tls: bool = False,
         port: int = 0,
         sip: bool = False,
     ) -> None:
         self.recipe, self.device = recipe, device
         self.closing = threading.Event()
         self.ready_at = 0.0
-        self._contexts = [_server_context(certificate)] * 2
-        if certificate_after is not None:
-            self._contexts[1] = _server_context(certificate_after)
+        self._first_context, self._later_context = _server_contexts(device, tls=tls)
         self._sip: socket.socket | None = None
-        self._server = _Server(self, port, self._contexts[0])
+        self._server = _Server(self, port, self._first_context)
         self.port: int = self._server.server_address[1]
-        self.url = f"http{'' if certificate is None else 's'}://{LOOPBACK}:{self.port}"
+        secure = self._first_context is not None
+        self.ca = CERTIFICATES / "authority.pem" if secure else None
+        self.url = f"http{'s' if secure else ''}://{LOOPBACK}:{self.port}"
         self._sip_port = 0
         if sip:
             self._open_sip()
@@ -161,6 +160,10 @@ class Simulator:
         self.device.restart_asked.set()
         self._life.join()
         self._go_down()
+
+    def addresses(self) -> dict[str, str | None]:
+        """Return what a configuration needs to know: `url`, `sip` and `ca`."""
+        return {"url": self.url, "sip": self.sip_target, "ca": self.ca and str(self.ca)}
 
     def switch_off(self) -> None:
         """Go down and stay there, as if somebody had pulled the plug."""
@@ -192,9 +195,11 @@ class Simulator:
             device.start_again()
             if device.has(Fault.SLOW_BOOT):
                 self.ready_at = time.monotonic() + SLOW * device.timing.boot
-            self._server = _Server(self, self.port, self._contexts[1])
+            self._server = _Server(self, self.port, self._later_context)
             self._listen()
             if self._sip_port and not device.has(Fault.NO_SIP):
+                if device.has(Fault.LATE_SIP) and self._rest(SLOW * device.timing.boot):
+                    return True
                 self._open_sip()
             if not again:
                 return False
@@ -241,9 +246,18 @@ def _answer_options(channel: socket.socket) -> None:
             return
 
 
-def _server_context(certificate: Path | None) -> ssl.SSLContext | None:
-    if certificate is None:
-        return None
+def _server_contexts(
+    device: FakeDevice, *, tls: bool
+) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """Return the TLS contexts before and after the first restart, `None` for plain HTTP."""
+    first = "expired" if device.has(Fault.EXPIRED_CERTIFICATE) else "usual"
+    later = "changed" if device.has(Fault.CHANGED_CERTIFICATE) else first
+    if not tls and (first, later) == ("usual", "usual"):
+        return None, None
+    return _server_context(first), _server_context(later)
+
+
+def _server_context(name: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(CERTIFICATES / f"{name}.pem")
     return context
