@@ -39,6 +39,7 @@ class LineChart:
         stairs: Whether a value holds until the next point, as for counts.
         backdrop: `(x, y)` of a broad grey line behind all others, or None.
         x_text: How the table writes a value of x.
+        look: From a method to its look.
     """
 
     key: str
@@ -53,6 +54,7 @@ class LineChart:
     stairs: bool = False
     backdrop: tuple[np.ndarray, np.ndarray] | None = None
     x_text: Callable[[float], str] = number
+    look: Callable[[str], Look] = look_of
 
 
 def draw(chart: LineChart) -> str:
@@ -72,8 +74,8 @@ def draw(chart: LineChart) -> str:
     ]
     # Drawn last to first, so that the method that stands first lies on top.
     for name in reversed(lines):
-        body.append(_line(look_of(name), x_scale, y_scale, *lines[name], stairs=chart.stairs))
-    missing = [look_of(name).label for name in chart.lines if name not in lines]
+        body.append(_line(chart.look(name), x_scale, y_scale, *lines[name], stairs=chart.stairs))
+    missing = [chart.look(name).label for name in chart.lines if name not in lines]
     caption = chart.caption
     if missing:
         caption += f" Not shown, as it has no such value: {', '.join(missing)}."
@@ -93,11 +95,11 @@ def draw(chart: LineChart) -> str:
     )
 
 
-def legend(methods: list[str]) -> str:
+def legend(methods: list[str], *, look: Callable[[str], Look] = look_of) -> str:
     """The methods with colour and marker, each with a box that hides it from all charts."""
     boxes = "".join(
         f'<label><input type="checkbox" checked data-toggle="{escape(name)}">'
-        f"{swatch(look_of(name))}<span>{escape(look_of(name).label)}</span></label>"
+        f"{swatch(look(name))}<span>{escape(look(name).label)}</span></label>"
         for name in methods
     )
     return f'<fieldset class="legend"><legend>Methods</legend>{boxes}</fieldset>'
@@ -173,7 +175,7 @@ def _table(chart: LineChart, lines: Mapping[str, tuple[np.ndarray, np.ndarray]])
         places = np.geomspace(max(low, high / 10.0**chart.x_decades), max(high, low), TABLE_ROWS)
     else:
         places = np.linspace(low, high, TABLE_ROWS)
-    heads = "".join(f'<th scope="col">{escape(look_of(name).label)}</th>' for name in lines)
+    heads = "".join(f'<th scope="col">{escape(chart.look(name).label)}</th>' for name in lines)
     rows = "".join(
         f'<tr><th scope="row">{chart.x_text(place)}</th>'
         + "".join(f"<td>{_value_at(place, *line)}</td>" for line in lines.values())
@@ -202,7 +204,7 @@ def _value_at(place: float, x: np.ndarray, y: np.ndarray) -> str:
 
 def _in_words(chart: LineChart, lines: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> str:
     ends = "; ".join(
-        f"{look_of(name).label} from {number(y[0])} to {number(y[-1])}"
+        f"{chart.look(name).label} from {number(y[0])} to {number(y[-1])}"
         for name, (_, y) in lines.items()
     )
     return f"{chart.y_label} over {chart.x_label}. {ends}. The numbers follow as a table."

@@ -21,7 +21,7 @@ _FIXED = {name: slot for slot, name in enumerate(LABELS)}
 SLOTS = 8
 
 # Each marker is a path around (0, 0), about 8 units across.
-_MARKERS = (
+MARKERS = (
     "M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0Z",  # circle
     "M-3.5-3.5H3.5V3.5H-3.5Z",  # square
     "M0-4.5L4.5 3.5H-4.5Z",  # triangle
@@ -56,7 +56,7 @@ def look_of(method: str) -> Look:
     if slot is None:
         free = SLOTS - len(_FIXED)
         slot = len(_FIXED) + sum(method.encode()) % free
-    return Look(method, LABELS.get(method, method), f"m{slot}", _MARKERS[slot])
+    return Look(method, LABELS.get(method, method), f"m{slot}", MARKERS[slot])
 
 
 def swatch(look: Look) -> str:

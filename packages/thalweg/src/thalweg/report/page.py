@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from thalweg.report.lines import LineChart, draw, legend
 from thalweg.report.pictures import draw_picture
+from thalweg.report.shell import whole_page
 from thalweg.report.tables import first_table, ladder_table, work_table
 from thalweg.report.text import duration, escape
 from thalweg.report.words import setting, standing
@@ -63,20 +63,10 @@ class Report:
 
 def render(report: Report) -> str:
     """The report as one HTML page that loads nothing from anywhere."""
-    own = files("thalweg.report")
-    style = own.joinpath("page.css").read_text(encoding="utf-8")
-    script = own.joinpath("page.js").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        # A browser would ask the server for an icon; this one is empty.
-        '<link rel="icon" href="data:,">'
-        f"<title>{escape(report.title)}</title><style>{style}</style></head><body>"
-        f'<a class="skip" href="#results">Skip to the results</a>'
-        f'{_opening(report)}<main id="results">'
-        f"{''.join(_section(section) for section in report.sections)}</main>"
-        f"{_closing(report)}<script>{script}</script></body></html>\n"
+    sections = "".join(_section(section) for section in report.sections)
+    return whole_page(
+        report.title,
+        f'{_opening(report)}<main id="results">{sections}</main>{_closing(report)}',
     )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from thalweg.report.lines import LineChart, draw
 from thalweg.report.looks import look_of, swatch
+from thalweg.report.shell import whole_page
 from thalweg.report.text import escape, number, with_code
 
 if TYPE_CHECKING:
@@ -68,27 +68,16 @@ class TablePage:
 
 def render_table_page(page: TablePage) -> str:
     """The page as HTML that loads nothing from anywhere."""
-    own = files("thalweg.report")
-    style = "".join(
-        own.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "table_page.css")
-    )
-    script = own.joinpath("page.js").read_text(encoding="utf-8")
     lead = "".join(f"<p>{with_code(sentence)}</p>" for sentence in page.lead[1:])
     notes = "".join(f"<li>{with_code(sentence)}</li>" for sentence in page.notes)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="color-scheme" content="light dark">'
-        # A browser would ask the server for an icon; this one is empty.
-        '<link rel="icon" href="data:,">'
-        f"<title>{escape(page.title)}</title><style>{style}</style></head><body>"
-        '<a class="skip" href="#results">Skip to the results</a>'
+    return whole_page(
+        page.title,
         f'<header><h1>{escape(page.title)}</h1><p class="lead">{with_code(page.lead[0])}</p>{lead}'
         f'</header><main id="results">{_scores(page)}'
         f'<div class="charts">{_fit(page)}{page.error_chart}{page.importance_chart}</div>'
         f"<h2>The columns</h2>{_columns(page)}"
-        f"{f'<h2>About the data</h2><ul>{notes}</ul>' if notes else ''}</main>"
-        f"{_closing(page)}<script>{script}</script></body></html>\n"
+        f"{f'<h2>About the data</h2><ul>{notes}</ul>' if notes else ''}</main>{_closing(page)}",
+        styles=("table_page.css",),
     )
 
 

@@ -47,7 +47,7 @@ def first_table(sections: Sequence[tuple[TrainingProblem, Sequence[RunRecord]]])
             f'<tr><th scope="row"><a href="#{escape(task.name)}">{escape(task.name)}</a></th>'
             f"{cells}</tr>"
         )
-    return _scrolling(
+    return scrolling(
         "Which method was first to each loss",
         '<table class="firsts"><caption>First to each training loss, and its time</caption>'
         f"<tbody>{''.join(rows)}</tbody></table>",
@@ -76,7 +76,7 @@ def ladder_table(task: TrainingProblem, records: Sequence[RunRecord]) -> str:
             f"<td>{measured(record.measure, is_share=task.measure.is_share)}</td>"
             f"<td>{escape(record.outcome)}</td></tr>"
         )
-    return _scrolling(
+    return scrolling(
         f"{task.name}: time and gradients to each loss",
         f'<table class="ladder"><caption>Time and gradients to each training loss</caption>'
         f'<thead><tr><th scope="col">method</th>{heads}<th scope="col">final loss</th>'
@@ -97,7 +97,7 @@ def work_table(task: TrainingProblem, records: Sequence[RunRecord]) -> str:
         + "</tr>"
         for record in records
     )
-    return _scrolling(
+    return scrolling(
         f"{task.name}: settings and work",
         "<table class=work><caption>Settings, and what each run spent</caption><thead><tr>"
         f'<th scope="col">method</th>{_cells(heads, "th")}</tr></thead>'
@@ -121,7 +121,7 @@ def _cells(words: Iterable[str], tag: str) -> str:
     return "".join(f'<{tag} scope="col">{escape(word)}</{tag}>' for word in words)
 
 
-def _scrolling(label: str, table: str) -> str:
+def scrolling(label: str, table: str) -> str:
     """A table that scrolls sideways by itself where the page is narrow, also by keyboard."""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">{table}</div>'
