@@ -201,7 +201,8 @@ def _numba(prototype: Prototype, inputs: list[np.ndarray], out: np.ndarray) -> _
     )
     space: dict[str, Any] = {"function": function}
     exec(text, space)  # noqa: S102 - the text above, nothing of the caller's
-    loop, one = numba.njit(space["loop"]), numba.njit(space["one"])
+    compiled: Any = numba.njit
+    loop, one = compiled(space["loop"]), compiled(space["one"])
     one(*(float(x[0]) for x in inputs))
     return _Way("numba", lambda: loop(*inputs, out), out.size, one)
 
@@ -229,17 +230,17 @@ def _one_by_one(prototype: Prototype, inputs: list[np.ndarray]) -> Iterator[_Way
     name, size = prototype.name, max(1, inputs[0].size // SLOW_SHARE)
     few = [x[:size] for x in inputs]
     lists = [x.tolist() for x in few]
-    ways = {"ctypes": _with_types(prototype), "cffi": _by_cffi(prototype)}
-    vectorized = np.vectorize(ways["ctypes"], otypes=[float])
+    by_ctypes = _with_types(prototype)
+    ways: dict[str, Callable[..., float] | None]
+    ways = {"ctypes": by_ctypes, "cffi": _by_cffi(prototype), "math": getattr(math, name, None)}
+    vectorized = np.vectorize(by_ctypes, otypes=[float])
     yield _Way("np.vectorize over ctypes", lambda: vectorized(*few), size, None)
-    if hasattr(math, name):
-        ways["math"] = getattr(math, name)
     for way, function in ways.items():
         if function is not None:
             yield _Way(f"{way}, a list", lambda f=function: list(map(f, *lists)), size, function)
 
 
-def _with_types(prototype: Prototype) -> Any:
+def _with_types(prototype: Prototype) -> Callable[..., float]:
     """The function by ctypes, an object of its own: types are set on it."""
     function = open_library("m").cdll[prototype.name]
     function.argtypes = [ctypes.c_double] * len(prototype.inputs)

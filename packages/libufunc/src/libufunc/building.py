@@ -24,7 +24,7 @@ from libufunc.errors import NoLoopError, SymbolError
 from libufunc.numpy_api import Loop, generic_loop, make_ufunc
 from libufunc.plans import Plan, plans_for
 from libufunc.prototypes import Prototype, parse_prototype
-from libufunc.symbols import open_library
+from libufunc.symbols import SharedLibrary, open_library
 from libufunc.vectors import ACCURACY, find_vector
 
 # Through `float`, NumPy has loops for these as well.
@@ -72,7 +72,7 @@ def build(recipe: Recipe, parsed: tuple[Prototype, ...] | None = None) -> np.ufu
         key = (recipe, library.handle)
         if key not in _made:
             prototypes = parsed or tuple(map(parse_prototype, recipe.prototypes))
-            loops = [loop for one in prototypes for loop in _loops_of(one, recipe)]
+            loops = [loop for one in prototypes for loop in _loops_of(one, recipe, library)]
             ufunc, buffers = make_ufunc(recipe.name, _docstring(recipe, library.loaded_as), loops)
             _alive.append((ufunc, buffers, library))
             _recipes[ufunc] = recipe
@@ -117,14 +117,14 @@ def has_loop(prototype: Prototype) -> bool:
         return False
 
 
-def _loops_of(prototype: Prototype, recipe: Recipe) -> list[Loop]:
+def _loops_of(prototype: Prototype, recipe: Recipe, library: SharedLibrary) -> list[Loop]:
     """The loops by which one C function serves arrays."""
     vector = find_vector(prototype) if recipe.simd else None
     if vector is not None:
         vectors, symbol, shape = vector
         plan = Plan(prototype, prototype.inputs, shape)
         return [Loop(plan.types, compiled_loop(plan), vectors.address(symbol))]
-    address = open_library(recipe.library).address(prototype.name)
+    address = library.address(prototype.name)
     types = f"{prototype.inputs}->{prototype.outputs}"
     generic = None if _has_pointers(prototype) else generic_loop(types, types)
     if generic is None:

@@ -8,6 +8,7 @@ import numpy as np
 from libufunc.building import Recipe, build, require_vector
 from libufunc.declarations import check_against_standard
 from libufunc.errors import PrototypeError
+from libufunc.platforms import full_name
 from libufunc.probing import probe
 from libufunc.prototypes import Prototype, julia_prototype, parse_prototype
 from libufunc.symbols import open_library
@@ -59,7 +60,7 @@ def ccall(
     Cost: about 0.1 ms, once; importing the reader of prototypes adds 40 ms to the first.
     """
     prototype = _prototype(function, result, arguments)
-    name = os.fspath(library)
+    name = full_name(library)
     if check:
         probe(prototype, name)
     if open_library(name).is_standard:

@@ -207,7 +207,7 @@ def _number(text: str) -> int | float | complex:
 
 
 def _short(number: float | None) -> str:
-    return "" if number is None else f"{number:.3g}" if number < 100 else f"{number:.0f}"
+    return "" if number is None else f"{number:.4g}"
 
 
 def _print_table(head: Sequence[str], rows: list[tuple[str, ...]]) -> None:

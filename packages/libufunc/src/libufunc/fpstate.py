@@ -9,6 +9,7 @@ Source: ISO C99, 7.6.4; Intel's Software Developer's Manual, volume 1, 10.2.3 (F
 
 import contextlib
 import ctypes
+import struct
 from collections.abc import Iterator
 from functools import cache
 
@@ -16,15 +17,14 @@ from libufunc.platforms import load
 
 # glibc's fenv_t has 32 bytes on x86-64 and 8 on AArch64; no platform comes near this.
 _FENV_BYTES = 512
-_SMALLEST_NORMAL, _SMALLEST = 2.0**-1022, 2.0**-1074
+# Bits, since arithmetic could flush them: the least normal and the least subnormal double.
+_LEAST_NORMAL, _LEAST = struct.unpack("<2d", struct.pack("<2Q", 1 << 52, 1))
 
 
 def flushes_subnormals() -> bool:
     """Whether this thread takes subnormal numbers, or results, for zero."""
-    halved = _SMALLEST_NORMAL * 0.5
-    kept = _SMALLEST * 1.0
-    # Compared as text: under the mode looked for, a comparison too takes a subnormal for zero.
-    return "0.0" in {repr(halved), repr(kept)} or not _SMALLEST > 0
+    # Read as bits too: in the mode looked for, comparing takes a subnormal for zero as well.
+    return 0 in struct.unpack("<2Q", struct.pack("<2d", _LEAST_NORMAL * 0.5, _LEAST * 1.0))
 
 
 @contextlib.contextmanager

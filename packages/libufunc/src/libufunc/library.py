@@ -15,10 +15,20 @@ from libufunc.declarations import (
     variant,
 )
 from libufunc.errors import PrototypeError, SymbolError
-from libufunc.platforms import short_name
+from libufunc.platforms import full_name, short_name
 from libufunc.prototypes import Header, Prototype, parse_prototype
 from libufunc.symbols import open_library
 from libufunc.vectors import find_vector
+
+
+class _Help:
+    """Text of `help`: of the ufunc for a function, of the class for the class."""
+
+    def __init__(self, of_class: str | None) -> None:
+        self.of_class = of_class
+
+    def __get__(self, function: "Function | None", owner: type) -> str | None:
+        return self.of_class if function is None else function.ufunc.__doc__
 
 
 class Function:
@@ -33,6 +43,8 @@ class Function:
     """
 
     __slots__ = ("__call__", "_name", "_of", "_variants", "ufunc")
+
+    __doc__ = _Help(__doc__)
 
     ufunc: np.ufunc
 
@@ -86,7 +98,8 @@ class Library:
 
     The mathematics of C99, with Bessel and gamma functions, is declared already; anything else is
     by a header. `erf` brings `erff` and `erfl` along, and `sin` also `csin`, where the library has
-    them. float16 goes through `float`.
+    them. float16 goes through `float`. Arrays of one real type keep it; all else, integers and mixed
+    types, is done in double, unless a wider type is among them.
 
     Args:
         name: Short name, such as `m`, or path; `mvec` is glibc's library of vector functions.
@@ -102,7 +115,7 @@ class Library:
     def __init__(
         self, name: str | os.PathLike[str], *, header: str | None = None, simd: bool = False
     ) -> None:
-        self._name, self._header_text = os.fspath(name), header
+        self._name, self._header_text = full_name(name), header
         self._library = open_library(self._name)
         self._only_vectors = short_name(self._name) == "mvec"
         self._simd = simd or self._only_vectors

@@ -32,6 +32,12 @@ def short_name(name: str) -> str:
     return bare.removeprefix("lib") or name
 
 
+def full_name(name: str | os.PathLike[str]) -> str:
+    """A name that means the same in every folder: paths become absolute, short names stay."""
+    text = os.fspath(name)
+    return text if os.path.basename(text) == text else os.path.abspath(text)  # noqa: PTH100, PTH119 - as above
+
+
 def candidates(name: str, platform: str) -> list[str]:
     """What to try to load, in order.
 

@@ -6,7 +6,6 @@ crash, hang, leave the process, or switch subnormals off.
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -18,6 +17,13 @@ from libufunc.errors import LibufuncError, ProbeError
 from libufunc.prototypes import Prototype, parse_prototype
 
 LIMIT_S = 30.0
+# The child leaves at once: what the function may have broken must not count as its own crash.
+_CHILD = """if True:
+    import json, os, sys
+    from libufunc.probing import try_out
+    try_out(*json.loads(sys.argv[1]))
+    os._exit(0)
+"""
 _REALS = (0.5, 0.0, -0.0, 1.0, -1.0, 1e10, 2.0**-1074, 1.7e308, np.inf, -np.inf, np.nan)
 _INTEGERS = (1, 0, 2, 7, -1)
 
@@ -38,7 +44,7 @@ def probe(prototype: Prototype, library: str, *, limit_s: float = LIMIT_S) -> No
     task = json.dumps([str(prototype), library])
     try:
         done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
-            [sys.executable, "-m", "libufunc.probing", task],
+            [sys.executable, "-c", _CHILD, task],
             capture_output=True,
             text=True,
             errors="replace",
@@ -80,8 +86,13 @@ def sample_points(inputs: str) -> Iterator[tuple[float, ...]]:
         yield tuple(points[(k + j) % len(points)] for j, points in enumerate(kinds))
 
 
-def _try(text: str, library: str) -> None:
-    """What the child does. Each line tells what comes next, for it may be the last."""
+def try_out(text: str, library: str) -> None:
+    """What the child does. Each line that it prints tells what comes next: it may be the last.
+
+    Args:
+        text: The prototype.
+        library: Short name or path.
+    """
     from libufunc.building import Recipe, build
     from libufunc.fpstate import flushes_subnormals
 
@@ -103,9 +114,3 @@ def _try(text: str, library: str) -> None:
         )
         return
     print("survived", flush=True)  # noqa: T201 - as above
-
-
-if __name__ == "__main__":
-    _try(*json.loads(sys.argv[1]))
-    # No clean-up: what the function may have broken must not count as a crash of its own ...
-    os._exit(0)

@@ -157,6 +157,8 @@ class Header(Mapping[str, Prototype]):
             raise PrototypeError(
                 f"`{name}` takes a variable number of arguments, which a ufunc cannot."
             )
+        if any(isinstance(node, c_ast.ID) for node in nodes):  # C as it was before 1989
+            _refuse(name, f"`{nodes[0].name}`, which is no type")
         found = [self._parameter(name, node.type) for node in nodes]
         parameters = tuple(one for one in found if one is not None)
         if len(parameters) != len(found) and len(found) != 1:  # `(void)` has no parameter

@@ -8,8 +8,8 @@ Source: System V ABI, gABI 4.1, "Symbol Table" (`Elf64_Sym`, `STT_OBJECT`); dlad
 """
 
 import ctypes
+import os
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class SharedLibrary:
     @property
     def is_standard(self) -> bool:
         """Whether it is the C library of this machine, whose prototypes are known."""
-        return short_name(self.name) in {"c", "m"}
+        return short_name(os.path.basename(self.name)) in {"c", "m"}  # noqa: PTH119 - a name too
 
     def has(self, symbol: str) -> bool:
         """Whether the library exports this name."""
@@ -90,9 +90,10 @@ class SharedLibrary:
             return None
 
 
-@cache
 def open_library(name: str) -> SharedLibrary:
-    """Load a library, once; the floating-point mode stays as it is.
+    """Load a library; the floating-point mode stays as it is.
+
+    The dynamic linker knows what it has loaded, and loads a file that has been replaced afresh.
 
     Raises:
         LibraryNotFoundError: There is none of that name.
@@ -114,12 +115,12 @@ def is_executable(address: int, *, maps: Path = _MAPS) -> bool:
     return False
 
 
-def is_data(address: int) -> bool:
+def is_data(address: int, *, linker: Any = ctypes.pythonapi) -> bool:
     """Whether the symbol table calls what starts at an address an object; false if it is silent.
 
     A function that is chosen by processor (IFUNC) resolves to a place without a symbol.
     """
-    dladdr1 = getattr(ctypes.pythonapi, "dladdr1", None)
+    dladdr1 = getattr(linker, "dladdr1", None)
     if dladdr1 is None:
         return False
     place, entry = _Place(), ctypes.POINTER(_Elf64Symbol)()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 SMALLEST = 1 << 15  # elements; below, starting threads costs more than the loop
-_PLAIN = (np.ndarray, np.generic, bool, int, float, complex, list, tuple)
+_PLAIN = (np.ndarray, bool, int, float, complex, list, tuple)
 
 
 class Threaded:
@@ -73,18 +73,13 @@ class Threaded:
     def _is_plain(self, given: list[Any], outputs: tuple[Any, ...]) -> bool:
         """Whether NumPy alone has a say in these operands, and the call is complete."""
         counts = len(given) - 1 == self.ufunc.nin and len(outputs) in {0, self.ufunc.nout}
-        plain = all(type(x) in _PLAIN or type(x).__module__ == "numpy" for x in given)
+        plain = all(type(x) in _PLAIN or isinstance(x, np.generic) for x in given)
         return counts and plain and all(type(x) is np.ndarray for x in outputs)
 
     def _dtypes(self, operands: list[Any]) -> list[np.dtype]:
         """Types of the results, as NumPy decides them for the whole."""
-        kinds = tuple(x.dtype if isinstance(x, np.ndarray) else type(x) for x in operands)
-        kinds = tuple(np.dtype(bool) if kind is bool else kind for kind in kinds)
-        # A ufunc that is called on nothing tells its types in every version of NumPy.
-        empty = [
-            np.empty(0, kind) if isinstance(kind, np.dtype) else x
-            for kind, x in zip(kinds, operands, strict=True)
-        ]
+        # Called on nothing, a ufunc tells its types in every version of NumPy.
+        empty = [np.empty(0, x.dtype) if np.ndim(x) else x for x in operands]
         made = self.ufunc(*empty)
         return [one.dtype for one in (made if self.ufunc.nout > 1 else (made,))]
 
