@@ -206,10 +206,11 @@ class Library:
         if text is None or "double" not in text:
             return []
         name, expected_text = variant(text, base, real=real)
-        declared, expected = self._declared(name), parse_prototype(expected_text)
-        if declared != expected or not self._has(name) or not has_loop(expected):
-            return []
-        return [expected]
+        expected = parse_prototype(expected_text)
+        with contextlib.suppress(PrototypeError):  # a header may mean something else by that name
+            if self._declared(name) == expected and self._has(name) and has_loop(expected):
+                return [expected]
+        return []
 
     def _serves_half(self, prototype: Prototype) -> bool:
         return not self._simd and set(prototype.inputs + prototype.outputs) == {"f"}

@@ -168,6 +168,9 @@ class Header(Mapping[str, Prototype]):
             _refuse(name, f"{result.scalar.c} *")
         return Prototype(name, result.scalar if result else None, parameters)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._functions
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._functions)
 
