@@ -35,7 +35,7 @@ FAR = 7
 PIECES = {
     ("j", 0): ((1.5, None), (4.0, 1), (FAR, 2)),
     ("j", 1): ((2.0, None), (5.3, 1), (FAR, 2)),
-    ("y", 0): ((0.6, None), (1.2, 1), (2.2, 1), (5.4, 2), (FAR, 3)),
+    ("y", 0): ((0.7, None), (1.4, 1), (2.8, 1), (5.3, 2), (FAR, 3)),
     ("y", 1): ((1.2, None), (2.1, 1), (3.7, 1), (FAR, 2)),
 }
 DIGITS = {"float32": np.float32, "float64": np.float64}
@@ -75,7 +75,9 @@ def powers(function: Callable[[Any], Any], low: Any, high: Any, bits: int) -> li
 
 def shifted(coefficients: Sequence[Any], by: Any) -> list[Any]:
     """The same polynomial in powers of `x`, where it was in powers of `x - by`."""
-    return mp.taylor(lambda x: mp.polyval(list(coefficients)[::-1], x - by), 0, len(coefficients) - 1)
+    return mp.taylor(
+        lambda x: mp.polyval(list(coefficients)[::-1], x - by), 0, len(coefficients) - 1
+    )
 
 
 def even(function: Callable[[Any], Any], high: float, bits: int) -> list[Any]:
@@ -128,7 +130,7 @@ def pair(value: Any, kind: Any) -> tuple[float, float]:
 
 
 def first_piece(kind: str, order: int, high: float, bits: int) -> list[Any]:
-    """g of the first piece; for Y times 2/pi, as it multiplies the logarithm."""
+    """G of the first piece; for Y times 2/pi, as it multiplies the logarithm."""
     factor = 1 if kind == "j" else 2 / mp.pi
     return even(lambda x: factor * mp.besselj(order, x) / x**order, high, bits)
 
@@ -145,9 +147,7 @@ def piece(name: tuple[str, int], index: int, kind: Any, bits: int) -> dict[str, 
         root = zero(*name, number)
         # A short number, so that x - c is exact for most x of the piece.
         centre = round((low + high) * 8) / 16
-        around = powers(
-            lambda x: bessel(*name, x) / (x - root), mp.mpf(low), mp.mpf(high), bits
-        )
+        around = powers(lambda x: bessel(*name, x) / (x - root), mp.mpf(low), mp.mpf(high), bits)
         middle = (mp.mpf(low) + mp.mpf(high)) / 2
         factors = shifted(around, middle - centre)
     return {
@@ -175,12 +175,9 @@ def sine(kind: Any, bits: int) -> dict[str, list[float]]:
     """sin(r) = r + r³ s(r²), cos(r) = 1 - r²/2 + r⁴ c(r²), for |r| <= pi/4 + 1/16."""
     edge = mp.pi / 4 + mp.mpf(1) / 16
     return {
-        "sin": [
-            rounded(v, kind) for v in even(lambda r: (mp.sin(r) - r) / r**3, edge, bits)
-        ],
+        "sin": [rounded(v, kind) for v in even(lambda r: (mp.sin(r) - r) / r**3, edge, bits)],
         "cos": [
-            rounded(v, kind)
-            for v in even(lambda r: (mp.cos(r) - 1 + r * r / 2) / r**4, edge, bits)
+            rounded(v, kind) for v in even(lambda r: (mp.cos(r) - 1 + r * r / 2) / r**4, edge, bits)
         ],
     }
 

@@ -86,8 +86,9 @@ def intervals(kind: str, order: int) -> Callable[[Format], tuple[Interval, ...]]
             Floats("tiny to 1", 1e-30, 1.0, signs),
             Keeping("0 to 20, away from zeros", Even("", 0.0, 20.0), condition),
             Keeping("20 to 1e4, away from zeros", Even("", 20.0, 1e4), condition),
-            Keeping(f"1e4 to {digits / 8:.0e}, away from zeros", Floats("", 1e4, digits / 8),
-                    condition),
+            Keeping(
+                f"1e4 to {digits / 8:.0e}, away from zeros", Floats("", 1e4, digits / 8), condition
+            ),
             Floats(f"{digits / 8:.0e} to the largest", digits / 8, np.inf),
             Even("0 to 20", 0.0, 20.0),
             Beside("beside zeros", partial(zeros, kind, order)),

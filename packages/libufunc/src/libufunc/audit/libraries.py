@@ -1,11 +1,11 @@
 """Whose function is asked: one callable on NumPy arrays for each library's version of a function.
 
-    "libm"         the C library, made a ufunc by this package
-    "scipy"        scipy.special
-    "numpy"        NumPy's own, where it has one
-    "jax"          libufunc.jax
-    a path         any shared library with a symbol of that name, as the C library
-    a callable     under its own `__name__`
+"libm"         the C library, made a ufunc by this package
+"scipy"        scipy.special
+"numpy"        NumPy's own, where it has one
+"jax"          libufunc.jax
+a path         any shared library with a symbol of that name, as the C library
+a callable     under its own `__name__`
 """
 
 from collections.abc import Callable
@@ -52,7 +52,9 @@ class Candidate:
         return values.astype(kind.type)
 
 
-def candidate(library: str | Callable[..., Any], subject: Subject, kind: Format) -> Candidate | None:
+def candidate(
+    library: str | Callable[..., Any], subject: Subject, kind: Format
+) -> Candidate | None:
     """Find a library's version of a function; `None` where it has none in this format.
 
     Raises:
@@ -79,8 +81,6 @@ def _compiled(subject: Subject, kind: Format, library: str = "m") -> Callable[..
     from libufunc import ccall
     from libufunc.errors import LibufuncError
 
-    if kind.dtype not in C_TYPES:
-        return None
     c_type, suffix = C_TYPES[kind.dtype]
     arguments = ", ".join([c_type] * subject.arguments)
     with suppress(LibufuncError):
@@ -113,7 +113,10 @@ def _jax(subject: Subject, kind: Format) -> Callable[..., Any] | None:
 
     def values(*points: np.ndarray) -> np.ndarray:
         """In the format of the points, whatever the global setting is."""
+        count = len(points[0])
+        # Filled up to a power of two, as JAX compiles for each length anew.
+        filled = [np.resize(part, 1 << (count - 1).bit_length()) for part in points]
         with jax.enable_x64(kind.dtype == "float64"):
-            return np.asarray(jax.jit(function)(*points))
+            return np.asarray(function(*filled))[:count]
 
     return values

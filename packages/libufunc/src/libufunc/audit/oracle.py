@@ -214,9 +214,9 @@ def second_opinion(
         with flint.ctx.workprec(bits), mpmath.workprec(bits):
             ball = formula(*(flint.arb(number) for number in exact))
             value = other(mpmath.mp, *(mpmath.mpf(number) for number in exact))
-            middle, radius = (mpmath.mpf(tuple(map(int, part.man_exp()))) for part in (
-                ball.mid(), ball.rad()
-            ))
+            middle, radius = (
+                mpmath.mpf(tuple(map(int, part.man_exp()))) for part in (ball.mid(), ball.rad())
+            )
             if not abs(value - middle) <= radius + abs(middle) * AGREE:
                 raise OracleError(
                     f"At {arguments} Arb gives {ball} and mpmath {value}: one oracle is wrong."

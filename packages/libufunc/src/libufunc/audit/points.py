@@ -1,11 +1,11 @@
 """Where an interval is sampled, reproducible by the generator that is passed in.
 
-    Even       uniform between two numbers
-    Floats     uniform among the floating-point numbers between two numbers, so that every power of
-               two gets its share, subnormals included; with random signs where wanted
-    Beside     the floating-point numbers closest to given real numbers, such as zeros
-    Keeping    those points of another interval that a condition holds for
-    Together   one interval for each argument
+Even       uniform between two numbers
+Floats     uniform among the floating-point numbers between two numbers, so that every power of
+           two gets its share, subnormals included; with random signs where wanted
+Beside     the floating-point numbers closest to given real numbers, such as zeros
+Keeping    those points of another interval that a condition holds for
+Together   one interval for each argument
 """
 
 from collections.abc import Callable

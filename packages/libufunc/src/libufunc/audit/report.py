@@ -5,8 +5,6 @@
 
 import json
 import math
-import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -18,7 +16,15 @@ from libufunc.audit.oracle import needed
 PERCENTILES = (50, 99)
 SCHEMA_VERSION = 1
 HEADINGS = (
-    "function", "library", "interval", "points", "max ULP", "mean", "median", "99 %", "wrong",
+    "function",
+    "library",
+    "interval",
+    "points",
+    "max ULP",
+    "mean",
+    "median",
+    "99 %",
+    "wrong",
     "max at",
 )
 NUMBERS = range(3, 9)  # these columns are set flush right
@@ -164,7 +170,9 @@ class Report:
             for cells in (HEADINGS, ruler, *body)
         ]
         text = "\n".join(f"| {line} |" for line in lines)
-        gone = [f"\n\n`{library}` has no `{name}` in {self.dtype}." for name, library in self.missing]
+        gone = [
+            f"\n\n`{library}` has no `{name}` in {self.dtype}." for name, library in self.missing
+        ]
         return text + "".join(gone)
 
     def to_json(self) -> str:
@@ -201,21 +209,23 @@ class Report:
 
         names = list(dict.fromkeys(row.function for row in self.rows))
         libraries = list(dict.fromkeys(row.library for row in self.rows))
+        target = Path(path)
+        beside = target.with_name(f"{target.name}.part")
         figure = Figure(figsize=(9, 1 + 3 * len(names)), layout="constrained")
         axes = figure.subplots(len(names), squeeze=False)[:, 0]
-        for name, axis in zip(names, axes, strict=True):
-            for number, library in enumerate(libraries):
-                rows = [r for r in self.rows if (r.function, r.library) == (name, library)]
-                if rows:
-                    _draw(axis, rows, f"C{number}")
-            axis.axhline(0.5, color="0.6", linewidth=0.8)
-            axis.set(xscale="log", yscale="log", title=name, ylabel="error in ULP")
-            axis.legend(loc="upper left", markerscale=3)
-        axes[-1].set_xlabel("size of the first argument")
-        target = Path(path)
-        with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".png", delete=False) as file:
-            figure.savefig(file, format="png", dpi=120)
-        os.replace(file.name, target)  # noqa: PTH105 - the module's function keeps the name short
+        # matplotlib's limits of a logarithmic axis overflow where arguments are near the largest.
+        with np.errstate(over="ignore"):
+            for name, axis in zip(names, axes, strict=True):
+                for number, library in enumerate(libraries):
+                    rows = [r for r in self.rows if (r.function, r.library) == (name, library)]
+                    if rows:
+                        _draw(axis, rows, f"C{number}")
+                axis.axhline(0.5, color="0.6", linewidth=0.8)
+                axis.set(xscale="log", yscale="log", title=name, ylabel="error in ULP")
+                axis.legend(loc="upper left", markerscale=3)
+            axes[-1].set_xlabel("size of the first argument")
+            figure.savefig(beside, format="png", dpi=120)
+        beside.replace(target)
         return target
 
 
@@ -227,10 +237,18 @@ def _draw(axis: Any, rows: list[Row], colour: str) -> None:
     sizes, errors = sizes[shown], errors[shown]
     finite = np.isfinite(errors)
     axis.plot(
-        sizes[finite], np.maximum(errors[finite], FLOOR), ".", color=colour, markersize=2,
-        alpha=0.6, label=rows[0].library,
+        sizes[finite],
+        np.maximum(errors[finite], FLOOR),
+        ".",
+        color=colour,
+        markersize=2,
+        alpha=0.6,
+        label=rows[0].library,
     )
     axis.plot(
-        sizes[~finite], np.full((~finite).sum(), 0.99), "x", color=colour,
+        sizes[~finite],
+        np.full((~finite).sum(), 0.99),
+        "x",
+        color=colour,
         transform=axis.get_xaxis_transform(),
     )

@@ -15,7 +15,8 @@ from libufunc.audit.points import Interval
 from libufunc.audit.report import Report, Row
 
 FORMATS = ("float32", "float64", "longdouble")
-SECOND = 2  # points of each interval that mpmath checks, the smallest ones
+SECOND = 2  # points of each interval that mpmath checks
+SECOND_END = 1e60  # none beyond: mpmath takes 5 seconds for one value of Y1 at 1e278
 PACKAGES = ("numpy", "scipy", "jax", "python-flint", "mpmath")
 
 
@@ -103,9 +104,9 @@ def _rows(
     label = zlib.crc32(f"{subject.name} {interval.label}".encode())
     sample = interval.sample(np.random.default_rng([seed, label]), points, kind)
     true = truth(subject.arb, sample, kind)
-    # Of the smallest: mpmath takes 5 seconds for one value of Y1 at 1e278.
-    few = np.argsort(np.abs(sample[0]))[:SECOND]
-    second_opinion(subject.arb, subject.mpmath, [part[few] for part in sample], kind)
+    moderate = np.abs(sample[0].astype(np.longdouble)) < SECOND_END
+    few = [part[moderate][:SECOND] for part in sample]
+    second_opinion(subject.arb, subject.mpmath, few, kind)
     return [
         Row.of(
             (subject.name, asked.library, interval.label),
@@ -121,7 +122,9 @@ def _special(subject: Subject, found: Sequence[Candidate], kind: Format) -> list
     pairs = list(subject.special)
     if subject.arguments == 1:
         pairs.append(((np.nan,), np.nan))
-    sample = tuple(np.array(column, kind.type) for column in zip(*(p[0] for p in pairs), strict=True))
+    sample = tuple(
+        np.array(column, kind.type) for column in zip(*(p[0] for p in pairs), strict=True)
+    )
     values = np.array([value for _, value in pairs], kind.type)
     finite = np.where(np.isfinite(values), values, 0)
     exponent = np.frexp(finite)[1] - kind.digits

@@ -21,7 +21,7 @@ TURN_PIECES = 6  # short pieces of 2**e / (2π) mod 1
 @cache
 def _file() -> dict[str, Any]:
     """The whole file, read once."""
-    return json.loads((resources.files(__package__) / "coefficients.json").read_text())
+    return json.loads(resources.files("libufunc.jax").joinpath("coefficients.json").read_text())
 
 
 @final

@@ -64,3 +64,14 @@ def huge(x: jax.Array, k: Constants) -> Angle:
     high, low = split(turn, k)
     angle, lack = two_sum(high * short, high * rest + (low + lack) * (short + rest))
     return n.astype(jnp.int32), angle, lack
+
+
+def reduced(x: jax.Array, k: Constants) -> Angle:
+    """The angle of any finite x from `far` on.
+
+    Cost: both ways are gone for each x, and the table is read; that is cheaper than to part them.
+    """
+    large = x >= k.dtype.type(k.huge)
+    pairs = zip(huge(x, k), moderate(x, k), strict=True)
+    n, angle, lack = (jnp.where(large, there, here) for there, here in pairs)
+    return n, angle, lack
