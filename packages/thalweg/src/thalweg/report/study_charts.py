@@ -98,7 +98,7 @@ def answer_chart(chart: Chart, *, key: str, look: Looks) -> str:
         )
     )
     end = "</figure>"
-    behind = f'<p class="behind">Behind this chart: {run_links(chart.run_ids)}</p>'
+    behind = f'<div class="behind">Behind this chart: {run_links(chart.run_ids)}</div>'
     return f"{drawn.removesuffix(end)}{behind}{end}"
 
 

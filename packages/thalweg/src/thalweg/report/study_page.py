@@ -186,7 +186,7 @@ def _problem(name: str, page: StudyPage, looks: Looks) -> str:
         f'<h2 id="{escape(name)}-head">{escape(title)}</h2>{about}'
         f"{summary_table(name, runs, task, looks)}{legend(labels, look=looks)}"
         f'<div class="charts">{charts}</div>'
-        f'<p class="behind">Behind these charts: {run_links([run.id for run in runs])}</p>'
+        f'<div class="behind">Behind these charts: {run_links([run.id for run in runs])}</div>'
         "</section>"
     )
 
@@ -216,7 +216,7 @@ def _closing(page: StudyPage) -> str:
         + ", ".join(f"{name} {version}" for name, version in m["versions"].items() if version)
         for m in (run.machine for run in runs)
     )
-    commits = dict.fromkeys(run.commit for run in runs if run.commit)
+    commits = dict.fromkeys(_short(run.commit) for run in runs if run.commit)
     held = sorted({run.threads for run in runs if run.threads is not None})
     began = [run.began for run in runs]
     return (
@@ -234,3 +234,9 @@ def _closing(page: StudyPage) -> str:
         "runs that did not raise; in charts a run that has ended keeps its lowest loss.</p>"
         "</footer>"
     )
+
+
+def _short(commit: str) -> str:
+    """The first digits of a commit, and whether it was changed; the records have it whole."""
+    digits, plus, changed = commit.partition("+")
+    return f"{digits[:12]}{plus}{changed}"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from thalweg.errors import ConfigError, MissingExtraError, PrecisionError, ThalwegError
 from thalweg.files import whole_file
 from thalweg.study.definition import read_study, write_study
-from thalweg.study.run import execute
+from thalweg.study.run import Run, execute
 from thalweg.study.store import STUDY, Store
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from thalweg.study.plan import Study
-    from thalweg.study.run import Run
     from thalweg.study.spec import RunSpec
 
 CONNECT_SECONDS = 10  # to a Dask scheduler
+LIVES = 2  # of a run on a cluster; each is several workers that died while they made it
 THREAD_LIMITS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -211,13 +211,42 @@ def _on_cluster(specs: Sequence[RunSpec], address: str) -> Iterator[Run]:
             "scheduler` and name the address that it prints"
         ) from error
     with client:
-        futures = [
-            client.submit(in_worker, spec, threads=None, key=f"thalweg-{spec.id}", pure=False)
-            for spec in specs
-        ]
-        for future, run in distributed.as_completed(futures, with_results=True, raise_errors=False):
-            if future.status == "finished":
-                yield run
+
+        def submit(spec: RunSpec) -> Any:
+            return client.submit(in_worker, spec, threads=None, pure=False)
+
+        asked = {submit(spec): spec for spec in specs}
+        finished = distributed.as_completed(
+            asked, with_results=True, raise_errors=False, loop=client.loop
+        )
+        lives = dict.fromkeys(specs, LIVES)
+        for future, result in finished:
+            spec = asked.pop(future)
+            if isinstance(result, Run):  # whatever became of the worker since
+                yield result
+                continue
+            _refuse_unable(result)
+            lives[spec] -= 1
+            if lives[spec]:
+                again = submit(spec)
+                asked[again] = spec
+                finished.add(again)
+
+
+def _refuse_unable(result: Any) -> None:
+    """Refuse a cluster that cannot make runs, from what came in the place of a run.
+
+    Raises:
+        ThalwegError: It is an error, and not that of a worker that died.
+    """
+    from distributed import KilledWorker
+
+    error = result[1] if isinstance(result, tuple) else result
+    if isinstance(error, Exception) and not isinstance(error, KilledWorker):
+        raise ThalwegError(
+            f"the workers of the cluster cannot make runs ({type(error).__name__}: {error}); "
+            "install the same thalweg there as here"
+        ) from error
 
 
 _one_run = threading.Lock()
