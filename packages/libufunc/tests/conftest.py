@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -29,7 +28,7 @@ def shared_library(tmp_path_factory: pytest.TempPathFactory) -> Compile:
         pytest.skip("no C compiler on this machine")
 
     def make(text: str, *flags: str) -> str:
-        folder: Path = tmp_path_factory.mktemp("library")
+        folder = tmp_path_factory.mktemp("library")
         source, made = folder / "made.c", folder / "libmade.so"
         source.write_text(text)
         command = [compiler, "-O2", "-shared", "-fPIC", *flags, str(source), "-o", str(made), "-lm"]

@@ -1,6 +1,7 @@
 """The command does what the library does, and says in one sentence why it does not."""
 
 import json
+import runpy
 import subprocess
 import sys
 import sysconfig
@@ -28,6 +29,17 @@ def test_version_is_that_of_the_installed_package(start: list[str]):
     result = subprocess.run([*start, "--version"], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"libufunc {version('libufunc')}\n"
+
+
+def test_the_module_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """`python -m libufunc` runs it in this process too."""
+    monkeypatch.setattr(sys, "argv", ["libufunc", "--version"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("libufunc", run_name="__main__")
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"libufunc {version('libufunc')}\n"
 
 
 def test_wrong_usage_exits_with_2_and_names_the_argument():

@@ -169,7 +169,7 @@ def test_a_library_that_is_missing_or_none_is_an_exception(tmp_path: Path):
         ccall("double f(double)", "nothing_such")
     text = tmp_path / "text.so"
     text.write_text("no library")
-    with pytest.raises(LibraryNotFoundError, match="invalid ELF|too short"):
+    with pytest.raises(LibraryNotFoundError, match=r"invalid ELF|too short"):
         Library(text)
 
 

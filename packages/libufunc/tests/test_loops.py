@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from libufunc import Library, NoLoopError, SymbolError, building, c_loops, ccall, llvm_loops
+from libufunc import (
+    Library,
+    LibraryNotFoundError,
+    NoLoopError,
+    SymbolError,
+    building,
+    c_loops,
+    ccall,
+    llvm_loops,
+    vectors,
+)
 from libufunc.numpy_api import Loop, generic_loop, make_ufunc
 from libufunc.plans import Plan, Vector, plans_for
 from libufunc.prototypes import parse_prototype
@@ -88,6 +98,20 @@ def test_complex_results_of_each_width(way: str, mixed: str):
         prototype = parse_prototype(text)
         function = made(plans_for(prototype)[0], way, library.address(prototype.name))
         assert np.array_equal(function(*arguments), expected)
+
+
+@each_way
+def test_a_function_may_give_nothing_but_what_pointers_bring(way: str):
+    """C's `void`: `sincos` has two outputs, none of them a result."""
+    prototype = parse_prototype("void sincos(double, double *, double *)")
+    try:
+        address = open_library("m").address("sincos")
+    except SymbolError:
+        pytest.skip("sincos is in glibc only")
+    x = np.linspace(-3, 3, 7)
+    sine, cosine = made(plans_for(prototype)[0], way, address)(x)
+    assert sine == pytest.approx(np.sin(x))
+    assert cosine == pytest.approx(np.cos(x))
 
 
 ECHO = "".join(
@@ -181,6 +205,20 @@ def test_libraries_take_vector_functions_where_there_are_some():
     with pytest.raises(SymbolError, match="no function `j0`"):
         _ = mvec.j0
     assert find_vector(parse_prototype("double fma(double, float)")) is None
+
+
+def test_machines_without_libmvec_have_no_vectors(monkeypatch: pytest.MonkeyPatch):
+    """Another processor, or another C library than glibc."""
+    look = vectors._libmvec.__wrapped__  # noqa: SLF001 - the answer for this machine is kept
+    assert look("riscv64") is None
+
+    def missing(name: str) -> None:
+        raise LibraryNotFoundError(name)
+
+    monkeypatch.setattr(vectors, "open_library", missing)
+    assert look("x86_64") is None
+    monkeypatch.setattr(vectors, "_libmvec", lambda: None)
+    assert find_vector(parse_prototype("double sin(double)")) is None
 
 
 def test_a_processor_whose_calls_are_not_known_goes_to_the_c_compiler():

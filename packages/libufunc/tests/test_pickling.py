@@ -1,5 +1,7 @@
 """Ufuncs travel by their recipe to other processes, and NumPy's own travel as ever."""
 
+# ruff: noqa: S301 - what is read here has been written here
+
 import copy
 import pickle
 import subprocess

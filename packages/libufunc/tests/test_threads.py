@@ -24,14 +24,14 @@ def _small_arrays_count_as_large(monkeypatch: pytest.MonkeyPatch):
     st.integers(1, 5),
     st.sampled_from([(7,), (3, 4), (1, 6), (2, 1, 3), (0, 3), ()]),
     st.sampled_from(["f4", "f8", "i2"]),
-    st.booleans(),
+    st.sampled_from(["all", "half"]),
 )
-def test_the_result_is_that_of_the_ufunc(count: int, shape: tuple, kind: str, masked: bool):
+def test_the_result_is_that_of_the_ufunc(count: int, shape: tuple, kind: str, chosen: str):
     """Bit for bit, whatever the shape, the type and the number of threads."""
     generator = np.random.default_rng(3)
     x = (10 * generator.normal(size=shape)).astype(kind)
     y = (10 * generator.normal(size=shape[-1:])).astype(kind)
-    where = generator.random(shape) < 0.5 if masked else True
+    where = generator.random(shape) < 0.5 if chosen == "half" else True
     function = threaded(M.hypot, threads=count)
     out, expected = np.full(np.shape(x), -1.0), np.full(np.shape(x), -1.0)
     assert function(x, y, out=out, where=where) is out
@@ -108,6 +108,8 @@ def test_other_types_keywords_and_shapes_go_to_the_ufunc():
     assert (wide == M.erf(1.0)).all()
     with pytest.raises(TypeError):
         function(np.ones(3), np.ones(3), np.ones(3))
+    with pytest.raises(ValueError, match="broadcast"):
+        function(np.ones((2, 3)), out=np.empty(3))
     with pytest.raises(ValueError, match="broadcast"):
         threaded(HYPOT, threads=2)(np.ones(3), np.ones(2))
 

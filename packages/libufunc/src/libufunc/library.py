@@ -44,7 +44,7 @@ class Function:
 
     __slots__ = ("__call__", "_name", "_of", "_variants", "ufunc")
 
-    __doc__ = _Help(__doc__)
+    __doc__ = _Help(__doc__)  # pyright: ignore[reportAssignmentType] - gives text, by descriptor
 
     ufunc: np.ufunc
 
@@ -98,8 +98,8 @@ class Library:
 
     The mathematics of C99, with Bessel and gamma functions, is declared already; anything else is
     by a header. `erf` brings `erff` and `erfl` along, and `sin` also `csin`, where the library has
-    them. float16 goes through `float`. Arrays of one real type keep it; all else, integers and mixed
-    types, is done in double, unless a wider type is among them.
+    them. float16 goes through `float`. Arrays of one real type keep it; integers and mixed types
+    are computed in double, or in a wider type that is among them.
 
     Args:
         name: Short name, such as `m`, or path; `mvec` is glibc's library of vector functions.
