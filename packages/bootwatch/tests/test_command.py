@@ -8,7 +8,7 @@ from importlib.metadata import version
 import pytest
 
 import bootwatch
-from bootwatch.simulator import FakeDevice
+from bootwatch.simulator import FakeDevice, Fault
 
 
 def test_version_is_that_of_the_installed_package(world):
@@ -147,5 +147,11 @@ def test_the_simulator_tells_all_wrong_arguments(world):
     ).stderr
     assert "did you mean `auerswald-form`" in told
     assert "did you mean `slow-boot`" in told
-    assert "'soon' is not a duration" in told
-    assert "never-down" in world.run("simulate", "auerswald-form", "--faults", expect=0).stdout
+    assert "`--boot`: 'soon' is not a duration" in told
+
+
+def test_the_simulator_lists_its_faults(world):
+    """`--faults` needs no kind of device, and gives each fault a line that says what it is."""
+    lines = world.installed("simulate", "--faults", expect=0).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == list(Fault)
+    assert all(len(line.split()) > 1 for line in lines)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bootwatch.clock import Deadline
+from bootwatch.conversation import Conversation
 from bootwatch.errors import CertificateError, LedgerError, SilentError
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from bootwatch.config import Device
-    from bootwatch.conversation import Conversation
     from bootwatch.ledger import Ledger
     from bootwatch.recipe import Recipe
     from bootwatch.reporting import Reporter
@@ -49,6 +49,17 @@ class Site:
     folder: Path
     state: Path
     reporter: Reporter
+
+    def conversation(self) -> Conversation:
+        """Begin a conversation with the device; nothing is sent yet."""
+        return Conversation(
+            self.device,
+            self.recipe,
+            password=self.password,
+            pin=self.pin,
+            folder=self.folder,
+            note=self.reporter.note,
+        )
 
 
 @dataclass(frozen=True)

@@ -322,6 +322,14 @@ def trust(
         raise typer.Exit(Verdict.WRONG_DEVICE)
 
 
+def _print_faults(wanted: bool) -> None:
+    if wanted:
+        from bootwatch.simulator.command import list_faults
+
+        list_faults()
+        raise typer.Exit
+
+
 @app.command(epilog="Example: `bootwatch simulate auerswald-form --fault slow-boot --sip`")
 def simulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="The kind of device.")],
@@ -335,14 +343,14 @@ def simulate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     sip: Annotated[bool, typer.Option("--sip", help="Answer SIP OPTIONS, too.")] = False,
     bare: Annotated[bool, typer.Option("--bare", help="Know login and restart only.")] = False,
     tls: Annotated[bool, typer.Option("--tls", help="Speak HTTPS.")] = False,
-    faults: Annotated[bool, typer.Option("--faults", help="List the faults and end.")] = False,
+    _faults: Annotated[
+        bool,
+        typer.Option("--faults", callback=_print_faults, is_eager=True, help="List the faults."),
+    ] = False,
 ) -> None:
     """Be a fake device on loopback, until Ctrl-C. User `admin`, password `SecretPasswd`."""
-    from bootwatch.simulator.command import list_faults, serve
+    from bootwatch.simulator.command import serve
 
-    if faults:
-        list_faults()
-        return
     serve(
         recipe,
         faults=fault or [],

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from bootwatch import after, before, clock
 from bootwatch.attempt import Attempt, Ended, Outcome
-from bootwatch.conversation import Conversation
 from bootwatch.errors import CertificateError, LedgerError, SilentError, Stopped
 from bootwatch.ledger import Ledger
 from bootwatch.limits import why_not
@@ -140,14 +139,7 @@ def _run(
 ) -> Outcome:
     """Run the phases and turn their end into an outcome."""
     start = time.monotonic()
-    with Conversation(
-        site.device,
-        site.recipe,
-        password=site.password,
-        pin=site.pin,
-        folder=site.folder,
-        note=site.reporter.note,
-    ) as talk:
+    with site.conversation() as talk:
         attempt = Attempt(site, talk, ledger, number)
         try:
             try:

@@ -10,7 +10,6 @@ import time
 from typing import TYPE_CHECKING
 
 from bootwatch.attempt import Ended
-from bootwatch.conversation import Conversation
 from bootwatch.errors import SilentError
 from bootwatch.reboot import device_lock, reboot
 from bootwatch.sip import ask_options
@@ -56,14 +55,7 @@ def is_alive(site: Site) -> bool:
             target = site.device.verify.sip
             if target is not None:
                 return ask_options(target, timeout=site.device.timeout) is not None
-            with Conversation(
-                site.device,
-                site.recipe,
-                password=site.password,
-                pin=site.pin,
-                folder=site.folder,
-                note=site.reporter.note,
-            ) as talk:
+            with site.conversation() as talk:
                 return talk.send(site.recipe.probe, cookies={}).means == "ok"
     except Ended:
         return True

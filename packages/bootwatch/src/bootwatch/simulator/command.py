@@ -49,15 +49,19 @@ def serve(  # noqa: PLR0913 - one argument for each option of the command
     mistakes += [
         f"`{name}` is not a fault; {nearest(name, known)}" for name in faults if name not in known
     ]
-    timing = Timing()
-    try:
-        timing = Timing(boot=parse_duration(boot), session=parse_duration(session))
-    except ValueError as error:
-        mistakes.append(str(error))
+    seconds = {}
+    for name, text in {"boot": boot, "session": session}.items():
+        try:
+            seconds[name] = parse_duration(text)
+        except ValueError as error:
+            mistakes.append(f"`--{name}`: {error}")
     if mistakes:
         raise ConfigError(*mistakes)
     device = FakeDevice(
-        seed=seed, bare=bare, faults=frozenset(Fault(name) for name in faults), timing=timing
+        seed=seed,
+        bare=bare,
+        faults=frozenset(Fault(name) for name in faults),
+        timing=Timing(**seconds),
     )
     try:
         simulator = Simulator(recipe, device, tls=tls, port=port, sip=sip)
