@@ -97,7 +97,7 @@ def test_all_shipped_declarations_give_what_numpy_and_scipy_give():
         with np.errstate(invalid="ignore"):  # acosh, for one, begins at 1
             expected = pytest.approx(other(*arguments), rel=1e-13, nan_ok=True)
             assert function(*arguments) == expected, name
-    assert compared >= 40
+    assert compared >= 30
 
 
 def test_a_header_declares_what_is_not_standard(mine: Library):
