@@ -125,6 +125,7 @@ def adopt(store: Store, study: Study) -> None:
             f"`{store.folder}` holds runs without a `{STUDY}`; name another folder by `--out`"
         )
     try:
+        store.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as new:
             new.write_text(text, encoding="utf-8")
     except OSError as error:
