@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -205,6 +207,14 @@ def test_options_of_momentum_keep_its_decay():
     momentum = configured({"name": "momentum", "learning_rate": 0.5})
     solution = tw.minimize(line, np.zeros(1), momentum, tw.Stop(steps=2))
     assert math.isclose(float(solution.params[0]), -0.5 - 0.5 * 1.9)
+
+
+def test_the_example_of_the_documentation_is_a_study():
+    """The TOML block of docs/studies.md is read without a mistake, and has nine runs, quick three."""
+    page = Path(__file__).parents[3] / "docs" / "studies.md"
+    (block,) = re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    example = read_study(block, source="studies.md")
+    assert (len(example.specs()), len(example.quickened().specs())) == (9, 3)
 
 
 def test_a_table_without_grids_is_no_study():
