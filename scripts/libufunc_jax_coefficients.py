@@ -75,9 +75,14 @@ def powers(function: Callable[[Any], Any], low: Any, high: Any, bits: int) -> li
 
 def shifted(coefficients: Sequence[Any], by: Any) -> list[Any]:
     """The same polynomial in powers of `x`, where it was in powers of `x - by`."""
-    return mp.taylor(
-        lambda x: mp.polyval(list(coefficients)[::-1], x - by), 0, len(coefficients) - 1
-    )
+    result: list[Any] = []
+    for value in reversed(coefficients):
+        moved = [mp.mpf(0), *result]
+        for index, here in enumerate(result):
+            moved[index] -= by * here
+        moved[0] += value
+        result = moved
+    return result
 
 
 def even(function: Callable[[Any], Any], high: float, bits: int) -> list[Any]:
