@@ -15,7 +15,6 @@ import platform
 import sys
 from pathlib import Path
 
-import convection
 import jax
 import numpy as np
 
@@ -27,27 +26,15 @@ METHODS = {
     "poisson": ("auto", "scipy-trf", "scipy-lm", "l-bfgs", "bfgs"),
     "digits": ("auto", "l-bfgs", "optax-l-bfgs"),
     "digits-without-decay": ("auto", "l-bfgs", "optax-l-bfgs"),
-    "convection": ("auto", "l-bfgs"),
+    "convection-5": ("auto", "l-bfgs"),
 }
 TARGETS = {
     "bessel": (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12),
     "poisson": (1e-2, 1e-4, 1e-6, 1e-8, 1e-10, 1e-12),
     "digits": (1.0, 1e-1, 0.03, 0.022, 0.0208, 0.0205),
     "digits-without-decay": (1.0, 1e-1, 1e-2, 1e-4, 1e-6),
-    "convection": (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7),
+    "convection-5": (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7),
 }
-
-
-def load(name: str) -> tuple[object, object]:
-    """The problem of a name, and what makes its starts."""
-    if name == "convection":
-        return convection.problem(), convection.start
-    if name == "digits-without-decay":
-        digits = problems.load("digits")
-        with_decay = digits.problem
-        return tw.Composite(with_decay.outputs, with_decay.loss, with_decay.data), digits.start
-    training = problems.load(name)
-    return training.problem, training.start
 
 
 def seconds_to(solution: tw.Solution, targets: tuple[float, ...]) -> list[float]:
@@ -58,14 +45,14 @@ def seconds_to(solution: tw.Solution, targets: tuple[float, ...]) -> list[float]
 
 def race(name: str, *, starts: int, seconds: float) -> dict:
     """Run every method from every start of one problem."""
-    problem, start = load(name)
+    training = problems.load(name)
     targets = TARGETS[name]
     times: dict[str, list[list[float]]] = {method: [] for method in METHODS[name]}
     compiled = dict.fromkeys(METHODS[name], 0.0)
     stop = tw.Stop(loss=targets[-1], seconds=seconds)
     for seed in range(starts):
         for method in METHODS[name]:
-            solution = tw.minimize(problem, start(seed), method, stop)
+            solution = tw.minimize(training.problem, training.start(seed), method, stop)
             times[method].append(seconds_to(solution, targets))
             compiled[method] += solution.compile_seconds
     return {

@@ -18,6 +18,20 @@ _REGISTRY = {
     "xor": ("xor", "build"),
     "parity3": ("parity", "build"),
     "sine": ("sine", "build"),
+    "sinc": ("sinc", "build"),
+    "cancer": ("medical", "cancer"),
+    "diabetes": ("medical", "diabetes"),
+    "lotka-volterra": ("lotka_volterra", "build"),
+    "wine": ("tables", "wine"),
+    "breast-cancer": ("tables", "breast_cancer"),
+    "digits-without-decay": ("digits", "without_decay"),
+    "mnist-cnn": ("mnist", "build"),
+    "burgers": ("burgers", "build"),
+    "allen-cahn": ("allen_cahn", "build"),
+    "convection-5": ("convection", "slow"),
+    "convection-30": ("convection", "fast"),
+    "convection-large": ("convection", "large"),
+    "franke": ("franke", "build"),
 }
 NAMES = tuple(_REGISTRY)
 DEMO = ("digits", "poisson", "bessel")  # those with a story and pictures, for a report

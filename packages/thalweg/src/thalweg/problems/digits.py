@@ -1,8 +1,8 @@
 """Handwritten digits: 8 x 8 images to ten classes by a 64-32-10 network with tanh.
 
 The loss is the mean cross-entropy plus `½ l2 |θ|²` with l2 = 1e-4, which gives it a minimum:
-without it the loss of a network that separates the training images falls for ever. A quarter of
-the images is kept for testing.
+without it, as in `digits-without-decay`, the loss of a network that separates the training images
+falls for ever. A quarter of the images is kept for testing.
 
 Source: Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
 Repository (1998), doi:10.24432/C50P49; the 1,797 images that scikit-learn brings.
@@ -10,6 +10,7 @@ Repository (1998), doi:10.24432/C50P49; the 1,797 images that scikit-learn bring
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,6 +64,20 @@ def build() -> TrainingProblem:
         targets=(1.0, 0.1, 0.03, 0.022, 0.0205),
         measure=classes.accuracy("test accuracy", (images, labels)),
         pictures=lambda trained: _pictures(trained, images, labels),
+    )
+
+
+def without_decay() -> TrainingProblem:
+    """The same without weight decay, so that the loss has no minimum."""
+    task = build()
+    return dataclasses.replace(
+        task,
+        name="digits-without-decay",
+        title="Classification: handwritten digits, without weight decay",
+        story="",
+        rates={},
+        problem=Composite(networks.apply, classes.cross_entropy, data=split()[0]),
+        targets=(1.0, 1e-1, 1e-2, 1e-4, 1e-6),
     )
 
 

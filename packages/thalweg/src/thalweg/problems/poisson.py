@@ -20,10 +20,11 @@ import numpy as np
 
 from thalweg import networks
 from thalweg.problem import LeastSquares
+from thalweg.problems import physics
 from thalweg.problems.base import Maps, Measure, TrainingProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 SIZES = (2, 32, 1)
 CELLS = 30  # along each side
@@ -35,23 +36,11 @@ def exact(points: Any) -> Any:
     return np.sin(np.pi * points[..., 0]) * np.sin(np.pi * points[..., 1])
 
 
-def value(layers: networks.Layers, point: jax.Array) -> jax.Array:
-    """What the network takes u to be at one point of shape `(2,)`."""
-    return networks.apply(layers, point)[0]
-
-
 def defect(layers: networks.Layers, point: jax.Array) -> jax.Array:
     """How far the network is from solving the equation at one point: u_xx + u_yy minus f."""
-    u = lambda at: value(layers, at)  # noqa: E731 - it has no name of its own
+    u = lambda at: physics.value(layers, at)  # noqa: E731 - it has no name of its own
     f = -2 * jnp.pi**2 * jnp.sin(jnp.pi * point[0]) * jnp.sin(jnp.pi * point[1])
-    return _second(u, point, axis=0) + _second(u, point, axis=1) - f
-
-
-def _second(u: Callable[[jax.Array], jax.Array], point: jax.Array, *, axis: int) -> jax.Array:
-    """∂²u along an axis by two nested directional derivatives, cheaper than a whole Hessian."""
-    along = jnp.zeros_like(point).at[axis].set(1.0)
-    slope = lambda at: jax.jvp(u, (at,), (along,))[1]  # noqa: E731
-    return jax.jvp(slope, (point,), (along,))[1]
+    return physics.second(u, point, axis=0) + physics.second(u, point, axis=1) - f
 
 
 def inside() -> np.ndarray:
@@ -100,7 +89,8 @@ def build() -> TrainingProblem:
         ),
         network="2-32-1 tanh",
         size=networks.count(SIZES),
-        problem=LeastSquares(defect, data=(inside(),)) + LeastSquares(value, data=(edge(),)),
+        problem=LeastSquares(defect, data=(inside(),))
+        + LeastSquares(physics.value, data=(edge(),)),
         start=lambda seed: networks.init(SIZES, seed=seed),
         rates={"gradient-descent": 3e-2, "adam": 3e-2},
         targets=(1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
