@@ -193,7 +193,7 @@ class _Reading:
         self.keys(table, QUICK_KEYS, f"{path}.")
         read: dict[str, Any] = {}
         if "problems" in table:
-            read["problems"] = self.problems(table["problems"], f"{path}.problems")
+            read["problems"] = self.problems(table["problems"], f"{path}.problems", some=False)
         if "methods" in table:
             labels = table["methods"]
             read["methods"] = self.names(
@@ -205,10 +205,10 @@ class _Reading:
             read["stop"] = self.stop(table["stop"], f"{path}.stop")
         return read
 
-    def problems(self, value: Any, path: str) -> tuple[str, ...]:
+    def problems(self, value: Any, path: str, *, some: bool = True) -> tuple[str, ...]:
         from thalweg.problems import NAMES
 
-        return () if value is None else self.names(value, path, NAMES, what="problem", some=True)
+        return () if value is None else self.names(value, path, NAMES, what="problem", some=some)
 
     def names(
         self, value: Any, path: str, known: Sequence[str], *, what: str, some: bool = False

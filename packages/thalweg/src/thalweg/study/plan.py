@@ -26,7 +26,8 @@ class Grid:
             among them, so that every run ends.
         watch: What is looked at along the path, of `thalweg.study.spec.WATCHES`.
         quick: What `--quick` puts in the place of `problems`, `methods` (as labels), `starts`
-            or `stop`; where it is empty, the first two starts.
+            or `stop`; where it is empty, the first two starts. Without any problem, the grid is
+            left out.
     """
 
     problems: tuple[str, ...]
@@ -67,7 +68,7 @@ class Study:
         return dataclasses.replace(
             self,
             title=f"{self.title} (quick)",
-            grids=tuple(grid.quickened() for grid in self.grids),
+            grids=tuple(grid for grid in map(Grid.quickened, self.grids) if grid.problems),
         )
 
     def specs(self) -> list[RunSpec]:

@@ -321,9 +321,9 @@ def _of_problem(problem: str, found: dict[str, Any]) -> str:
         since = one["first_loss_beyond"]
         begin = f" from loss {in_words(float(f'{since:.2g}'))} on" if since > 0 else ""
         parts.append(
-            f"{one['grade']} at tolerances {tolerance or 'of their own'} (stability alone would "
-            f"cost an explicit method {times(one['work'])} the steps of the implicit ones, "
-            f"{percent(one['share_beyond'])} of which are beyond its limit{begin}; h ρ up to "
+            f"{one['grade']} at tolerances {tolerance or 'of their own'} (for stability alone an "
+            f"explicit method would need {times(one['work'])} the steps of the implicit ones; "
+            f"{percent(one['share_beyond'])} of those are beyond its limit{begin}, h ρ up to "
             f"{highest})"
         )
     return f"{problem} is {listed(parts)}"

@@ -1,0 +1,456 @@
+"""The five verdicts are computed from the records: other records, other verdicts.
+
+Runs are made up here, row by row, so that what they show is known.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from thalweg.solution import HISTORY_COLUMNS, Work
+from thalweg.study import Run, RunSpec, revisited
+from thalweg.study.questions import (
+    jacobian_source,
+    same_minimum,
+    solver_and_tolerance,
+    stiff,
+    work_by_accuracy,
+)
+from thalweg.study.questions.settings import (
+    ARTICLE,
+    DIFFERENCES,
+    LOOSE,
+    MIDDLE,
+    SCHEDULE,
+    TIGHT,
+    setting,
+    setting_of,
+)
+
+SIZES = {"xor": 9, "iris": 83}
+
+
+def made_up(problem, how, *, start=0, params=None, outcome="budget spent", **columns):
+    """A run with some columns of its history given and the others 0."""
+    params = np.zeros(SIZES[problem]) if params is None else params
+    length = len(next(iter(columns.values())))
+    history: dict[str, Any] = {name: np.zeros(length) for name in HISTORY_COLUMNS}
+    history["step"] = np.arange(length)
+    history |= {name: np.asarray(values, float) for name, values in columns.items()}
+    path = np.asarray(columns.pop("path", np.empty((0, len(params)))), float)
+    rows = history.pop("path_rows", np.empty(0)).astype(int)
+    history.pop("path", None)
+    return Run(
+        spec=RunSpec(problem, how.label, how.maker, start, {"seconds": 1.0}),
+        outcome=outcome,
+        loss=float(np.min(history["loss"])),
+        seconds=float(history["seconds"][-1]),
+        steps=length - 1,
+        work={name: int(history[name][-1]) for name in Work._fields},
+        history=history,
+        params=np.asarray(params, float),
+        path=path,
+        path_rows=rows,
+    )
+
+
+def failed(run):
+    """The run, had it raised."""
+    return dataclasses.replace(
+        run,
+        outcome="failed",
+        history={name: np.empty(0) for name in HISTORY_COLUMNS},
+        params=np.empty(0),
+    )
+
+
+def arriving(problem, how, *, gradients, seconds, start=0, arrives=True, jacobians=1):
+    """A run that comes to a small loss at its last row, or does not."""
+    return made_up(
+        problem,
+        how,
+        start=start,
+        loss=[1.0, 0.5, 1e-20 if arrives else 0.4],
+        gradients=[1, gradients // 2, gradients],
+        seconds=[0, seconds / 2, seconds],
+        jacobians=[0, jacobians, jacobians],
+    )
+
+
+def rows_of(table) -> list[dict[str, Any]]:
+    """The rows of a table by column."""
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+
+
+# ------------------------------------------------------------------------------------- settings
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        ARTICLE,
+        setting("lsoda", MIDDLE, cap=2),
+        setting("cvode", LOOSE, jacobian=DIFFERENCES),
+        setting("rosenbrock", SCHEDULE),
+        setting("rosenbrock", TIGHT),
+        setting("auto"),
+    ],
+)
+def test_a_setting_is_told_from_the_specification_that_it_makes(how):
+    """Whatever the label says."""
+    assert setting_of(RunSpec("xor", "any", how.maker, 0, {"seconds": 1.0})) == how
+
+
+def test_settings_of_the_study_have_labels_of_their_own():
+    """One label is one method; at least ten starts, two in the quick one, which is a part of it."""
+    study = revisited.study()
+    makers = {}
+    for grid in study.grids:
+        assert len(grid.starts) >= 10
+        for label, maker in grid.methods.items():
+            assert makers.setdefault(label, maker) == maker
+    quick = study.quickened()
+    assert {len(grid.starts) for grid in quick.grids} == {2}
+    assert {spec.method for spec in quick.specs()} <= makers.keys()
+    assert {spec.problem for spec in study.specs()} == {"xor", "iris", "bessel", "digits"}
+
+
+# ------------------------------------------------------------------------------- Jacobian source
+
+
+def both_sources(*, exact_seconds, exact_gradients):
+    """One solver from three starts with both Jacobians; by differences 2 s and 400 gradients."""
+    exact, differences = setting("lsoda", TIGHT), setting("lsoda", TIGHT, jacobian=DIFFERENCES)
+    runs = []
+    for start in range(3):
+        runs += [
+            arriving("iris", differences, gradients=400, seconds=2.0, start=start),
+            arriving("iris", exact, gradients=exact_gradients, seconds=exact_seconds, start=start),
+        ]
+    return runs
+
+
+def test_the_source_of_the_jacobian_is_judged_by_pairs():
+    """Quicker, slower, or about the same; and by how much."""
+    found = jacobian_source.answer(both_sources(exact_seconds=0.5, exact_gradients=100))
+    assert "4 times as quick" in found.verdict
+    assert "75 % of its gradients" in found.verdict
+    assert found.numbers["pairs"] == 3
+    slower = jacobian_source.answer(both_sources(exact_seconds=6.0, exact_gradients=100))
+    assert "slower" in slower.verdict
+    assert "3 times as slow" in slower.verdict
+    alike = jacobian_source.answer(both_sources(exact_seconds=2.1, exact_gradients=390))
+    assert "little" in alike.verdict
+
+
+def test_a_source_that_alone_arrives_is_counted():
+    """A pair of which one never arrives has no factor, but is no secret."""
+    runs = both_sources(exact_seconds=0.5, exact_gradients=100)
+    runs.append(arriving("iris", setting("lsoda", TIGHT), gradients=90, seconds=1, start=7))
+    runs.append(
+        arriving(
+            "iris",
+            setting("lsoda", TIGHT, jacobian=DIFFERENCES),
+            gradients=900,
+            seconds=1,
+            start=7,
+            arrives=False,
+        )
+    )
+    found = jacobian_source.answer(runs)
+    assert found.numbers["only_exact_arrived"] == 1
+    assert "1 more runs arrived" in found.verdict
+    assert found.numbers["pairs"] == 3
+
+
+# --------------------------------------------------------------------------- solver and tolerance
+
+
+def choices(*, loose_seconds, article_arrives=True):
+    """The article's setting at 2 s, two other choices, and thalweg's own at 10 ms."""
+    return [
+        arriving("iris", ARTICLE, gradients=8000, seconds=2.0, arrives=article_arrives),
+        arriving("iris", setting("zvode", LOOSE), gradients=900, seconds=loose_seconds),
+        arriving("iris", setting("zvode", TIGHT, cap=2), gradients=9000, seconds=6.0),
+        arriving("iris", setting("auto"), gradients=30, seconds=0.01),
+    ]
+
+
+def test_each_choice_is_judged_by_itself():
+    """Against the setting that differs in nothing else."""
+    found = solver_and_tolerance.answer(choices(loose_seconds=0.4))
+    assert "8,000 gradients and 2 s" in found.verdict
+    assert "zvode 1e-2" in found.verdict
+    assert "tolerances 1e-2, 1e-2 is 5 times as quick" in found.verdict
+    assert "order 2 at most is 3 times as slow" in found.verdict
+    assert "30 gradients and 0.01 s" in found.verdict
+    other = solver_and_tolerance.answer(choices(loose_seconds=4.0))
+    assert "tolerances 1e-2, 1e-2 is 2 times as slow" in other.verdict
+
+
+def test_a_setting_that_never_arrives_is_said_to():
+    """And what lets it arrive is worth more than any factor."""
+    found = solver_and_tolerance.answer(choices(loose_seconds=0.4, article_arrives=False))
+    assert "the article's setting takes longer than its budget" in found.verdict
+    assert "tolerances 1e-2, 1e-2 lets it arrive at all" in found.verdict
+    article = rows_of(found.tables[0])[0]
+    assert (article["arrived"], article["seconds"]) == (0, None)
+
+
+def test_starts_from_which_nothing_arrives_are_left_out():
+    """They say nothing of the methods."""
+    runs = choices(loose_seconds=0.4)
+    hopeless = [
+        arriving("iris", setting_of(run.spec), gradients=5, seconds=9, start=1, arrives=False)
+        for run in runs
+    ]
+    with_them = solver_and_tolerance.answer([*runs, *hopeless])
+    assert with_them.verdict == solver_and_tolerance.answer(runs).verdict
+
+
+# ------------------------------------------------------------------------------- work by accuracy
+
+
+def bands(*, jacobians, newton_failures=0):
+    """The article's solver on Iris: ten steps to 40 %, ten to 85 %, ten to 100 % accuracy."""
+    rows = np.arange(31)
+    accuracy = np.select([rows <= 10, rows <= 20], [0.4, 0.85], 1.0)
+    late = np.maximum(rows - 10, 0)
+    return made_up(
+        "iris",
+        ARTICLE,
+        loss=np.exp(-rows),
+        gradients=1 + 3 * rows + 83 * np.minimum(late, jacobians),
+        jacobians=np.minimum(late, jacobians),
+        newton_iterations=2 * rows,
+        newton_failures=newton_failures * late,
+        error_test_failures=np.minimum(late, 1),
+        measure=accuracy,
+    )
+
+
+def test_work_is_booked_to_the_band_of_its_accuracy():
+    """Sums by band are those of the rows made up, and together they are the whole."""
+    run = bands(jacobians=4)
+    sums = work_by_accuracy.work_in_bands(run)
+    assert sums["steps"].tolist() == [10, 0, 10, 0, 0, 10]
+    assert sums["jacobians"].tolist() == [0, 0, 4, 0, 0, 0]
+    assert sums["gradients"].sum() == run.work["gradients"]
+    assert sums["gradients"][0] == 31
+
+
+def test_the_cause_of_the_work_is_named():
+    """Differences for Jacobians, rejected attempts, or plain Newton iterations."""
+    found = work_by_accuracy.answer([bands(jacobians=4)])
+    assert "67 % of its steps" in found.verdict
+    assert "most of the work is finite differences" in found.verdict
+    assert "4 Jacobians (one in 5 steps)" in found.verdict
+    plain = work_by_accuracy.answer([bands(jacobians=0)])
+    assert "Newton iterations of steps that are taken" in plain.verdict
+    failing = work_by_accuracy.answer([bands(jacobians=0, newton_failures=5)])
+    assert "most attempts are rejected" in failing.verdict
+    assert "100 for Newton's method, 1 for the error test" in failing.verdict
+
+
+def test_what_a_solver_does_not_report_is_left_empty():
+    """Unknown is not 0."""
+    run = bands(jacobians=4)
+    lsoda = dataclasses.replace(
+        run, spec=dataclasses.replace(run.spec, maker=setting("lsoda", TIGHT).maker)
+    )
+    row = rows_of(work_by_accuracy.answer([lsoda]).tables[0])[2]
+    assert row["Newton failures"] is None
+    assert row["error-test failures"] is None
+    assert row["Jacobians"] == 4
+
+
+# ----------------------------------------------------------------------------------- same minimum
+
+
+def end(how, layers, *, start=0, loss=0.0):
+    """A run on exclusive or that ended at some weights."""
+    flat = np.concatenate([np.ravel(leaf) for layer in layers for leaf in layer])
+    return made_up("xor", how, start=start, params=flat, loss=[0.3, loss])
+
+
+def solution_of_xor():
+    """Two units that fit the four patterns exactly: (biases, weights) a layer, as JAX sorts them.
+
+    With u = tanh(x + y - ½) and v = tanh(x + y - 3/2) the output is a u - a v + c, equal at the
+    ends x + y = 0 and 2, and higher between.
+    """
+    low, high = np.tanh(-0.5) - np.tanh(-1.5), np.tanh(0.5) - np.tanh(-0.5)
+    a = 1 / (high - low)
+    hidden = (np.array([-0.5, -1.5]), np.ones((2, 2)))
+    return [hidden, (np.array([-a * low]), np.array([[a], [-a]]))]
+
+
+def twin_of_xor():
+    """The same network with its units exchanged and one of them negated."""
+    (biases, weights), (c, out) = solution_of_xor()
+    signs = np.array([-1.0, 1.0])
+    return [
+        (biases[::-1] * signs, weights[:, ::-1] * signs),
+        (c, out[::-1] * signs[:, None]),
+    ]
+
+
+def other_solution_of_xor():
+    """Another exact fit, by the bits' difference: u = tanh(x - y + ½), v = tanh(x - y - ½)."""
+    alike, unlike = 2 * np.tanh(0.5), np.tanh(1.5) - np.tanh(0.5)
+    a = 1 / (unlike - alike)
+    hidden = (np.array([0.5, -0.5]), np.array([[1.0, 1.0], [-1.0, -1.0]]))
+    return [hidden, (np.array([-a * alike]), np.array([[a], [-a]]))]
+
+
+def saddle_of_xor():
+    """All patterns at ½ by outer weights 0, with a unit that could tell them apart."""
+    return [
+        (np.zeros(2), np.array([[1.0, 0.0], [-1.0, 0.0]])),
+        (np.array([0.5]), np.zeros((2, 1))),
+    ]
+
+
+def test_ends_at_twins_are_one_place():
+    """Methods that end at the same network written otherwise agree, and rest in a minimum."""
+    runs = [
+        end(ARTICLE, solution_of_xor()),
+        end(setting("lsoda", TIGHT), twin_of_xor()),
+        end(setting("l-bfgs"), solution_of_xor()),
+    ]
+    found = same_minimum.answer(runs)
+    assert found.verdict.startswith("Yes")
+    assert "100 % of 1 ends" in found.verdict
+    assert "3 are minima" in found.verdict
+    row = rows_of(found.tables[0])[0]
+    assert row["same place"] == 1
+    assert row["distance in weights"] < 1e-9
+    assert row["without symmetries"] > 1
+
+
+def test_ends_apart_turn_the_verdict():
+    """Two exact fits that are no twins have a barrier between them."""
+    runs = [
+        end(ARTICLE, solution_of_xor()),
+        end(setting("lsoda", TIGHT), other_solution_of_xor()),
+        end(setting("cvode", TIGHT), twin_of_xor()),
+    ]
+    found = same_minimum.answer(runs)
+    assert found.verdict.startswith("No: only 50 % of 2 ends")
+    assert found.numbers["pairs"]["following"]["apart"] == 1
+    barriers = [
+        dict(zip(found.tables[0].columns, row, strict=True)) for row in found.tables[0].rows
+    ]
+    assert barriers[0]["barrier"] > 0.01
+    assert barriers[1]["barrier"] < 1e-9
+
+
+def test_a_saddle_is_told_from_a_minimum():
+    """Both are at rest; one has a way down."""
+    found = same_minimum.answer(
+        [end(ARTICLE, solution_of_xor()), end(setting("lsoda", TIGHT), saddle_of_xor(), loss=0.125)]
+    )
+    assert found.numbers["kinds"] == {"minimum": 1, "saddle": 1, "still moving": 0}
+    assert "1 are minima, 1 saddles" in found.verdict
+    row = rows_of(found.tables[1])[1]
+    assert row["negative"] >= 1
+    assert row["negative"] + row["zero"] + row["positive"] == SIZES["xor"]
+
+
+def test_an_end_that_still_moves_is_undecided_where_it_lies_apart():
+    """The line to it may cut a bend of the valley."""
+    (biases, weights), outer = other_solution_of_xor()
+    moving = [(biases + 0.2, weights), outer]
+    found = same_minimum.answer(
+        [end(ARTICLE, solution_of_xor()), end(setting("lsoda", TIGHT), moving, loss=0.01)]
+    )
+    assert found.numbers["kinds"]["still moving"] == 1
+    assert found.numbers["pairs"]["following"]["undecided"] == 1
+    assert "do not tell" in found.verdict
+
+
+# -------------------------------------------------------------------------------------- stiffness
+
+
+def walking(how, *, h, loss_of=lambda t: np.exp(-t), rows=21):
+    """A run on exclusive or at rest in its solution, with equal steps of flow time."""
+    flat = np.concatenate([np.ravel(leaf) for layer in solution_of_xor() for leaf in layer])
+    t = h * np.arange(rows)
+    return made_up(
+        "xor",
+        how,
+        params=flat,
+        loss=loss_of(t),
+        t=t,
+        h=np.full(rows, h),
+        path=np.tile(flat, (3, 1)),
+        path_rows=np.array([0, rows // 2, rows - 1]),
+    )
+
+
+def test_the_verdict_on_stiffness_goes_by_the_steps_of_the_implicit_solver():
+    """The same place walked with short steps, longer ones and long ones."""
+    radius = float(np.abs(np.linalg.eigvalsh(_hessian_of_solution())).max())
+    for factor, grade in ((0.5, "not stiff"), (5.0, "mildly stiff"), (50.0, "stiff")):
+        run = walking(setting("cvode", TIGHT), h=3.3 * factor / radius)
+        found = stiff.answer([run])
+        assert found.verdict.startswith(f"Xor is {grade} at tolerances {TIGHT}")
+        assert found.numbers["xor"]["by_tolerance"][TIGHT]["work"] == pytest.approx(factor)
+        beyond = "100 %" if factor > 1 else "0 %"
+        assert f"{beyond} of those are beyond its limit" in found.verdict
+
+
+def _hessian_of_solution():
+    from thalweg import minima
+    from thalweg.study.run import load_problem, params_of
+
+    run = walking(setting("cvode", TIGHT), h=1.0)
+    land = minima.Landscape(load_problem("xor").problem, params_of(run))
+    return land.hessian(run.params)
+
+
+def test_explicit_steps_at_the_limit_are_told():
+    """dopri5 with steps right at the limit of stability is held down by it, with short ones not."""
+    radius = float(np.abs(np.linalg.eigvalsh(_hessian_of_solution())).max())
+    implicit = walking(setting("cvode", TIGHT), h=1.0)
+    for factor, share in ((1.0, "100 %"), (0.1, "0 %")):
+        explicit = walking(setting("dopri5", TIGHT), h=3.3 * factor / radius)
+        found = stiff.answer([implicit, explicit])
+        assert f"stability holds down {share}" in found.verdict
+
+
+# ------------------------------------------------------------------------------------ all of them
+
+
+def test_without_runs_every_answer_says_that_there_are_none():
+    """And failed runs are as good as none."""
+    broken = [failed(arriving("iris", ARTICLE, gradients=10, seconds=1))]
+    for runs in ([], broken):
+        found = revisited.answers(runs)
+        assert set(found) == {
+            "same_minimum",
+            "solver_and_tolerance",
+            "stiffness",
+            "work_by_accuracy",
+            "jacobian_source",
+        }
+        for answer in found.values():
+            assert "do not tell" in answer.verdict
+            assert answer.question.endswith("?")
+            answer.as_json()
+
+
+def test_each_row_of_a_table_names_the_runs_it_comes_from():
+    """So that every number traces to a record."""
+    runs = [
+        *both_sources(exact_seconds=1, exact_gradients=100),
+        *choices(loose_seconds=1),
+        bands(jacobians=3),
+        walking(setting("cvode", TIGHT), h=1.0),
+    ]
+    known = {run.id for run in runs}
+    for answer in revisited.answers(runs).values():
+        for table in answer.tables:
+            assert all(row_ids and set(row_ids) <= known for row_ids in table.run_ids)
