@@ -57,6 +57,15 @@ def search_for(password: str, *places: bytes | Path) -> None:
             assert not found, f"the password stands in {piece!r}"
 
 
+def compiling_into(folder: Path) -> dict[str, str]:
+    """Return an environment in which Python keeps what it compiles, which is half of a start.
+
+    Where it usually does so, it may not be allowed to.
+    """
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(folder)}
+
+
 @dataclass
 class World:
     """One folder with a configuration, a password and a state folder, and devices for it."""
@@ -197,13 +206,8 @@ class World:
                 process.kill()
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Return the environment of a process that finds its places.
-
-        Python keeps what it compiles in a folder of the tests', as elsewhere it may not be allowed
-        to, and compiling is half of a start.
-        """
-        kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
-        return {**kept, "PYTHONPYCACHEPREFIX": str(self.compiled), **self.places(**more)}
+        """Return the environment of a process that finds its places."""
+        return {**compiling_into(self.compiled), **self.places(**more)}
 
     def places(self, **more: str) -> dict[str, str]:
         """Write the configuration, and return the variables that lead to it."""
@@ -227,8 +231,19 @@ def _toml(value: Any) -> str:
 
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder for compiled modules of all processes that the tests start."""
-    return tmp_path_factory.mktemp("compiled")
+    """The folder for compiled modules of all processes that the tests start.
+
+    It is filled once, before many of them start side by side and each compile the same.
+    """
+    folder = tmp_path_factory.mktemp("compiled")
+    modules = "bootwatch.cli, bootwatch.reboot, bootwatch.simulator.command, filelock, structlog"
+    subprocess.run(
+        [sys.executable, "-c", f"import {modules}, httpx2"],
+        env=compiling_into(folder),
+        check=True,
+        timeout=PATIENCE,
+    )
+    return folder
 
 
 @pytest.fixture

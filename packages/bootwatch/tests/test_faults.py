@@ -41,7 +41,8 @@ class Claim:
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-IMPATIENT = {"": {"timeout": "500ms"}}
+IMPATIENT = {"": {"timeout": "1500ms"}}
+STEADY = {"stable_for": "1s"}  # far longer than a flapping device stays up, also on a busy machine
 BEFORE = {
     Fault.WRONG_PASSWORD: Claim(3, "refused"),
     Fault.LOCKED: Claim(3, "locked"),
@@ -63,16 +64,20 @@ BEFORE = {
 }
 AFTER = {
     Fault.SLOW_BOOT: Claim(0, boots=1, facts={"went down": "once"}),
-    Fault.FLAPS: Claim(0, boots=4, facts={"went down": "4 times"}),
-    Fault.FLAPS_ON: Claim(8, "unstable", boots=None, settings={"verify": {"deadline": "2s"}}),
-    Fault.BOOTS_TWICE: Claim(0, boots=2, facts={"went down": "2 times"}),
+    Fault.FLAPS: Claim(0, boots=4, facts={"went down": "4 times"}, settings={"verify": STEADY}),
+    Fault.FLAPS_ON: Claim(
+        8, "unstable", boots=None, settings={"verify": {"deadline": "3s", **STEADY}}
+    ),
+    Fault.BOOTS_TWICE: Claim(
+        0, boots=2, facts={"went down": "2 times"}, settings={"verify": STEADY}
+    ),
     Fault.NEVER_BACK: Claim(8, "stayed-away", settings={"verify": {"deadline": "1s"}}),
     Fault.OTHER_SERIAL: Claim(11, "serial-changed", boots=1),
     Fault.SILENT_LOGOUT: Claim(
         0, boots=1, facts={"logout": "no answer (timeout)"}, settings=IMPATIENT
     ),
     Fault.NO_SIP: Claim(
-        12, "sip", boots=1, facts={"sip": "no answer"}, settings={"verify": {"deadline": "2s"}}
+        12, "sip", boots=1, facts={"sip": "no answer"}, settings={"verify": {"deadline": "4s"}}
     ),
     Fault.LATE_SIP: Claim(0, boots=1, facts={"sip": "answered with 200"}),
     Fault.BLOCKED_LINE: Claim(12, "blocked-line", boots=1),
@@ -91,8 +96,9 @@ def see(world, fault: Fault, claim: Claim) -> Claim:
     device, _ = world.device(
         fault,
         sip=fault in {Fault.NO_SIP, Fault.LATE_SIP},
-        timing=Timing(down_after=0.05, boot=0.4, session=60.0),
+        timing=Timing(down_after=0.05, boot=0.6, session=60.0),
     )
+    world.sections["verify"]["poll"] = "40ms"
     for section, settings in claim.settings.items():
         world.sections[section] |= settings
     if fault is Fault.CHANGED_CERTIFICATE:
