@@ -210,7 +210,7 @@ def test_options_of_momentum_keep_its_decay():
 
 
 def test_the_example_of_the_documentation_is_a_study():
-    """The TOML block of docs/studies.md is read without a mistake, and has nine runs, quick three."""
+    """The TOML block of docs/studies.md has no mistake, and nine runs, quick three."""
     page = Path(__file__).parents[3] / "docs" / "studies.md"
     (block,) = re.findall(r"^```toml\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     example = read_study(block, source="studies.md")

@@ -10,10 +10,12 @@ than alone: `jobs=1` is for timing. Each worker gets its share of the cores, for
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
 import threading
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from thalweg.errors import ConfigError, MissingExtraError, PrecisionError, ThalwegError
@@ -23,7 +25,7 @@ from thalweg.study.run import Run, execute
 from thalweg.study.store import STUDY, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from pathlib import Path
 
     from thalweg.study.plan import Study
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 10  # to a Dask scheduler
 LIVES = 2  # of a run on a cluster; each is several workers that died while they made it
-THREAD_LIMITS = ("NPROC", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+XLA_THREADS = "NPROC"  # the variable that XLA takes the size of its thread pool from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +93,10 @@ def run_study(
         missing = store.missing(specs)
         progress = Progress(total=len(specs), there=len(specs) - len(missing))
         show(progress)
-        runs = _made(missing, jobs=jobs, dask=dask)
-        for done, run in enumerate(runs, 1):
-            store.save(run)
-            show(dataclasses.replace(progress, run=run, done=done))
+        with contextlib.closing(_made(missing, jobs=jobs, dask=dask)) as runs:
+            for done, run in enumerate(runs, 1):
+                store.save(run)
+                show(dataclasses.replace(progress, run=run, done=done))
     lost = len(store.missing(specs))
     if lost:
         raise ThalwegError(
@@ -155,15 +157,16 @@ def definition(store: Store) -> Study:
 # ------------------------------------------------------------------------------------- the workers
 
 
-def _made(specs: Sequence[RunSpec], *, jobs: int, dask: str | None) -> Iterator[Run]:
+def _made(specs: Sequence[RunSpec], *, jobs: int, dask: str | None) -> Generator[Run]:
     """The runs, each when it is finished."""
     if not specs:
-        return iter(())
+        return
     if dask is not None:
-        return _on_cluster(specs, dask)
-    if jobs == 1:
-        return _here(specs)
-    return _beside(specs, jobs)
+        yield from _on_cluster(specs, dask)
+    elif jobs == 1:
+        yield from _here(specs)
+    else:
+        yield from _beside(specs, jobs)
 
 
 def _here(specs: Sequence[RunSpec]) -> Iterator[Run]:
@@ -177,7 +180,7 @@ def _here(specs: Sequence[RunSpec]) -> Iterator[Run]:
     return map(execute, specs)
 
 
-def _beside(specs: Sequence[RunSpec], jobs: int) -> Iterator[Run]:
+def _beside(specs: Sequence[RunSpec], jobs: int) -> Generator[Run]:
     """Runs in processes of joblib's."""
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -189,16 +192,22 @@ def _beside(specs: Sequence[RunSpec], jobs: int) -> Iterator[Run]:
         batch_size=1,  # pyright: ignore[reportArgumentType] - a number or "auto"
     )
     tasks = (joblib.delayed(in_worker)(spec, threads=threads) for spec in specs)
+    runs: Generator[Run] = parallel(tasks)
     try:
-        yield from parallel(tasks)
+        for run in runs:  # noqa: UP028 - `yield from` would close them first, with a warning
+            yield run
     except TerminatedWorkerError as error:
         raise ThalwegError(
             "a worker process was killed, most likely for want of memory; what was finished stays, "
             "so start the study again, with fewer `--jobs`"
         ) from error
+    finally:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".* tasks ", UserWarning)  # that runs are cut short
+            runs.close()
 
 
-def _on_cluster(specs: Sequence[RunSpec], address: str) -> Iterator[Run]:
+def _on_cluster(specs: Sequence[RunSpec], address: str) -> Generator[Run]:
     """Runs on the workers of a Dask cluster; the run of a worker that dies is made by another."""
     try:
         import distributed
@@ -274,7 +283,7 @@ def _prepare(threads: int | None) -> Any:
     """
     limit = None
     if threads is not None:
-        os.environ |= dict.fromkeys(THREAD_LIMITS, str(threads))
+        os.environ[XLA_THREADS] = str(threads)
         import threadpoolctl
 
         limit = threadpoolctl.threadpool_limits(limits=threads)
