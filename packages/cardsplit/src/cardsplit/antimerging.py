@@ -18,17 +18,15 @@ from cardsplit.errors import InputError, OutputError
 from cardsplit.marks import Mark
 from cardsplit.naming import mark_card
 from cardsplit.output import STANDARD_OUTPUT, new_file, unwritable
-from cardsplit.planning import confusable, plan, recognise, recognise_under_any_rule
-from cardsplit.reading import Shelf, deck_of, read_deck
+from cardsplit.planning import plan
+from cardsplit.reading import deck_of, read_deck
+from cardsplit.recognising import recognise
 from cardsplit.rules import Rule
+from cardsplit.shelf import Shelf
 from cardsplit.sources import check_inputs, notes_of, opened
 
 COPIED = 1 << 20  # bytes copied at a time
 BACKUP_SUFFIX = ".bak"
-CONFUSABLE = (
-    "the name ends like a mark and could not be told from new ones when undoing; undo the file or "
-    "rename it first."
-)
 
 
 @dataclass(slots=True)
@@ -80,15 +78,11 @@ def antimerge(
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
     with_fn = with_fn or rule is Rule.FN
     deck = deck_of(taken, rule)
-    marks = plan(deck, with_fn=with_fn, own=recognise(deck)).marks
+    marks = plan(deck, level=deck.level + 1, with_fn=with_fn).marks
     changed = {
         number: mark_card(taken[number], mark, with_fn=with_fn) or taken[number]
         for number, mark in marks.items()
     }
-    if deck.shaped and changed:
-        numbers = confusable(lambda r: deck_of(taken, r), taken.__getitem__, changed)
-        if numbers:
-            raise InputError(f"card {numbers[0] + 1}: {CONFUSABLE}")
     return [changed.get(number, card) for number, card in enumerate(taken)]
 
 
@@ -102,7 +96,7 @@ def undo(cards: Iterable[bytes]) -> list[Card]:
         The cards as they were given to `antimerge`, byte for byte.
     """
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
-    before = recognise_under_any_rule(lambda rule: deck_of(taken, rule), taken.__getitem__)
+    before = recognise(lambda rule: deck_of(taken, rule), taken.__getitem__)
     return [before.get(n, card) for n, card in enumerate(taken)]
 
 
@@ -209,7 +203,7 @@ def undo_file(
         CardsplitError: See `antimerge_files`.
     """
     with _shelf([name], on_read) as shelf:
-        before = recognise_under_any_rule(lambda rule: read_deck(shelf, rule), shelf.load)
+        before = recognise(lambda rule: read_deck(shelf, rule), shelf.load)
         done = Rewriting(cards=len(shelf), changed=len(before), notes=_notes(shelf))
         with new_file(place, replacing=replacing) as sink:
             _rewrite(shelf, before, sink, on_read)
@@ -245,18 +239,10 @@ class _Marked(Mapping[int, Card]):
 
 
 def _planned(shelf: Shelf, rule: Rule, *, with_fn: bool) -> tuple[Rewriting, _Marked]:
-    """Read a shelf and plan its marks.
-
-    Raises:
-        InputError: If a name in the input ends like a mark, such that undoing would go wrong.
-    """
+    """Read a shelf and plan its marks."""
     deck = read_deck(shelf, rule)
-    made = plan(deck, with_fn=with_fn, own=recognise(deck))
+    made = plan(deck, level=deck.level + 1, with_fn=with_fn)
     changed = _Marked(shelf, made.marks, with_fn=with_fn)
-    if deck.shaped and changed:
-        numbers = confusable(lambda r: read_deck(shelf, r), shelf.load, changed)
-        if numbers:
-            raise InputError(f"{_line_of(shelf, numbers[0])}: {CONFUSABLE}")
     notes = _notes(shelf)
     if made.bare:
         notes.append(

@@ -16,14 +16,16 @@ from cardsplit.lazy import lazy
 from cardsplit.lines import (
     EDGE,
     NAME,
+    SOFT_ENDS,
     Span,
     lines_named,
     logical_lines,
-    logical_lines_of,
     simple_body,
 )
+from cardsplit.plain import SimpleName, simple_name
 from cardsplit.scan import Scanner
 
+_USUAL = frozenset({"N", "FN", "ORG", "TITLE", "EMAIL", "TEL"})  # what anti-merging looks at
 _USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])")
 
 
@@ -90,9 +92,6 @@ class Card(bytes):
     def _body(self) -> tuple[Span, list[tuple[Span, bytes]]]:
         """From `BEGIN` to `END`, and the logical lines of the card itself in between."""
         shown = self.shown
-        if self._simple:
-            spans = logical_lines_of(shown, self._simple)
-            return Span(0, len(shown)), [(span, shown[span.start : span.stop]) for span in spans]
         own: list[tuple[Span, bytes]] = []
         begin, stop, depth = 0, len(shown), 0
         for span in logical_lines(shown):
@@ -110,6 +109,11 @@ class Card(bytes):
                 begin = begin if depth else span.start
                 depth += 1
         return Span(begin, stop), own
+
+    @lazy
+    def simple_name(self) -> SimpleName | None:
+        """The card's name, if nothing in the card and the name is unusual."""
+        return simple_name(self) if not self.encoding and self._simple else None
 
     @property
     def core(self) -> bytes:
@@ -131,6 +135,8 @@ class Card(bytes):
     def _usual_codec(self) -> str:
         """What lines without a `CHARSET` are written in: what they are, or what they should be."""
         if not self.shown.isascii():
+            if self.version != "2.1" and guess(self.shown) == "utf-8":
+                return "utf-8"  # as some lines of it are then, too
             own = self._body[1]
             unlabelled = b"".join(line for _, line in own if b"CHARSET" not in line.upper())
             if not unlabelled.isascii():
@@ -174,13 +180,33 @@ class Card(bytes):
         return {}
 
     def _named(self, names: tuple[str, ...]) -> list[tuple[Span, bytes]]:
-        """The spans and bytes of the card's own lines of these names."""
+        """The spans and bytes of the card's own lines of these names, in order."""
+        usual = self._usual_lines if _USUAL.issuperset(names) else self._lines_of(names)
+        if usual is None:
+            numbers = sorted(number for name in names for number in self._index.get(name, ()))
+            return [self._body[1][number] for number in numbers]
+        if len(names) == 1:
+            return usual.get(names[0].encode(), [])
+        return sorted(line for name in names for line in usual.get(name.encode(), ()))
+
+    @lazy
+    def _usual_lines(self) -> dict[bytes, list[tuple[Span, bytes]]] | None:
+        """The lines of the usual names, which are found all at once."""
+        return self._lines_of(tuple(_USUAL))
+
+    def _lines_of(self, names: tuple[str, ...]) -> dict[bytes, list[tuple[Span, bytes]]] | None:
+        """Lines by their names, in capitals; `None` if the card has to be read line by line."""
         shown, body = self.shown, self._simple
-        if body:
-            found = lines_named(*names).finditer(shown, body.start - 1, body.stop)
-            return [(Span(m.start(1), m.end() + 1), shown[m.start(1) : m.end() + 1]) for m in found]
-        numbers = sorted(number for name in names for number in self._index.get(name, ()))
-        return [self._body[1][number] for number in numbers]
+        if body is None:
+            return None
+        found: dict[bytes, list[tuple[Span, bytes]]] = {}
+        for match in lines_named(names).finditer(shown, body.start - 1, body.stop):
+            span = Span(match.start() + 1, match.end() + 1)
+            line = shown[span.start : span.stop]
+            if line.endswith(SOFT_ENDS):
+                return None
+            found.setdefault(match[1].upper(), []).append((span, line))
+        return found
 
     def first(self, name: str) -> Property | None:
         """The first property of this name, or `None`; `name` in capitals."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from cardsplit.cards import Card
 from cardsplit.content import Property
 from cardsplit.marks import clean
-from cardsplit.reading import Shelf, read_decks
+from cardsplit.reading import read_decks
 from cardsplit.rules import Rule
+from cardsplit.shelf import Shelf
 from cardsplit.sources import check_inputs, notes_of, opened
 
 # Of these a contact has one, so of two that differ a merge keeps one. Addresses and numbers add up.

@@ -21,7 +21,6 @@ _HEAD = re.compile(
 )
 _LOOSE_HEAD = re.compile(rb"[ \t]*(?:([A-Za-z0-9-]+)\.)?([A-Za-z0-9-]+)[ \t]*((?:;[^:\r\n]*)?):")
 _CHARSET = re.compile(rb';[ \t]*CHARSET[ \t]*=[ \t]*"?([^";:,]+)', re.IGNORECASE)
-_FINAL_BREAK = re.compile(BREAK + rb"\Z")
 _BREAK = re.compile(BREAK)
 
 # The parts of a value that are not one byte for one byte.
@@ -61,14 +60,13 @@ class Property:
         raw: The line as it stands in the card, its line breaks included.
         name: In capitals, without its group; `""` for a line that is no property.
         version: Of the card: `"2.1"`, `"3.0"`, `"4.0"`, or `""` if it names none.
-
-    `usual_codec` is what the card's other lines without a `CHARSET` are written in.
+        usual_codec: What the card's other lines without a `CHARSET` are written in.
     """
 
     def __init__(self, raw: bytes, version: str, usual_codec: str = "utf-8") -> None:
         self.raw = raw
         self.version = version
-        self._usual_codec = usual_codec
+        self.usual_codec = usual_codec
         match = _HEAD.match(raw)
         self._folded_head = None
         if match is None:
@@ -89,7 +87,7 @@ class Property:
     @lazy
     def is_quoted_printable(self) -> bool:
         """Whether the value is encoded as quoted-printable, which some write into 3.0 as well."""
-        return is_quoted_printable(self.head)
+        return b";" in self.head and is_quoted_printable(self.head)
 
     @property
     def is_base64(self) -> bool:
@@ -106,14 +104,17 @@ class Property:
     @property
     def value_stop(self) -> int:
         """Where the value ends in `raw`, before the line's own break."""
-        found = _FINAL_BREAK.search(self.raw)
-        return max(found.start() if found else len(self.raw), self.value_start)
+        raw = self.raw
+        end = 2 if raw.endswith(b"\r\n") else raw.endswith((b"\n", b"\r"))
+        return max(len(raw) - end, self.value_start)
 
     @lazy
     def flat(self) -> Flat:
         """The value without folds and transfer encoding. Cost: O(length)."""
         start, stop = self.value_start, self.value_stop
         body = self.raw[start:stop]
+        if b"=" not in body and b"\n" not in body and b"\r" not in body:
+            return Flat(body, None, start)
         folded = _FOLDED_21 if self.is_21 else _FOLDED
         special = _QUOTED if self.is_quoted_printable else folded
         if not special.search(body):
@@ -136,7 +137,7 @@ class Property:
     @lazy
     def charset(self) -> str:
         """The codec that `CHARSET` names, or `""`."""
-        found = _CHARSET.search(self.head)
+        found = b";" in self.head and _CHARSET.search(self.head)
         return codec_named(found[1]) if found else ""
 
     @lazy
@@ -149,11 +150,11 @@ class Property:
         """The codec for text that is put into the value."""
         if self.charset:
             return self.charset
-        return self._usual_codec if self.flat.data.isascii() else guess(self.flat.data)
+        return self.usual_codec if self.flat.data.isascii() else guess(self.flat.data)
 
     def like(self, raw: bytes) -> "Property":
         """A line read by the same rules as this one."""
-        return Property(raw, self.version, self._usual_codec)
+        return Property(raw, self.version, self.usual_codec)
 
     @lazy
     def components(self) -> list[Span]:

@@ -29,8 +29,15 @@ def key_of(card: Card, rule: Rule) -> bytes:
     Returns:
         UTF-8 text, or `b""` for a card that has nothing to go by and is merged with no other.
 
-    Cost: about 15 µs for a card that has not been read before.
+    Cost: about 10 µs for a card with a simple name, else 40 µs if it has not been read before.
     """
+    if card.simple_name and rule is not Rule.FN:
+        return card.simple_name.key(card, rule)
+    return key_by_reading(card, rule)
+
+
+def key_by_reading(card: Card, rule: Rule) -> bytes:
+    """What `key_of` says, of any card."""
     name, formatted = card.first("N"), card.first("FN")
     return key_of_names(name, formatted, rule) or _key_of_nameless(card, name, formatted)
 

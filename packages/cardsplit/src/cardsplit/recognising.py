@@ -1,0 +1,128 @@
+"""Which marks in a file are cardsplit's own.
+
+A mark is only text, so it proves itself by its file: it is cardsplit's if, with all marks of its
+run taken off, planning would put the very same ones there.
+
+That undoing gives every file back follows from three facts. Let `y` be what anti-merging has made
+of `x`, and not `x` itself:
+
+1. The marks of the last run are those of the highest level in `y`, as `plan` is given a level that
+   no name in `x` has. So what is looked at here are exactly the cards that were marked.
+2. A card gets a mark only if `unmark_card` gives it back (`key_when_marked`). So with these marks
+   taken off there is `x`, whichever rule is tried.
+3. The rule by which `x` was anti-merged is among those tried, and gives `y`. So all are proven.
+
+Why nothing better is possible for the other files: docs/cardsplit.md, "What undo promises".
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from cardsplit.cards import Card
+from cardsplit.deck import Deck
+from cardsplit.keys import key_of
+from cardsplit.marks import Mark
+from cardsplit.naming import Changes, mark_card, unmark_card
+from cardsplit.planning import plan
+from cardsplit.rules import Rule
+
+
+class Unmarking(Mapping[int, Card]):
+    """Marked cards as they were before, by number, made when asked for."""
+
+    def __init__(self, load: Callable[[int], Card], changes: Mapping[int, Changes]) -> None:
+        self._load = load
+        self._changes = changes
+
+    def __getitem__(self, number: int) -> Card:
+        return self._load(number).replaced(self._changes[number])
+
+    def __contains__(self, number: object) -> bool:
+        return number in self._changes
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._changes)
+
+    def __len__(self) -> int:
+        return len(self._changes)
+
+
+def recognise(deck_under: Callable[[Rule], Deck], load: Callable[[int], Card]) -> Unmarking:
+    """Find the cards that bear the marks of the last run, under whichever rule that was.
+
+    Where a file was changed since, no rule proves all of them; then the groups that prove theirs
+    under the rule that does best are taken.
+
+    Args:
+        deck_under: Gives the deck of the cards under a rule.
+        load: Gives the cards.
+
+    Returns:
+        Those cards as they were before, by their numbers.
+
+    Cost: as `plan` and about 100 µs a marked card; one more reading for each further rule that has
+    to be tried; nothing if no name ends like a mark.
+    """
+    best: set[int] = set()
+    suspects: _Suspects | None = None
+    for rule in Rule:
+        deck = deck_under(rule)
+        suspects = suspects or _Suspects(deck)
+        # If no FN bears a mark, it may still have been asked for.
+        for with_fn in (True,) if suspects.with_fn or rule is Rule.FN else (False, True):
+            proven = suspects.proven(deck, with_fn=with_fn)
+            best = max(best, proven, key=len)
+            if len(best) == len(suspects.marks):
+                return Unmarking(load, suspects.changes)
+    changes = suspects.changes if suspects else {}
+    return Unmarking(load, {number: changes[number] for number in sorted(best)})
+
+
+class _Suspects:
+    """The cards of a file whose marks are of its highest level."""
+
+    def __init__(self, deck: Deck) -> None:
+        self.marks: dict[int, Mark] = {}
+        self.changes: dict[int, Changes] = {}
+        self.with_fn = False
+        self._level = deck.level
+        self._keys: dict[Rule, dict[int, bytes]] = {deck.rule: {}}  # without the marks
+        for number in deck.shaped:
+            before = unmark_card(deck.load(number))
+            if before and before.mark.level == deck.level:
+                self.marks[number], self.changes[number] = before.mark, before.changes
+                self._keys[deck.rule][number] = key_of(before.card, deck.rule)
+                self.with_fn |= before.with_fn
+
+    def proven(self, deck: Deck, *, with_fn: bool) -> set[int]:
+        """Those that bear the marks that planning would give them.
+
+        A card that does not speaks against all that would have its key without marks.
+        """
+        if deck.rule not in self._keys:
+            unmarked = Unmarking(deck.load, self.changes)
+            self._keys[deck.rule] = {n: key_of(unmarked[n], deck.rule) for n in self.marks}
+        base = self._keys[deck.rule]
+        ours = set(self.marks)
+        while ours:
+            original = deck.with_cards(
+                Unmarking(deck.load, {number: self.changes[number] for number in ours}),
+                {number: base[number] for number in ours},
+            )
+            planned = plan(original, level=self._level, with_fn=with_fn).marks
+            wrong = {base[n] for n in ours if not self._bears(deck.load, n, planned.get(n))}
+            wrong |= {original.key(number) for number in planned.keys() - ours}
+            lost = {number for number in ours if base[number] in wrong}
+            if not lost:
+                break
+            ours -= lost
+        return ours
+
+    def _bears(self, load: Callable[[int], Card], number: int, planned: Mark | None) -> bool:
+        """Whether a card bears this mark, or what of it the charset of its name can write."""
+        if planned is None or planned == self.marks[number]:
+            return planned is not None
+        card = load(number)
+        before = unmark_card(card)
+        return before is not None and card == mark_card(
+            before.card, planned, with_fn=before.with_fn
+        )
