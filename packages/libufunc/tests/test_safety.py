@@ -187,7 +187,7 @@ def test_ufuncs_outlive_what_made_them(shared_library):
     path = shared_library("double plus(double x, int n, double *y) { *y = n; return x + n; }")
     ufunc = ccall("double plus(double, int, double *)", path)
     expected = ufunc.__doc__
-    for k in range(8):
+    for k in range(4):
         Library(path, header="double plus(double, int, double *);")
         gc.collect()
         assert ufunc(1.0, k) == (1 + k, k)
@@ -205,9 +205,9 @@ def test_threads_make_and_call_one_ufunc_at_once(shared_library):
     def work(k: int) -> np.ufunc:
         start.wait()
         ufunc = ccall("double third(double, int)", path)
-        for _ in range(20):
+        for again in range(20):
             assert np.array_equal(ufunc(x, k), x / 3 + k)
-            if k == 0:
+            if k == 0 and again % 7 == 0:
                 gc.collect()
         return ufunc
 

@@ -8,6 +8,7 @@ the C, so typedefs of the header itself are followed; it is imported only when t
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from libufunc.errors import PrototypeError, SymbolError
@@ -87,6 +88,7 @@ def julia_prototype(name: str, result: Any, arguments: Any) -> Prototype:
     return Prototype(name, scalar_of_dtype(result), parameters)
 
 
+@lru_cache(maxsize=1024)
 def parse_prototype(text: str) -> Prototype:
     """Read one declaration.
 
@@ -122,9 +124,11 @@ class Header(Mapping[str, Prototype]):
     def __init__(self, text: str) -> None:
         from pycparser import c_ast, c_parser
 
-        known = "".join(f"typedef int {name};" for name in TYPEDEFS)
+        text_read = _without_dressing(text)
+        used = sorted(TYPEDEFS.keys() & set(re.findall(r"\w+", text_read)))
+        known = "".join(f"typedef int {name};" for name in used)
         try:
-            tree = c_parser.CParser().parse(known + _without_dressing(text))
+            tree = c_parser.CParser().parse(known + text_read)
         except (c_parser.ParseError, AssertionError) as error:
             where = str(error).partition(": ")[2] or str(error)
             shown = "the header" if "\n" in text else text
