@@ -85,9 +85,10 @@ def _smooth(*parts: Interval) -> Intervals:
 
 def _odd(high: float, *parts: Interval) -> Intervals:
     """Subnormals and tiny numbers of both signs, all numbers up to `high`, and further parts."""
+    top = "the largest" if high == INF else f"{high:g}"
     return lambda number: (
         Floats("subnormal", 0.0, _tiny(number), BOTH),
-        Floats(f"least normal to {high:g}, both signs", _tiny(number), high, BOTH),
+        Floats(f"least normal to {top}, both signs", _tiny(number), high, BOTH),
         *parts,
     )
 

@@ -28,7 +28,8 @@ HEADINGS = (
     "max at",
 )
 NUMBERS = range(3, 9)  # these columns are set flush right
-FLOOR = 1e-3  # ULP; smaller errors are drawn here
+FLOOR, CEILING = 1e-3, 1e20  # ULP; errors outside are drawn at these
+VIEW = 1e-6, 1e18  # sizes of the arguments that are drawn
 
 
 @final
@@ -47,8 +48,8 @@ class Row:
         mean_ulp: Mean size of the errors that are finite; NaN where there are none.
         median_ulp: Half of all points have at most this error.
         percentile_99_ulp: 99 of 100 points have at most this error.
-        wrong: Points where NaN stands for a number, or a number for NaN; among special values also
-            those with a wrong infinity or a wrong sign of zero.
+        wrong: Points of infinite error: NaN for a number, a number for NaN, infinity for a small
+            number; among special values also a wrong infinity or a wrong sign of zero.
         max_at: Arguments of the largest error.
         arguments: All first arguments, shape `(points,)`. Not part of the JSON.
         errors: Signed errors in ULP, shape `(points,)`. Not part of the JSON.
@@ -198,8 +199,8 @@ class Report:
             path: Where the picture goes, as PNG; it is replaced whole or not at all.
 
         Returns:
-            The path. Wrong values stand as crosses on the upper edge, arguments that are 0,
-            infinite or NaN are left out, and errors below `FLOOR` are drawn there.
+            The path. Wrong values stand as crosses on the upper edge, errors outside of `FLOOR` and
+            `CEILING` at these, and arguments outside of `VIEW` are left out.
 
         Raises:
             MissingExtraError: matplotlib is not installed.
@@ -213,18 +214,16 @@ class Report:
         beside = target.with_name(f"{target.name}.part")
         figure = Figure(figsize=(9, 1 + 3 * len(names)), layout="constrained")
         axes = figure.subplots(len(names), squeeze=False)[:, 0]
-        # matplotlib's limits of a logarithmic axis overflow where arguments are near the largest.
-        with np.errstate(over="ignore"):
-            for name, axis in zip(names, axes, strict=True):
-                for number, library in enumerate(libraries):
-                    rows = [r for r in self.rows if (r.function, r.library) == (name, library)]
-                    if rows:
-                        _draw(axis, rows, f"C{number}")
-                axis.axhline(0.5, color="0.6", linewidth=0.8)
-                axis.set(xscale="log", yscale="log", title=name, ylabel="error in ULP")
-                axis.legend(loc="upper left", markerscale=3)
-            axes[-1].set_xlabel("size of the first argument")
-            figure.savefig(beside, format="png", dpi=120)
+        for name, axis in zip(names, axes, strict=True):
+            axis.set(xscale="log", yscale="log", title=name, ylabel="error in ULP", xlim=VIEW)
+            for number, library in enumerate(libraries):
+                rows = [r for r in self.rows if (r.function, r.library) == (name, library)]
+                if rows:
+                    _draw(axis, rows, f"C{number}")
+            axis.axhline(0.5, color="0.6", linewidth=0.8)
+            axis.legend(loc="upper left", markerscale=3)
+        axes[-1].set_xlabel("size of the first argument")
+        figure.savefig(beside, format="png", dpi=80)
         beside.replace(target)
         return target
 
@@ -233,22 +232,12 @@ def _draw(axis: Any, rows: list[Row], colour: str) -> None:
     """One library's errors for one function."""
     sizes = np.abs(np.concatenate([row.arguments for row in rows]).astype(np.float64))
     errors = np.abs(np.concatenate([row.errors for row in rows]))
-    shown = np.isfinite(sizes) & (sizes > 0)
+    shown = (sizes >= VIEW[0]) & (sizes <= VIEW[1])
     sizes, errors = sizes[shown], errors[shown]
     finite = np.isfinite(errors)
+    heights = np.clip(errors[finite], FLOOR, CEILING)
     axis.plot(
-        sizes[finite],
-        np.maximum(errors[finite], FLOOR),
-        ".",
-        color=colour,
-        markersize=2,
-        alpha=0.6,
-        label=rows[0].library,
+        sizes[finite], heights, ".", color=colour, markersize=2, alpha=0.6, label=rows[0].library
     )
-    axis.plot(
-        sizes[~finite],
-        np.full((~finite).sum(), 0.99),
-        "x",
-        color=colour,
-        transform=axis.get_xaxis_transform(),
-    )
+    edge = np.full((~finite).sum(), 0.99)
+    axis.plot(sizes[~finite], edge, "x", color=colour, transform=axis.get_xaxis_transform())

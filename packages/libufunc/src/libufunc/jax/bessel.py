@@ -55,7 +55,6 @@ def _function(name: str) -> Callable[[jax.Array], jax.Array]:
     """The function of that name on arrays of float32 or float64, with its derivative."""
 
     @jax.custom_jvp
-    @jax.jit
     def function(x: jax.Array) -> jax.Array:
         return _evaluated(name, x)
 
@@ -86,6 +85,7 @@ _SLOPES: dict[str, Callable[[jax.Array], jax.Array]] = {
 }
 
 
+@jax.jit
 def j0(x: ArrayLike) -> jax.Array:
     """Bessel function of the first kind of order 0.
 
@@ -103,18 +103,21 @@ def j0(x: ArrayLike) -> jax.Array:
     return _j0(x).astype(dtype)
 
 
+@jax.jit
 def j1(x: ArrayLike) -> jax.Array:
     """Bessel function of the first kind of order 1: as `j0`, odd in `x`."""
     x, dtype = _prepared(x)
     return _j1(x).astype(dtype)
 
 
+@jax.jit
 def y0(x: ArrayLike) -> jax.Array:
     """Bessel function of the second kind of order 0: as `j0`; -inf at 0, NaN for negative `x`."""
     x, dtype = _prepared(x)
     return _y0(x).astype(dtype)
 
 
+@jax.jit
 def y1(x: ArrayLike) -> jax.Array:
     """Bessel function of the second kind of order 1: as `j0`; -inf at 0, NaN for negative `x`."""
     x, dtype = _prepared(x)
