@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+import libufunc
 from libufunc.cli import app
 
 COMMAND = [str(Path(sysconfig.get_path("scripts"), "libufunc"))]
@@ -29,6 +30,13 @@ def test_version_is_that_of_the_installed_package(start: list[str]):
     result = subprocess.run([*start, "--version"], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"libufunc {version('libufunc')}\n"
+
+
+def test_the_version_is_known_to_the_module_too():
+    """Looked up when asked for; other names are unknown."""
+    assert libufunc.__version__ == version("libufunc")
+    with pytest.raises(AttributeError, match="`nonsense`"):
+        _ = libufunc.nonsense
 
 
 def test_the_module_is_the_command(

@@ -1,7 +1,5 @@
 """Turn any C function of a shared library into a true NumPy ufunc, in one line."""
 
-from importlib.metadata import version
-
 from libufunc.calling import ccall
 from libufunc.errors import (
     LibraryNotFoundError,
@@ -29,4 +27,13 @@ __all__ = [
     "threaded",
 ]
 
-__version__ = version("libufunc")
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    """The version, looked up when asked for: that takes longer than all the rest."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("libufunc")
+    raise AttributeError(f"module `libufunc` has no `{name}`.")

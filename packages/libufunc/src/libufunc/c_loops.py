@@ -6,14 +6,10 @@ processor included. A loop takes about a second to compile; it is kept in the ca
 about a millisecond ever after.
 """
 
-import hashlib
-import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import sysconfig
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -39,6 +35,8 @@ _lock = threading.Lock()
 
 def is_installed() -> bool:
     """Whether cffi, setuptools and a C compiler are here."""
+    import importlib.util
+
     found = all(importlib.util.find_spec(name) for name in ("cffi", "setuptools"))
     return found and _compiler() is not None
 
@@ -174,6 +172,9 @@ def _vector_loop(plan: Plan) -> str:
 
 def _load(source: str) -> tuple[Any, int]:
     """The module with this loop, from the cache or fresh, and the loop's address."""
+    import hashlib
+    import importlib.util
+
     tag = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
     machine = sysconfig.get_platform()
     name = "loop_" + hashlib.sha256(f"{tag} {machine}\n{source}".encode()).hexdigest()[:24]
@@ -190,6 +191,9 @@ def _load(source: str) -> tuple[Any, int]:
 
 def _compile(name: str, source: str, folder: Path) -> Path:
     """Compile beside the cache and move the result into it, so that no half file is ever there."""
+    import subprocess
+    import tempfile
+
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         done = subprocess.run(  # noqa: S603 - Python itself, with code of our own

@@ -7,7 +7,6 @@ crash, hang, leave the process, or switch subnormals off.
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -41,6 +40,8 @@ def probe(prototype: Prototype, library: str, *, limit_s: float = LIMIT_S) -> No
 
     Cost: about 0.3 s.
     """
+    import subprocess
+
     task = json.dumps([str(prototype), library])
     try:
         done = subprocess.run(  # noqa: S603 - Python itself, with code of our own

@@ -8,7 +8,6 @@ which each thread has for itself (`lgamma` also writes the global `signgam`; `lg
 import itertools
 import operator
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -85,6 +84,8 @@ class Threaded:
 
     def _run(self, parts: list[tuple[list[Any], tuple[Any, ...], Any]]) -> None:
         """Work on all parts, the last of them in the calling thread."""
+        from concurrent.futures import ThreadPoolExecutor
+
         # Threads start with NumPy's default treatment of floating-point errors, not the caller's.
         treatment: dict[str, Any] = {**np.geterr(), "call": np.geterrcall()}
 
