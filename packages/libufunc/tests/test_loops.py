@@ -230,6 +230,14 @@ def test_a_processor_whose_calls_are_not_known_goes_to_the_c_compiler():
     assert "x86_fp80" in llvm_loops.write_ir(plans_for(real)[0], machine="x86_64")
 
 
+def test_an_llvmlite_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch):
+    """What it cannot read is no crash: the C compiler gets its turn."""
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr(llvm_loops, "write_ir", lambda *_, **__: "not a language that LLVM reads")
+    with pytest.raises(NoLoopError, match=r"0\.45 or newer"):
+        llvm_loops.compile_loop(plans_for(parse_prototype("double f(long, long, long)"))[0])
+
+
 def test_long_double_may_be_double(monkeypatch: pytest.MonkeyPatch):
     """As on macOS with Apple's processors, and on Windows."""
     plan = plans_for(parse_prototype("long double f(long double)"))[0]

@@ -42,8 +42,10 @@ def compile_loop(plan: Plan) -> int:
         Its address, valid for the rest of the process.
 
     Raises:
-        NoLoopError: How this processor passes complex numbers is not known here.
+        NoLoopError: How this processor passes complex numbers is not known here, or llvmlite is too
+            old.
     """
+    import llvmlite
     import llvmlite.binding as llvm
 
     with _lock:
@@ -52,7 +54,12 @@ def compile_loop(plan: Plan) -> int:
             llvm.initialize_native_target()
             llvm.initialize_native_asmprinter()
             machine = llvm.Target.from_default_triple().create_target_machine(opt=2, jit=True)
-            module = llvm.parse_assembly(text)
+            try:
+                module = llvm.parse_assembly(text)
+            except RuntimeError as error:  # before 0.45 llvmlite speaks another dialect
+                raise NoLoopError(
+                    f"llvmlite {llvmlite.__version__} cannot read the loop; 0.45 or newer can."
+                ) from error
             module.verify()
             engine = llvm.create_mcjit_compiler(module, machine)
             engine.finalize_object()
