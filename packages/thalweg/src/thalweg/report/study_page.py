@@ -164,12 +164,13 @@ def _answer(name: str, answer: Answer, looks: Looks) -> str:
         answer_chart(chart, key=f"{key}-chart-{place}", look=looks)
         for place, chart in enumerate(answer.charts)
     )
+    shown = list(dict.fromkeys(label for chart in answer.charts for label in chart.lines))
     return (
         f'<section id="{escape(key)}" aria-labelledby="{escape(key)}-head">'
         f'<h2 id="{escape(key)}-head">{escape(answer.question)}</h2>'
         f'<p class="lead verdict">{with_code(answer.verdict)}</p>'
         f"{''.join(answer_table(table) for table in answer.tables)}"
-        + (f'<div class="charts">{charts}</div>' if charts else "")
+        + (f'{legend(shown, look=looks)}<div class="charts">{charts}</div>' if charts else "")
         + f"{numbers_table(answer.numbers)}</section>"
     )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from thalweg.study.answer import Cell
     from thalweg.study.run import RunSpec
 
-FEW_LINKS = 3  # more are folded
+FEW_LINKS = 1  # more are folded
 DIGITS = 3
 LONGEST_ERROR = 300  # characters
 
@@ -45,31 +45,47 @@ def summary_table(
         f"<td>{_known(line.loss)}</td><td>{_measured(line.measure, task)}</td>"
         f"<td>{duration(None if math.isnan(line.seconds) else line.seconds)}</td>"
         f"<td>{_whole(line.steps)}</td><td>{_whole(line.gradients)}</td>"
-        f"<td>{run_links(line.run_ids)}"
+        f"<td class=left>{run_links(line.run_ids)}"
         f"{f'<small>{line.failed} raised</small>' if line.failed else ''}</td></tr>"
         for line in summarise(runs)
     )
     measure = "measure" if task is None else task.measure.name
-    heads = ("method", "lowest loss", measure, "seconds", "steps", "gradients", "runs")
+    heads = ("method", "lowest loss", measure, "seconds", "steps", "gradients")
     return scrolling(
         f"{problem}: medians over the starts",
         f'<table class="work"><caption>Medians over the starts</caption><thead><tr>{_heads(heads)}'
-        f"</tr></thead><tbody>{rows}</tbody></table>",
+        f"<th scope=col class=left>runs</th></tr></thead><tbody>{rows}</tbody></table>",
     )
 
 
 def answer_table(table: Table) -> str:
     """A table of an answer, with links to the runs behind each row."""
+    columns = [[row[place] for row in table.rows] for place in range(len(table.columns))]
+    words = [place > 0 and _are_words(cells) for place, cells in enumerate(columns)]
+    sides = [" class=left" if is_words else "" for is_words in words]
+    heads = "".join(
+        f'<th scope="col"{side}>{escape(column)}</th>'
+        for side, column in zip(sides, table.columns, strict=True)
+    )
     rows = "".join(
         f'<tr><th scope="row">{_cell(row[0])}</th>'
-        f"{''.join(f'<td>{_cell(cell)}</td>' for cell in row[1:])}<td>{run_links(ids)}</td></tr>"
+        + "".join(
+            f"<td{side}>{_cell(cell)}</td>" for side, cell in zip(sides[1:], row[1:], strict=True)
+        )
+        + f"<td class=left>{run_links(ids)}</td></tr>"
         for row, ids in zip(table.rows, table.run_ids, strict=True)
     )
     return scrolling(
         table.title,
         f'<table class="work answer"><caption>{escape(table.title)}</caption><thead><tr>'
-        f"{_heads((*table.columns, 'runs'))}</tr></thead><tbody>{rows}</tbody></table>",
+        f'{heads}<th scope="col" class=left>runs</th></tr></thead><tbody>{rows}</tbody></table>',
     )
+
+
+def _are_words(cells: Sequence[Cell]) -> bool:
+    """Whether a column holds text, which stands to the left, and no numbers."""
+    held = [cell for cell in cells if cell is not None]
+    return bool(held) and all(isinstance(cell, str) for cell in held)
 
 
 def numbers_table(numbers: Mapping[str, Any]) -> str:
@@ -96,9 +112,9 @@ def method_table(methods: Mapping[str, Mapping[str, Any]], looks: Looks) -> str:
     )
     return scrolling(
         "Methods",
-        '<table class="work"><caption>The methods and their options; what is not named is as '
+        '<table class="work methods"><caption>The methods and their options; what is not named is as '
         f"<code>thalweg methods</code> has it</caption><thead><tr>"
-        f"{_heads(('label', 'method', 'options'))}</tr></thead><tbody>{rows}</tbody></table>",
+        f"{_heads(('label', 'method'))}<th scope=col class=left>options</th></tr></thead><tbody>{rows}</tbody></table>",
     )
 
 
