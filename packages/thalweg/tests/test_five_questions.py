@@ -340,11 +340,9 @@ def test_ends_apart_turn_the_verdict():
     found = same_minimum.answer(runs)
     assert found.verdict.startswith("No: only 50 % of 2 ends")
     assert found.numbers["pairs"]["following"]["apart"] == 1
-    barriers = [
-        dict(zip(found.tables[0].columns, row, strict=True)) for row in found.tables[0].rows
-    ]
-    assert barriers[0]["barrier"] > 0.01
-    assert barriers[1]["barrier"] < 1e-9
+    barriers = [row["barrier"] for row in rows_of(found.tables[0])]
+    assert barriers[0] > 0.01
+    assert barriers[1] < 1e-9
 
 
 def test_a_saddle_is_told_from_a_minimum():
