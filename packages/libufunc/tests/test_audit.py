@@ -191,3 +191,12 @@ def test_without_the_oracle_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "flint", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'libufunc\[audit\]'"):
         audit("erf", against=["libm"], points=1)
+
+
+@pytest.mark.parametrize(("library", "install"), [("scipy", "scipy"), ("jax", r"libufunc\[jax\]")])
+def test_a_library_that_is_not_installed_names_what_brings_it(monkeypatch, library, install):
+    """Neither comes with the audit's own extra."""
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setitem(sys.modules, f"{library}.special", None)
+    with pytest.raises(MissingExtraError, match=f"pip install '{install}'"):
+        audit("j0", against=[library], points=1)

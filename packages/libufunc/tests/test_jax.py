@@ -1,8 +1,10 @@
 """`libufunc.jax` agrees with Arb to 2 ULP, with the identities, and with every transformation."""
 
+import importlib
 import importlib.util
 import json
 import math
+import sys
 from fractions import Fraction
 from functools import partial
 from importlib import resources
@@ -236,3 +238,12 @@ def test_the_constants_are_those_that_the_script_makes():
     with mpmath.workprec(held["turn_bits"] + 50):
         turn = mpmath.floor(mpmath.ldexp(1 / (2 * mpmath.pi), held["turn_bits"]))
         assert int(held["turn"], 16) == int(turn)
+
+
+def test_without_jax_the_extra_is_named(monkeypatch):
+    """As in a Python in which jax cannot be imported."""
+    for module in [name for name in sys.modules if name.startswith("libufunc.jax")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(ImportError, match=r"needs `jax`.*pip install 'libufunc\[jax\]'"):
+        importlib.import_module("libufunc.jax")

@@ -97,7 +97,7 @@ def _takes(function: np.ufunc | None, subject: Subject, kind: Format) -> np.ufun
 
 
 def _scipy(subject: Subject, kind: Format) -> np.ufunc | None:
-    special = needed("scipy.special")
+    special = needed("scipy.special", "scipy")
     return _takes(getattr(special, subject.aliases.get("scipy", subject.name), None), subject, kind)
 
 
@@ -106,7 +106,7 @@ def _numpy(subject: Subject, kind: Format) -> np.ufunc | None:
 
 
 def _jax(subject: Subject, kind: Format) -> Callable[..., Any] | None:
-    jax, ours = needed("jax"), needed("libufunc.jax")
+    jax, ours = needed("jax", "libufunc[jax]"), needed("libufunc.jax", "libufunc[jax]")
     function = getattr(ours, subject.name, None)
     if function is None or kind.dtype not in {"float32", "float64"}:
         return None

@@ -30,17 +30,21 @@ LAST_PRECISION = 1 << 16  # bits; the largest long double needs 16,384 to reduce
 AGREE = 2.0**-60  # mpmath's own rounding, relative, beside the ball's radius
 
 
-def needed(module: str) -> Any:
-    """Import a module of the extra `audit`.
+def needed(module: str, install: str = "libufunc[audit]") -> Any:
+    """Import a module that libufunc itself does without.
+
+    Args:
+        module: What to import.
+        install: What brings it.
 
     Raises:
-        MissingExtraError: It is not installed; the message names the extra.
+        MissingExtraError: It is not installed; the message names what to install.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtraError(
-            f"The audit needs `{module}`, which is not installed: pip install 'libufunc[audit]'.",
+            f"The audit needs `{module}`, which cannot be imported: pip install '{install}'.",
             name=module,
         ) from error
 

@@ -16,6 +16,13 @@ accuracy for large arguments; docs/libufunc-jax.md has the measured errors.
     constants   the polynomials, from coefficients.json
 """
 
-from libufunc.jax.bessel import j0, j1, y0, y1
+try:
+    from libufunc.jax.bessel import j0, j1, y0, y1
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"`libufunc.jax` needs `{error.name}`, which is not installed: "
+        "pip install 'libufunc[jax]'.",
+        name=error.name,
+    ) from error
 
 __all__ = ["j0", "j1", "y0", "y1"]
