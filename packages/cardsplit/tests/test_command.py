@@ -14,9 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from click.testing import CliRunner, Result
 
-from cardsplit.cli import Preset, app
+from cardsplit.cli import app
 from cardsplit.limits import PRESETS
 from vcard_making import card, made_cards, peter, write_cards
 
@@ -76,19 +76,20 @@ def test_the_man_page_tells_of_every_option():
 
 def test_the_shell_can_complete_commands_and_presets():
     """Bash is given a script, and the script is given the words."""
-    environment = {**os.environ, "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
 
     def ask(line: str, instruction: str) -> str:
         words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split(" ")) - 1)}
-        given = {**environment, **words, "_CARDSPLIT_COMPLETE": instruction}
+        given = {**os.environ, **words, "_CARDSPLIT_COMPLETE": instruction}
         return subprocess.run(
             COMMAND, capture_output=True, text=True, check=False, env=given
         ).stdout
 
-    assert "cardsplit" in ask("cardsplit ", "source_bash")
-    assert ask("cardsplit ", "complete_bash").split() == COMMANDS
-    assert ask("cardsplit split --preset ", "complete_bash").split() == list(PRESETS)
-    assert [preset.value for preset in Preset] == list(PRESETS)
+    def told(*words: str) -> str:
+        return "".join(f"plain,{word}\n" for word in words)
+
+    assert "cardsplit" in ask("cardsplit ", "bash_source")
+    assert ask("cardsplit ", "bash_complete") == told(*sorted(COMMANDS))
+    assert ask("cardsplit split --preset ", "bash_complete") == told(*PRESETS)
 
 
 # ---------------------------------------------------------------------------------- what it does

@@ -12,7 +12,6 @@ from cardsplit.sources import notes_of, opened
 
 UNNAMED = "none"  # the version of a card without VERSION
 SEARCHED = 1 << 16  # bytes of a card in which its VERSION is looked for
-_FOLDED = re.compile(rb"\nVERSION:[^\r\n]*\r?\n[ \t]")
 _USUAL_START = re.compile(rb"BEGIN:VCARD\r?\nVERSION:(2\.1|[34]\.0)\r?\n(?![ \t])")
 
 
@@ -90,16 +89,8 @@ def count_file(name: str, on_read: Callable[[int], object] = lambda _: None) -> 
 
 def _usual_versions(data: bytes, cards: int) -> Counter[bytes] | None:
     """The versions of plain cards, if each names one of the usual ones in its second line."""
-    found = Counter(
-        {
-            version: sum(
-                data.count(b"BEGIN:VCARD" + eol + b"VERSION:" + version + eol)
-                for eol in (b"\r\n", b"\n")
-            )
-            for version in (b"2.1", b"3.0", b"4.0")
-        }
-    )
-    return found if found.total() == cards and not _FOLDED.search(data) else None
+    found = _USUAL_START.findall(data)
+    return Counter(found) if len(found) == cards else None
 
 
 def _version_of(head: bytes, encoding: str) -> bytes:

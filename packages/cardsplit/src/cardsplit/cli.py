@@ -10,12 +10,10 @@ import json
 import os
 import sys
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from cardsplit.errors import CardsplitError, OutputError, UsageError
 from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
@@ -30,129 +28,109 @@ if TYPE_CHECKING:
 FAILED, WRONG_USAGE, ODD_INPUT, INTERRUPTED = 1, 2, 3, 130  # 130 is 128 + SIGINT, as shells have it
 
 
-class Preset(StrEnum):
-    """The names of `cardsplit.limits.PRESETS`."""
-
-    GOOGLE = "google"
-    GOOGLE_SCRIPT = "google-script"
-    ICLOUD = "icloud"
-    NEXTCLOUD = "nextcloud"
-
-
-class _Group(TyperGroup):
+class _Group(click.Group):
     """Turns cardsplit's exceptions into one line on stderr and an exit status."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a name may have letters a terminal lacks
         try:
             return super().invoke(ctx)
         except CardsplitError as error:
-            typer.echo(f"cardsplit: {error}", err=True)
-            raise typer.Exit(WRONG_USAGE if isinstance(error, UsageError) else FAILED) from error
+            click.echo(f"cardsplit: {error}", err=True)
+            raise click.exceptions.Exit(
+                WRONG_USAGE if isinstance(error, UsageError) else FAILED
+            ) from error
         except BrokenPipeError:
             # Whoever read stdout has seen enough; the interpreter must not try to flush it again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(FAILED) from None
+            raise click.exceptions.Exit(FAILED) from None
         except KeyboardInterrupt as error:
-            typer.echo("cardsplit: interrupted; nothing was written", err=True)
-            raise typer.Exit(INTERRUPTED) from error
+            click.echo("cardsplit: interrupted; nothing was written", err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from error
 
 
-app = typer.Typer(
-    cls=_Group,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+def _examples(*lines: str) -> str:
+    """Lines for the end of a help text, which are not wrapped."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True)
+OUT = click.option(
+    "-o", "--out", metavar="OUT", default=STANDARD_OUTPUT, help="File to write; `-` is stdout."
 )
-
-Files = Annotated[
-    list[str],
-    typer.Argument(metavar="FILE", help="vCard files; `-` is stdin.", show_default=False),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+FORCE = click.option("--force", is_flag=True, help="Replace what is there already.")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"cardsplit {version('cardsplit')}")
-        raise typer.Exit
-
-
-@app.callback()
-def cardsplit(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
-        ),
-    ] = False,
-) -> None:
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_examples(
+        "cardsplit split contacts.vcf                # adr.001.vcf, … of 950 cards each",
+        "cardsplit antimerge contacts.vcf -o told-apart.vcf",
+        "cardsplit undo told-apart.vcf -o contacts.vcf",
+        'eval "$(_CARDSPLIT_COMPLETE=bash_source cardsplit)"   # completion; or zsh_source',
+    ),
+)
+@click.version_option(
+    package_name="cardsplit", message="%(prog)s %(version)s", prog_name="cardsplit"
+)
+def app() -> None:
     """Split vCard files, and keep address books from merging namesakes, without losing a byte.
 
-    The exit status is 0 for done, 1 for failed (nothing was written), 2 for wrong usage, 3 for done
-    although something odd was found in the input.
-
-    Examples:
-    - `cardsplit split contacts.vcf` writes `adr.001.vcf`, `adr.002.vcf`, … of 950 cards each.
-    - `cardsplit antimerge contacts.vcf -o told-apart.vcf` marks people of the same name.
-    - `cardsplit undo told-apart.vcf -o contacts.vcf` takes the marks off again.
-    - `cardsplit --install-completion` lets the shell complete commands and options.
+    FILE is a vCard file; `-` is stdin. The exit status is 0 for done, 1 for failed (nothing was
+    written), 2 for wrong usage, 3 for done although something odd was found in the input.
     """
 
 
-@app.command()
-def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
-    files: Files,
-    number: Annotated[
-        int | None,
-        typer.Option(
-            "-n", metavar="CARDS", help="Cards in a part.", show_default=str(DEFAULT_CARDS)
-        ),
-    ] = None,
-    max_bytes: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Bytes in a part, such as `2.5MB`.")
-    ] = None,
-    preset: Annotated[Preset | None, typer.Option(help="What a service is known to take.")] = None,
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="DIR", help="Folder for the parts.")
-    ] = Path(),
-    prefix: Annotated[str, typer.Option(help="What the names of the parts start with.")] = "adr",
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the parts of an earlier splitting.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only say what would be done.")
-    ] = False,
-    as_json: AsJson = False,
+@app.command(
+    epilog=_examples(
+        "cardsplit split contacts.vcf -n 100 -o parts    # parts/adr.001.vcf and so on",
+        "cardsplit split contacts.vcf --preset nextcloud --dry-run",
+        "cat *.vcf | cardsplit split - --max-bytes 2.5MB",
+    )
+)
+@FILES
+@click.option("-n", "number", type=int, metavar="CARDS", help=f"Cards in a part; {DEFAULT_CARDS}.")
+@click.option("--max-bytes", metavar="SIZE", help="Bytes in a part, such as `2.5MB`.")
+@click.option("--preset", type=click.Choice(list(PRESETS)), help="What a service is known to take.")
+@click.option("-o", "--out", metavar="DIR", default=".", help="Folder for the parts.")
+@click.option(
+    "--prefix", metavar="NAME", default="adr", help="What the names of the parts start with; adr."
+)
+@click.option("--force", is_flag=True, help="Replace the parts of an earlier splitting.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done.")
+@AS_JSON
+def split(  # noqa: PLR0913 - each is an option of its own
+    *,
+    files: tuple[str, ...],
+    number: int | None,
+    max_bytes: str | None,
+    preset: str | None,
+    out: str,
+    prefix: str,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
-    """Split files into parts of so many cards or bytes; joined, the parts are the input again.
-
-    Examples:
-    - `cardsplit split contacts.vcf -n 100 -o parts` writes `parts/adr.001.vcf` and so on.
-    - `cardsplit split contacts.vcf --preset nextcloud --dry-run` says what would be written.
-    - `cat *.vcf | cardsplit split - --max-bytes 2.5MB` splits what comes in.
-    """
+    """Split files into parts of so many cards or bytes; joined, the parts are the input again."""
     from cardsplit.splitting import split_files
 
     if sum(given is not None for given in (number, max_bytes, preset)) > 1:
         raise UsageError("`-n`, `--max-bytes` and `--preset` exclude each other; give one of them.")
     if preset is not None:
-        limit = PRESETS[preset.value]
+        limit = PRESETS[preset]
     elif max_bytes is not None:
         limit = Limit(max_bytes=parse_size(max_bytes))
     else:
         limit = Limit(cards=DEFAULT_CARDS if number is None else number)
-    with Progress(files) as progress:
+    with Progress(list(files)) as progress:
         done = split_files(
-            files,
+            list(files),
             limit,
-            folder=out,
+            folder=Path(out),
             prefix=prefix,
             replacing=force,
             dry_run=dry_run,
@@ -165,32 +143,40 @@ def split(  # noqa: PLR0913, PLR0917 - each is an option of its own
         )
     else:
         for part in done.parts:
-            typer.echo(f"{part.path}\t{part.cards} cards\t{part.size} bytes")
+            click.echo(f"{part.path}\t{part.cards} cards\t{part.size} bytes")
     _leave(done.notes)
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "cardsplit antimerge contacts.vcf -o told-apart.vcf",
+        "cardsplit antimerge contacts.vcf --in-place --backup    # keeps contacts.vcf.bak",
+        "cardsplit antimerge - --key fn < in.vcf > out.vcf       # for programs that go by FN",
+    )
+)
+@FILES
+@OUT
+@click.option("--in-place", is_flag=True, help="Replace each file by its own result.")
+@click.option("--backup", is_flag=True, help="With `--in-place`: keep each file as `FILE.bak`.")
+@click.option(
+    "--key",
+    type=click.Choice([rule.value for rule in Rule]),
+    default=Rule.DISPLAY.value,
+    help="How the address book recognises a person; display if left out.",
+)
+@click.option("--fn", "with_fn", is_flag=True, help="Mark FN as well as N; `--key fn` always does.")
+@FORCE
+@click.option("--json", "report", metavar="REPORT", help="Write what was done as JSON.")
 def antimerge(
-    files: Files,
-    out: Annotated[
-        str, typer.Option("-o", "--out", metavar="OUT", help="File to write; `-` is stdout.")
-    ] = STANDARD_OUTPUT,
-    in_place: Annotated[
-        bool, typer.Option("--in-place", help="Replace each file by its own result.")
-    ] = False,
-    backup: Annotated[
-        bool, typer.Option("--backup", help="With `--in-place`: keep each file as `FILE.bak`.")
-    ] = False,
-    key: Annotated[
-        Rule, typer.Option(help="How the address book recognises a person.")
-    ] = Rule.DISPLAY,
-    with_fn: Annotated[
-        bool, typer.Option("--fn", help="Mark FN as well as N; `--key fn` always does.")
-    ] = False,
-    force: Force = False,
-    report: Annotated[
-        str | None, typer.Option("--json", metavar="REPORT", help="Write what was done as JSON.")
-    ] = None,
+    *,
+    files: tuple[str, ...],
+    out: str,
+    in_place: bool,
+    backup: bool,
+    key: str,
+    with_fn: bool,
+    force: bool,
+    report: str | None,
 ) -> None:
     """Mark people of the same name, so that no address book takes them for one.
 
@@ -198,36 +184,34 @@ def antimerge(
     `N:Miller /XYZ-Corp/;Peter`. Nothing else changes; `undo` gives the original back. Several files
     become one, and their cards are told apart from each other too; with `--in-place` each file
     stays by itself.
-
-    Examples:
-    - `cardsplit antimerge contacts.vcf -o told-apart.vcf` writes a new file.
-    - `cardsplit antimerge contacts.vcf --in-place --backup` keeps `contacts.vcf.bak`.
-    - `cardsplit antimerge - --key fn < in.vcf > out.vcf` is for programs that go by FN.
     """
     from cardsplit.antimerging import antimerge_files, antimerge_in_place
 
-    _check_antimerge(files, out, in_place=in_place, backup=backup, force=force, report=report)
-    with Progress(files, passes=2) as progress:
+    rule, names = Rule(key), list(files)
+    _check_antimerge(names, out, in_place=in_place, backup=backup, force=force, report=report)
+    with Progress(names, passes=2) as progress:
         if in_place:
             done = [
-                antimerge_in_place(name, rule=key, with_fn=with_fn, backup=backup, on_read=progress)
-                for name in files
+                antimerge_in_place(
+                    name, rule=rule, with_fn=with_fn, backup=backup, on_read=progress
+                )
+                for name in names
             ]
         else:
             done = [
                 antimerge_files(
-                    files, out, rule=key, with_fn=with_fn, replacing=force, on_read=progress
+                    names, out, rule=rule, with_fn=with_fn, replacing=force, on_read=progress
                 )
             ]
     if report is not None:
-        _write_report(report, files if in_place else [out], done, force=force)
+        _write_report(report, names if in_place else [out], done, force=force)
     cards, marked, clashes = (
         sum(getattr(one, name) for one in done) for name in ("cards", "changed", "clashes")
     )
-    typer.echo(f"cardsplit: {cards} cards; {marked} marked in {clashes} clash(es)", err=True)
+    click.echo(f"cardsplit: {cards} cards; {marked} marked in {clashes} clash(es)", err=True)
     copies = [len(same) for one in done for same in one.copies]
     if copies:
-        typer.echo(
+        click.echo(
             f"cardsplit: {sum(copies)} cards are copies, equal byte for byte, of {len(copies)}; "
             "they were not told apart",
             err=True,
@@ -235,77 +219,79 @@ def antimerge(
     _leave([note for one in done for note in one.notes])
 
 
-@app.command()
-def undo(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="An anti-merged file; `-` is stdin.")],
-    out: Annotated[
-        str, typer.Option("-o", "--out", metavar="OUT", help="File to write; `-` is stdout.")
-    ] = STANDARD_OUTPUT,
-    force: Force = False,
-) -> None:
-    """Take the marks of `antimerge` off again: the original bytes.
+@app.command(
+    epilog=_examples(
+        "cardsplit undo told-apart.vcf -o contacts.vcf",
+        "cat parts/adr.*.vcf | cardsplit undo - > contacts.vcf",
+    )
+)
+@click.argument("file", metavar="FILE")
+@OUT
+@FORCE
+def undo(*, file: str, out: str, force: bool) -> None:
+    """Take the marks of the last `antimerge` off again: the original bytes.
 
     Names that only look like marks stay. A mark proves itself by the other cards of its file, so
     give the whole file: join parts before undoing them.
-
-    Examples:
-    - `cardsplit undo told-apart.vcf -o contacts.vcf` writes the original.
-    - `cat parts/adr.*.vcf | cardsplit undo - > contacts.vcf` joins and undoes.
     """
     from cardsplit.antimerging import undo_file
 
     _check_other_place([file], out)
     with Progress([file], passes=2) as progress:
         done = undo_file(file, out, replacing=force, on_read=progress)
-    typer.echo(f"cardsplit: {done.cards} cards; {done.changed} marks taken off", err=True)
+    click.echo(f"cardsplit: {done.cards} cards; {done.changed} marks taken off", err=True)
     _leave(done.notes)
 
 
-@app.command()
-def clashes(files: Files, as_json: AsJson = False) -> None:
-    """Say who would be merged, by which rule, and what would be lost.
-
-    Examples:
-    - `cardsplit clashes contacts.vcf` lists namesakes, where they are, and where they differ.
-    - `cardsplit clashes *.vcf --json` looks across files too, and prints JSON.
-    """
+@app.command(
+    epilog=_examples(
+        "cardsplit clashes contacts.vcf    # namesakes, where they are, and where they differ",
+        "cardsplit clashes *.vcf --json    # across files too",
+    )
+)
+@FILES
+@AS_JSON
+def clashes(*, files: tuple[str, ...], as_json: bool) -> None:
+    """Say who would be merged, by which rule, and what would be lost."""
     from cardsplit.clashing import find_clashes
 
-    with Progress(files, passes=2) as progress:
-        found, notes = find_clashes(files, on_read=progress)
+    with Progress(list(files), passes=2) as progress:
+        found, notes = find_clashes(list(files), on_read=progress)
     if as_json:
         _print_json({"clashes": [asdict(clash) for clash in found], "notes": notes})
     else:
         for clash in found:
             kind = "copies" if clash.is_copies else "clash"
-            typer.echo(f"{kind}: {clash.key}\tmerged by {', '.join(clash.rules)}")
+            click.echo(f"{kind}: {clash.key}\tmerged by {', '.join(clash.rules)}")
             for member in clash.members:
                 company = f"\t{member.company}" if member.company else ""
-                typer.echo(f"  {member.file}:{member.line}\t{member.name}{company}")
+                click.echo(f"  {member.file}:{member.line}\t{member.name}{company}")
             for name, values in clash.lost.items():
-                typer.echo(f"  one is kept of {name}: {' | '.join(values)}")
+                click.echo(f"  one is kept of {name}: {' | '.join(values)}")
     _leave(notes)
 
 
-@app.command()
-def count(files: Files, as_json: AsJson = False) -> None:
-    """Count cards, versions and bytes, and say what is odd, with numbers of lines.
-
-    Examples:
-    - `cardsplit count contacts.vcf` prints one line.
-    - `cardsplit count *.vcf --json` prints JSON for another program.
-    """
+@app.command(
+    epilog=_examples(
+        "cardsplit count contacts.vcf      # one line",
+        "cardsplit count *.vcf --json      # for another program",
+    )
+)
+@FILES
+@AS_JSON
+def count(*, files: tuple[str, ...], as_json: bool) -> None:
+    """Count cards, versions and bytes, and say what is odd, with numbers of lines."""
     from cardsplit.census import count_file
 
-    check_inputs(files)
-    with Progress(files) as progress:
+    check_inputs(list(files))
+    with Progress(list(files)) as progress:
         found = [count_file(name, progress) for name in files]
     if as_json:
         _print_json({"files": [asdict(census) for census in found]})
     else:
         for census in found:
             versions = ", ".join(f"{n} of {name}" for name, n in census.versions.items())
-            typer.echo(f"{census.name}\t{census.cards} cards\t{census.size} bytes\t{versions}")
+            click.echo(f"{census.name}\t{census.cards} cards\t{census.size} bytes\t{versions}")
     for census in found:
         if not census.cards:
             raise no_card(census.name)
@@ -358,15 +344,15 @@ def _write_report(place: str, outputs: list[str], done: "list[Rewriting]", *, fo
 
 def _print_json(found: object) -> None:
     text = json.dumps(found, indent=2, ensure_ascii=False)
-    typer.echo(text.encode("utf-8", "replace").decode("utf-8"))
+    click.echo(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _leave(notes: list[str]) -> None:
     """Say what was odd, and leave with the status for it."""
     for note in notes:
-        typer.echo(f"cardsplit: note: {note}", err=True)
+        click.echo(f"cardsplit: note: {note}", err=True)
     if notes:
-        raise typer.Exit(ODD_INPUT)
+        raise click.exceptions.Exit(ODD_INPUT)
 
 
 def main() -> None:

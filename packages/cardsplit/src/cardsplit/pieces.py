@@ -16,11 +16,16 @@ class Run(NamedTuple):
 
     def starts(self, shown: bytes, base: int) -> list[int]:
         """Where the cards begin, as offsets in the view; `shown` starts at `base`."""
-        where, found = self.start - base, [self.start]
-        append, find, separator, step = found.append, shown.find, self.separator, self.step
-        for _ in range(self.cards - 1):
-            where = find(separator, where) + step
-            append(where + base)
+        first = self.start - base
+        cards = shown[first:].split(self.separator, self.cards - 1)
+        lengths = [len(card) for card in cards[:-1]]
+        # What is split off a card is its END and the BEGIN of the next, which belongs to that.
+        lost = len(self.separator)
+        found, at = [self.start], self.start + self.step
+        for length in lengths:
+            at += length
+            found.append(at)
+            at += lost
         return found
 
 

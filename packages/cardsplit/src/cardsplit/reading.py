@@ -2,7 +2,7 @@
 
 Most cards are plain: `BEGIN`, `VERSION`, some unfolded lines, and an N without parameters. Of
 those a regular expression finds the names of a whole block at once, and a few operations on lists
-make the keys; all others are read in full.
+make the keys. Names with a charset are looked at one by one; all other cards are read in full.
 """
 
 import re
@@ -19,18 +19,20 @@ from cardsplit.rules import Rule
 from cardsplit.shelf import Block, Shelf
 
 _COMPONENTS = 5  # of an N
+_WORDS = WORDS.replace(rb"\]-~", rb"\]-~\x80-\xff")  # of UTF-8 as well
 _ANY = rb"(?:;(CHARSET=UTF-8(?:;ENCODING=QUOTED-PRINTABLE)?))?:([^\r\n\\/]*)"
 _END = rb"\r?\n(?![ \t]))?"
 _PLAIN_N = re.compile(
     START + UP_TO % (b"N", b"N")
-    + rb"(?::((" + WORDS + rb");(" + WORDS + rb");*)|" + _ANY + rb")" + _END
+    + rb"(?::((" + _WORDS + rb");(" + _WORDS + rb");*)|" + _ANY + rb")" + _END
 )  # fmt: skip
 _PLAIN_FN = re.compile(
-    START + UP_TO % (b"FN", b"FN") + rb"(?::(" + WORDS + rb")|" + _ANY + rb")" + _END
+    START + UP_TO % (b"FN", b"FN") + rb"(?::(" + _WORDS + rb")|" + _ANY + rb")" + _END
 )
 
 
-_ODD_BLANK = re.compile(r"[^\S ]")
+_ODD_ASCII = re.compile(rb"[\t-\r\x1c-\x1f]")
+_ODD_BLANK = re.compile(r"[^\S \n]")
 
 
 class _Name(NamedTuple):
@@ -108,14 +110,15 @@ def _quick_keys(block: Block, rules: Sequence[Rule]) -> tuple[dict[Rule, list[by
             keys[rule] = [b"N:" + value for value, _, _, _, _ in names]
         else:
             keys[rule] = _lowered([value for value, _, _ in formatted or ()])
-    odd = {number for number, name in enumerate(names) if not name[0]}
-    odd |= {number for number, one in enumerate(formatted or ()) if not one[0]}
+    odd = _odd(names) | _odd(formatted or [])
     unread = []
     for number in sorted(odd):
-        found = _keys_of(_Name(*names[number]), formatted and _Formatted(*formatted[number]))
+        found = _keys_of(
+            _Name(*names[number]), _Formatted(*formatted[number]) if formatted else None, rules
+        )
         if found:
-            for rule in rules:
-                keys[rule][number] = found[rule]
+            for rule, key in found.items():
+                keys[rule][number] = key
         else:
             unread.append(number)
     return keys, unread
@@ -133,20 +136,48 @@ def _found(pattern: re.Pattern[bytes], block: Block) -> list[tuple[bytes, ...]] 
     return [by_start.get(start, nothing) for start in block.bounds[:-1]]
 
 
+def _odd(found: list[tuple[bytes, ...]]) -> set[int]:
+    """Numbers of the cards whose value cannot be taken as words of UTF-8."""
+    odd = {number for number, (value, *_) in enumerate(found) if not value}
+    if not _is_clean(b"\n".join([value for value, *_ in found])):
+        odd |= {number for number, (value, *_) in enumerate(found) if not value.isascii()}
+    return odd
+
+
+def _is_clean(text: bytes) -> bool:
+    """Whether text is UTF-8 without other blanks than the usual one."""
+    if text.isascii():
+        return True
+    try:
+        return not _ODD_BLANK.search(text.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
 def _lowered(texts: list[bytes]) -> list[bytes]:
-    """ASCII texts without line breaks in small letters, all at once, which is quicker."""
-    return b"\n".join(texts).lower().split(b"\n") if texts else []
+    """Texts without line breaks in small letters, all at once, which is quicker."""
+    joined = b"\n".join(texts)
+    if joined.isascii():
+        return joined.lower().split(b"\n") if texts else []
+    low = joined.decode("utf-8", "surrogateescape").lower()
+    return low.encode("utf-8", "surrogateescape").split(b"\n")
 
 
-def _keys_of(name: _Name, formatted: _Formatted | None) -> dict[Rule, bytes] | None:
-    """What `key_of` says of a plain card under each rule; `None` where there is a doubt."""
+def _keys_of(
+    name: _Name, formatted: _Formatted | None, rules: Sequence[Rule]
+) -> dict[Rule, bytes] | None:
+    """What `key_of` says of a plain card under some rules; `None` where there is a doubt."""
     value = _lowered_value(name.coding, name.value or name.coded)
     if not value or not (displayed := _displayed(value)):
         return None
-    listed = [b" ".join(part.split()) for part in value.split(b";", 2)[:2]]
-    coding = b";" + name.coding if name.coding else b""
-    line = b"N%b:%b" % (coding, name.value or name.coded)
-    keys = {Rule.DISPLAY: displayed, Rule.LAST_FIRST: b";".join(listed), Rule.N_LINE: line}
+    keys = dict.fromkeys(rules, displayed)
+    if Rule.LAST_FIRST in keys:
+        keys[Rule.LAST_FIRST] = b";".join(
+            b" ".join(part.split()) for part in value.split(b";", 2)[:2]
+        )
+    if Rule.N_LINE in keys:
+        coding = b";" + name.coding if name.coding else b""
+        keys[Rule.N_LINE] = b"N%b:%b" % (coding, name.value or name.coded)
     if formatted:
         shown = _lowered_value(formatted.coding, formatted.value or formatted.coded)
         if not shown or not (key := b" ".join(shown.split())):
@@ -163,11 +194,7 @@ def _lowered_value(coding: bytes, value: bytes) -> bytes | None:
         value = a2b_qp(value)
         if b"\\" in value or b"/" in value:
             return None
-    try:
-        text = value.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    return None if _ODD_BLANK.search(text) else text.lower().encode("utf-8")
+    return _lowered([value])[0] if _is_clean(value) and not _ODD_ASCII.search(value) else None
 
 
 def _displayed(low: bytes) -> bytes:
