@@ -119,11 +119,15 @@ def test_j0_is_even_and_j1_is_odd(numbers: list[float]):
 
 def test_the_bessel_equation_holds_for_the_derivatives():
     """`x² f'' + x f' + (x² - 1) f = 0` with both derivatives by JAX, which need order 0 as well."""
-    f, slope = y1, jax.vmap(jax.grad(y1))
-    x = jnp.concatenate([jnp.linspace(0.3, 20, 40), jnp.geomspace(20, 1e6, 24)])
-    first, second = jax.jit(lambda x: jax.jvp(slope, (x,), (jnp.ones_like(x),)))(x)
-    terms = jnp.stack([x * x * second, x * first, (x * x - 1) * f(x)])
-    assert float((jnp.abs(terms.sum(0)) / jnp.abs(terms).max(0)).max()) < 1e-13
+    slope = jax.vmap(jax.grad(y1))
+
+    @jax.jit
+    def terms(x):
+        first, second = jax.jvp(slope, (x,), (jnp.ones_like(x),))
+        return jnp.stack([x * x * second, x * first, (x * x - 1) * y1(x)])
+
+    found = terms(jnp.concatenate([jnp.linspace(0.3, 20, 40), jnp.geomspace(20, 1e6, 24)]))
+    assert float((jnp.abs(found.sum(0)) / jnp.abs(found).max(0)).max()) < 1e-13
 
 
 @each_name
@@ -143,9 +147,9 @@ def test_the_derivative_is_arbs(name: str):
 def test_derivatives_at_zero_are_those_of_the_power_series():
     """J1 = x/2 - x³/16 + ..., so the third derivative is -3/8 there: it is not lost."""
     first = jax.grad(j1)
-    third = jax.jit(jax.grad(jax.grad(first)))
-    assert [float(f(0.0)) for f in (first, third)] == pytest.approx([0.5, -3 / 8], abs=1e-15)
-    assert float(jax.grad(j0)(0.0)) == 0.0
+    third = jax.grad(jax.grad(first))
+    found = jax.jit(lambda x: (jax.grad(j0)(x), first(x), third(x)))(0.0)
+    assert list(map(float, found)) == pytest.approx([0.0, 0.5, -3 / 8], abs=1e-15)
 
 
 def test_every_transformation_gives_the_same_numbers():
@@ -162,16 +166,15 @@ def test_every_transformation_gives_the_same_numbers():
 def test_forward_and_reverse_derivatives_agree():
     """The tangent of `jvp` is the cotangent of `vjp`."""
     x = jnp.linspace(0.5, 40, 8)
-    value, tangent = jax.jvp(j0, (x,), (jnp.ones_like(x),))
-    again, back = jax.vjp(j0, x)
-    np.testing.assert_array_equal(value, again)
-    np.testing.assert_array_equal(tangent, back(jnp.ones_like(x))[0])
+    ones = jnp.ones_like(x)
+    tangent = jax.jit(lambda x: jax.jvp(j0, (x,), (ones,))[1])(x)
+    cotangent = jax.jit(lambda x: jax.vjp(j0, x)[1](ones)[0])(x)
+    np.testing.assert_array_equal(tangent, cotangent)
 
 
 def test_dtypes():
     """Short floats are computed in float32, integers in the default float, complex refused."""
     assert j0(jnp.bfloat16(2)).dtype == jnp.bfloat16
-    assert j0(np.float16(2)).dtype == np.float16
     assert float(y1(np.float16(2))) == pytest.approx(float(y1(2.0)), rel=1e-3)
     assert j0(2).dtype == np.float64
     assert j0(2) == j0(2.0)
