@@ -68,8 +68,12 @@ def test_anti_merging_takes_memory_for_the_names_only():
 ON_A_FULL_DISK = """if True:
     import resource, runpy, signal
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-    runpy.run_module("cardsplit", run_name="__main__")
+    most, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        runpy.run_module("cardsplit", run_name="__main__")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))  # what measures coverage writes, too
 """
 WITH_CTRL_C = """if True:
     import runpy, signal

@@ -1,7 +1,7 @@
 """How much one part may hold: by number of cards, by bytes, or as a service is known to take it.
 
-The figures of the presets were read from the services' own pages and users' reports in 2024-2026;
-a service may change them at any time.
+The presets say where their figures come from and how sure they are; a service may change them at
+any time.
 """
 
 import re
@@ -47,25 +47,26 @@ PRESETS = {
         cards=3000,
         card_bytes=128_000,
         total_cards=25_000,
-        source="Google Contacts Help, `Import contacts` and `Contacts limits`, read in 2026: 3,000 "
-        "contacts at a time, 25,000 in all, 128 KB a contact",
+        source="Google Contacts Help, as noted in 2026: 3,000 contacts at a time, 25,000 in all, "
+        "128 KB a contact; checked again in November 2026 only for the 25,000, and by others' word",
     ),
     "google-script": Limit(
         cards=950,
-        source="Google Apps Script, `Quotas for Google Services`, read in 2026: 1,000 contacts "
-        "created a day, 2,000 with Workspace; 950 leaves room for some made by hand",
+        source="Google Apps Script, `Quotas for Google Services`, a copy read in November 2026: 1,000 "
+        "contacts created a day, 2,000 with Workspace; 950 leaves room for some made by hand "
+        "(developers.google.com/apps-script/guides/services/quotas)",
     ),
     "icloud": Limit(
         cards=50_000,
         card_bytes=256_000,
         total_cards=50_000,
-        source="Apple Support, `Limits for iCloud Contacts`, read in 2026: 50,000 cards, 256 KB a "
-        "card, 224 KB a photo",
+        source="Apple Support, `Limits for iCloud Contacts`, a copy read in November 2026: 50,000 "
+        "cards, 256 KB a card, 224 KB a photo (support.apple.com/103188)",
     ),
     "nextcloud": Limit(
         max_bytes=2_500_000,
-        source="Nextcloud Contacts, users' reports of imports, read in 2026: files of 5 MB fail "
-        "where 2.5 MB pass",
+        source="one user's report of 2020, nextcloud/contacts issue 1793, read in November 2026: a "
+        "file of 5 MB is imported in part, pieces of 2.5 MB are imported; servers differ",
     ),
 }
 
