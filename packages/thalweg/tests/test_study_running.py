@@ -15,10 +15,12 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import thalweg as tw
-from command import COMMAND, PATIENCE, interrupt_when, run
+from command import COMMAND, PATIENCE, interrupt_when
 from thalweg import problems
+from thalweg.cli import app
 from thalweg.errors import ConfigError, PrecisionError
 from thalweg.params import flatten
 from thalweg.study import Grid, RunSpec, Store, Study, execute, params_of
@@ -113,7 +115,7 @@ def test_a_complete_study_runs_nothing(tmp_path: Path):
 
 
 def test_a_killed_study_goes_on(tmp_path: Path):
-    """Killed in its third run or later, the same command keeps what is there and makes the rest."""
+    """Killed after two runs or more, the same command keeps what is there and makes the rest."""
     file, folder = tmp_path / "tiny.toml", tmp_path / "out"
     file.write_text(write_study(study(starts=6, seconds=0.4)))
     arguments = ["study", str(file), "--out", str(folder)]
@@ -126,8 +128,8 @@ def test_a_killed_study_goes_on(tmp_path: Path):
         process.kill()
     before = kept(folder)
     assert 6 <= len(before) < 18
-    done = run(*arguments, "--json")
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.stderr
     after = kept(folder)
     assert len(after) == 18
     assert {name: after[name] for name in before} == before
@@ -154,9 +156,9 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path):
 def test_processes_beside_give_the_same_runs(tmp_path: Path):
     """Two jobs make the runs in other processes, held to their share of the cores."""
     here, beside = tmp_path / "here", tmp_path / "beside"
-    run_study(study(starts=3), here)
-    run_study(study(starts=3), beside, jobs=2)
-    pairs = zip(*(Store(f).load_all(study(starts=3).specs()) for f in (here, beside)), strict=True)
+    run_study(study(starts=2), here)
+    run_study(study(starts=2), beside, jobs=2)
+    pairs = zip(*(Store(f).load_all(study(starts=2).specs()) for f in (here, beside)), strict=True)
     for one, other in pairs:
         assert (one.threads, one.id) == (None, other.id)
         assert other.threads is not None
@@ -229,8 +231,8 @@ def test_wrong_usage_is_told_by_status(
 ):
     """2 for wrong usage, 1 for what cannot be done, nothing on stdout, no folder made."""
     monkeypatch.chdir(tmp_path)
-    done = run(*arguments)
-    assert (done.returncode, done.stdout) == (status, "")
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, done.stdout) == (status, "")
     said = " ".join(done.stderr.replace("│", " ").split())
     assert words in said
     assert list(tmp_path.iterdir()) == []

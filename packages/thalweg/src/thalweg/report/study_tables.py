@@ -110,11 +110,12 @@ def method_table(methods: Mapping[str, Mapping[str, Any]], looks: Looks) -> str:
         f"<td class=words>{escape(_options(maker))}</td></tr>"
         for label, maker in methods.items()
     )
+    heads = f'{_heads(("label", "method"))}<th scope="col" class=left>options</th>'
     return scrolling(
         "Methods",
-        '<table class="work methods"><caption>The methods and their options; what is not named is as '
-        f"<code>thalweg methods</code> has it</caption><thead><tr>"
-        f"{_heads(('label', 'method'))}<th scope=col class=left>options</th></tr></thead><tbody>{rows}</tbody></table>",
+        '<table class="work methods"><caption>The methods and their options; what is not named is '
+        f"as <code>thalweg methods</code> has it</caption><thead><tr>{heads}</tr></thead>"
+        f"<tbody>{rows}</tbody></table>",
     )
 
 
