@@ -53,7 +53,8 @@ def reference(t: np.ndarray, *, intervals: int = INTERVALS) -> tuple[np.ndarray,
         intervals: Of [0, 1]; a power of 2 is quickest.
 
     Returns:
-        Points x `(intervals + 1,)` and u `(intervals + 1, b)`, good to 1e-10.
+        Points x `(intervals + 1,)` and u `(intervals + 1, b)`; good to 1e-10 from t = 0.05 on,
+        and exact at t = 0.
 
     Cost: about a second.
     """
@@ -62,16 +63,38 @@ def reference(t: np.ndarray, *, intervals: int = INTERVALS) -> tuple[np.ndarray,
 
     x = np.linspace(0, 1, intervals + 1)
     decay = -DIFFUSION * (np.pi * np.arange(intervals + 1)) ** 2
+    # The values of x² cos πx at the points would fold the kink's high frequencies onto low ones.
+    start = np.asarray(dct(_start_cosines(intervals + 1), type=1))
 
     def rate(_: float, u: np.ndarray) -> np.ndarray:
         cosines = np.asarray(dct(u, type=1))
         diffused = np.asarray(dct(decay * cosines, type=1)) / (2 * intervals)
         return diffused + REACTION * (u - u**3)
 
-    walked = solve_ivp(
-        rate, (0.0, t[-1]), start_value(x), "DOP853", t_eval=t, rtol=TOLERANCE, atol=TOLERANCE
-    )
-    return x, walked.y
+    # One walk from time to time: between its own steps, DOP853 is good to 1e-8 only.
+    now, u, columns = 0.0, start, []
+    for then in t:
+        if then > now:
+            walked = solve_ivp(rate, (now, then), u, "DOP853", rtol=TOLERANCE, atol=TOLERANCE)
+            now, u = then, walked.y[:, -1]
+        columns.append(u if then > 0 else start_value(x))
+    return x, np.stack(columns, axis=1)
+
+
+def _start_cosines(count: int) -> np.ndarray:
+    """The integrals of x² cos πx cos kπx over [-1, 1] for k below `count`, as a DCT-I takes them.
+
+    By ∫ x² cos mπx = 4 (-1)ᵐ / (mπ)², and 2/3 for m = 0. A DCT-I doubles all but the ends.
+    """
+    k = np.arange(count)
+
+    def integral(m: np.ndarray) -> np.ndarray:
+        safe = np.where(m == 0, 1, m)
+        return np.where(m == 0, 2 / 3, 4 * (-1.0) ** m / (np.pi * safe) ** 2)
+
+    cosines = (integral(np.abs(k - 1)) + integral(k + 1)) / 2
+    cosines[:-1] /= 2
+    return cosines
 
 
 def value(layers: networks.Layers, point: jax.Array) -> jax.Array:

@@ -76,6 +76,7 @@ def without_decay() -> TrainingProblem:
         title="Classification: handwritten digits, without weight decay",
         story="",
         rates={},
+        pictures=lambda _: (),
         problem=Composite(networks.apply, classes.cross_entropy, data=split()[0]),
         targets=(1.0, 1e-1, 1e-2, 1e-4, 1e-6),
     )
