@@ -73,7 +73,7 @@ ON_A_FULL_DISK = """if True:
     try:
         runpy.run_module("cardsplit", run_name="__main__")
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))  # what measures coverage writes, too
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))  # coverage writes as well
 """
 WITH_CTRL_C = """if True:
     import runpy, signal

@@ -31,7 +31,14 @@ NAMES = st.sampled_from(
             "N:Miller /A,B/;Peter",
             "N:M /A/;P /B/",
         ),
-        *("N:Müller;Eva", "N:Miller /A//;Peter", f"N:M /{'x' * 65}/;P", f"N:{'M' * 60};Peter"),
+        *(
+            "N:Müller;Eva",
+            "N:Mül\xa0ler;Eva",
+            "N:ΟΔΟΣ /A/;Eva",
+            "N:Miller /A//;Peter",
+            f"N:M /{'x' * 65}/;P",
+            f"N:{'M' * 60};Peter",
+        ),
         *("N:Miller;Peter\r\n ;;", "N:A;B\r\nitem1.n:C;D", "X-A:1\r\nN:Miller;Peter", "n:Miller;P"),
         *("N:A\\;B;C", "N;X=1:Miller;Peter", "N:Miller;Peter\r\nAGENT:x", "N:/A/;Peter"),
     ]

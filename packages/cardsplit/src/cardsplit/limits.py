@@ -52,8 +52,8 @@ PRESETS = {
     ),
     "google-script": Limit(
         cards=950,
-        source="Google Apps Script, `Quotas for Google Services`, a copy read in November 2026: 1,000 "
-        "contacts created a day, 2,000 with Workspace; 950 leaves room for some made by hand "
+        source="Google Apps Script, `Quotas for Google Services`, a copy read in November 2026: "
+        "1,000 contacts created a day, 2,000 with Workspace; 950 leaves room for some made by hand "
         "(developers.google.com/apps-script/guides/services/quotas)",
     ),
     "icloud": Limit(

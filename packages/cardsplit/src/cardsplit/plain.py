@@ -1,7 +1,7 @@
 """What most names look like, and short ways to read and to mark those.
 
 A name is *simple* if its line is `N:Miller;Peter` with any number of empty components behind it:
-words of ASCII with one blank between them, without slash and backslash, perhaps with a mark. What
+words of UTF-8 with one blank between them, without slash and backslash, perhaps with a mark. What
 is said here of such names is what the long ways of `cardsplit.keys`, `cardsplit.marks` and
 `cardsplit.naming` say, only quicker; the tests compare the two.
 """
@@ -12,8 +12,11 @@ from typing import NamedTuple
 from cardsplit.marks import LIMIT, LONGEST_TEXT, Mark
 from cardsplit.rules import Rule
 
-WORDS = rb"[!-.0-:<-\[\]-~]+(?: [!-.0-:<-\[\]-~]+)*"
-_MARK_WORDS = WORDS.replace(rb"!-.", rb"!-+\-.")  # a comma would be escaped
+_ASCII_WORDS = rb"[!-.0-:<-\[\]-~]+(?: [!-.0-:<-\[\]-~]+)*"
+#: Words that are UTF-8 if `is_clean` says so.
+WORDS = _ASCII_WORDS.replace(rb"\]-~", rb"\]-~\x80-\xff")
+_ODD_BLANK = re.compile(r"[^\S \n]")
+_MARK_WORDS = _ASCII_WORDS.replace(rb"!-.", rb"!-+\-.")  # a comma would be escaped
 START = rb"BEGIN:VCARD\r?\n(?:VERSION:(?:2\.1|[34]\.0)\r?\n"
 #: Unfolded lines without a soft break that are no other property of this name, and the name.
 UP_TO = rb"(?:(?!%b[:;]|BEGIN:|END:|AGENT)[A-Z][A-Z-]*[:;][^\r\n]*(?<!=)\r?\n)*?%b"
@@ -27,7 +30,7 @@ _DOUBT = re.compile(
     rb"|[Ff][Nn][ \t]*(?:;|:[^\r\n]*(?:/|\r?\n[ \t])))"
 )
 _COMPANY = re.compile(rb"\n(?:[A-Za-z0-9-]+\.)?(?i:ORG)[ \t]*[;:]")
-_SIMPLE_COMPANY = re.compile(rb"\nORG:(" + WORDS + rb")(?:;|\r?\n(?![ \t]))")
+_SIMPLE_COMPANY = re.compile(rb"\nORG:(" + _ASCII_WORDS + rb")(?:;|\r?\n(?![ \t]))")
 
 
 class SimpleName(NamedTuple):
@@ -55,8 +58,8 @@ class SimpleName(NamedTuple):
             return data[self.start : self.place] + mark + data[self.place : self.stop]
         family = self.family + self.mark + mark
         if rule is Rule.LAST_FIRST:
-            return b"%b;%b" % (family.lower(), self.given.lower())
-        return b"%b %b" % (self.given.lower(), family.lower())
+            return lowered(family + b";" + self.given)
+        return lowered(self.given + b" " + family)
 
     def written(self, mark: Mark) -> bytes:
         """What is put at `place` for a mark; `b""` if that is not so simple."""
@@ -71,6 +74,23 @@ class SimpleName(NamedTuple):
         return len(self.mark) - len(self.mark.rstrip(b"/"))
 
 
+def is_clean(text: bytes) -> bool:
+    """Whether text is UTF-8 without other blanks than the usual one."""
+    if text.isascii():
+        return True
+    try:
+        return not _ODD_BLANK.search(text.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
+
+
+def lowered(text: bytes) -> bytes:
+    """Text in small letters; what is not UTF-8 in it stays."""
+    if text.isascii():
+        return text.lower()
+    return text.decode("utf-8", "surrogateescape").lower().encode("utf-8", "surrogateescape")
+
+
 def simple_name(data: bytes) -> SimpleName | None:
     """Read the name of a card that `simple_body` finds simple; `None` if the name is not."""
     match = _SIMPLE.match(data)
@@ -80,7 +100,7 @@ def simple_name(data: bytes) -> SimpleName | None:
     start, place, stop = match.start(1) - len(b"N:"), match.end(1) + len(mark), match.end(3)
     while data[stop : stop + 1] == b";":
         stop += 1
-    if len(mark.rstrip(b"/")) > len(" /") + LONGEST_TEXT:
+    if not is_clean(data[start:stop]) or len(mark.rstrip(b"/")) > len(" /") + LONGEST_TEXT:
         return None
     if _DOUBT.search(data, 0, start) or _DOUBT.search(data, stop):
         return None

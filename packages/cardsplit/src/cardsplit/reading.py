@@ -14,25 +14,23 @@ from cardsplit.cards import Card
 from cardsplit.deck import Deck
 from cardsplit.keys import key_of
 from cardsplit.naming import level_of
-from cardsplit.plain import START, UP_TO, WORDS
+from cardsplit.plain import START, UP_TO, WORDS, is_clean, lowered
 from cardsplit.rules import Rule
 from cardsplit.shelf import Block, Shelf
 
 _COMPONENTS = 5  # of an N
-_WORDS = WORDS.replace(rb"\]-~", rb"\]-~\x80-\xff")  # of UTF-8 as well
 _ANY = rb"(?:;(CHARSET=UTF-8(?:;ENCODING=QUOTED-PRINTABLE)?))?:([^\r\n\\/]*)"
 _END = rb"\r?\n(?![ \t]))?"
 _PLAIN_N = re.compile(
     START + UP_TO % (b"N", b"N")
-    + rb"(?::((" + _WORDS + rb");(" + _WORDS + rb");*)|" + _ANY + rb")" + _END
+    + rb"(?::((" + WORDS + rb");(" + WORDS + rb");*)|" + _ANY + rb")" + _END
 )  # fmt: skip
 _PLAIN_FN = re.compile(
-    START + UP_TO % (b"FN", b"FN") + rb"(?::(" + _WORDS + rb")|" + _ANY + rb")" + _END
+    START + UP_TO % (b"FN", b"FN") + rb"(?::(" + WORDS + rb")|" + _ANY + rb")" + _END
 )
 
 
 _ODD_ASCII = re.compile(rb"[\t-\r\x1c-\x1f]")
-_ODD_BLANK = re.compile(r"[^\S \n]")
 
 
 class _Name(NamedTuple):
@@ -139,28 +137,14 @@ def _found(pattern: re.Pattern[bytes], block: Block) -> list[tuple[bytes, ...]] 
 def _odd(found: list[tuple[bytes, ...]]) -> set[int]:
     """Numbers of the cards whose value cannot be taken as words of UTF-8."""
     odd = {number for number, (value, *_) in enumerate(found) if not value}
-    if not _is_clean(b"\n".join([value for value, *_ in found])):
+    if not is_clean(b"\n".join([value for value, *_ in found])):
         odd |= {number for number, (value, *_) in enumerate(found) if not value.isascii()}
     return odd
 
 
-def _is_clean(text: bytes) -> bool:
-    """Whether text is UTF-8 without other blanks than the usual one."""
-    if text.isascii():
-        return True
-    try:
-        return not _ODD_BLANK.search(text.decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
-
-
 def _lowered(texts: list[bytes]) -> list[bytes]:
     """Texts without line breaks in small letters, all at once, which is quicker."""
-    joined = b"\n".join(texts)
-    if joined.isascii():
-        return joined.lower().split(b"\n") if texts else []
-    low = joined.decode("utf-8", "surrogateescape").lower()
-    return low.encode("utf-8", "surrogateescape").split(b"\n")
+    return lowered(b"\n".join(texts)).split(b"\n") if texts else []
 
 
 def _keys_of(
@@ -194,7 +178,7 @@ def _lowered_value(coding: bytes, value: bytes) -> bytes | None:
         value = a2b_qp(value)
         if b"\\" in value or b"/" in value:
             return None
-    return _lowered([value])[0] if _is_clean(value) and not _ODD_ASCII.search(value) else None
+    return lowered(value) if is_clean(value) and not _ODD_ASCII.search(value) else None
 
 
 def _displayed(low: bytes) -> bytes:
