@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import math
 import platform
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[1] / "docs/libufunc-how-it-works.md"
 BEGIN, END = "<!-- speed: begin -->\n", "<!-- speed: end -->"
-COMMAND = "python benchmarks/libufunc_speed.py --write"
 
 
 def by_way(names: list[str], *, size: int, rounds: int) -> Iterator[str]:
@@ -75,8 +76,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--write", action="store_true", help=f"put the tables into {PAGE.name}")
     chosen = parser.parse_args()
+    command = shlex.join(["python", "benchmarks/libufunc_speed.py", *sys.argv[1:]])
     lines = [
-        f"Measured by `{COMMAND}` on: {machine()}; arrays of {chosen.size:,}.",
+        f"Measured by `{command}` on: {machine()}; arrays of {chosen.size:,}.",
         "",
         *by_way(chosen.functions, size=chosen.size, rounds=chosen.rounds),
         "",
