@@ -289,3 +289,12 @@ def test_a_hundred_of_one_name_are_numbered():
     after = antimerge(before)
     assert names(after)[::299] == ["Miller /1/;Peter", "Miller /300/;Peter"]
     assert undo(after) == before
+
+
+def test_a_card_that_cannot_bear_a_mark_in_each_name_is_left_alone():
+    """Its second N is in a charset that has no letters for numbers."""
+    odd = card("N;CHARSET=UTF-8:Miller;Peter", "N;CHARSET=cp037:\\;", version="2.1")
+    before = [odd, odd.replace(b"END", b"NOTE:x\r\nEND"), peter("B")]
+    after = antimerge(before)
+    assert undo(after) == before
+    assert names(after)[2] == "Miller /B/;Peter"

@@ -244,3 +244,21 @@ def test_clashes_say_who_where_by_which_rule_and_what_is_lost(here: Path):
     assert (copies.is_copies, copies.lost, copies.members[0].name) == (True, {}, "Peter Miller")
     [bare], _ = find_clashes([written(here, "4.vcf", card("ORG:A") * 2)])
     assert bare.members[0].name == ""
+
+
+def test_blocks_of_every_kind_may_follow_each_other(here: Path):
+    """Plain cards, long ones, long text between cards, and oddly written ones."""
+    plain = b"".join(made_cards(700))
+    odd = card("N:x;y").replace(b"BEGIN:", b"begin : ") + card("N:/A/;z")
+    long = card("NOTE:" + "x" * 600_000)
+    stray = b"stray\r\n" * 90_000
+    data = b"hi\r\n" + plain + long + plain + stray + plain + odd + stray + plain + stray + odd
+    cards = list(split(data))
+    with open(written(here, "a.vcf", data), "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
+        shelf = Shelf([Source("a.vcf", file)])
+        for deck in read_decks(shelf, list(Rule)):
+            assert len(deck) == len(cards) == 4 * 700 + 5
+            whole = deck_of(cards, deck.rule)
+            assert list(deck.groups()) == list(whole.groups())
+            assert (deck.shaped, deck.level) == (whole.shaped, whole.level)
+        assert [shelf.load(number) for number in range(len(cards))] == cards

@@ -112,6 +112,7 @@ def _clash(
     """Say what is known of one clash."""
     told: list[Member] = []
     values: dict[str, dict[str, None]] = {}
+    shown: dict[tuple[bytes, str], str] = {}  # what lines say, as most are the same in each card
     cores: set[bytes] = set()
     for number in members:
         card = shelf.load(number)
@@ -127,7 +128,9 @@ def _clash(
             )
         )
         for _, line in card.all(*SINGLE):
-            values.setdefault(line.name, {})[_shown(line)] = None
+            if (said := (line.raw, line.version)) not in shown:
+                shown[said] = _shown(line)
+            values.setdefault(line.name, {})[shown[said]] = None
     lost = {name: tuple(values[name]) for name in SINGLE if len(values.get(name, ())) > 1}
     return Clash(key.decode("utf-8", "replace"), rules, tuple(told), lost, len(cores) == 1)
 
