@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from thalweg.solution import HISTORY_COLUMNS, Work
-from thalweg.study import Run, RunSpec, revisited
+from thalweg.study import Run, RunSpec, execute, revisited
 from thalweg.study.questions import (
     jacobian_source,
     same_minimum,
@@ -420,6 +420,24 @@ def test_explicit_steps_at_the_limit_are_told():
 
 
 # ------------------------------------------------------------------------------------ all of them
+
+
+def test_runs_that_were_made_are_read_as_those_made_up():
+    """Three short runs on exclusive or: their columns are there, and each question has its say."""
+    runs = [
+        execute(RunSpec("xor", how.label, how.maker, 0, {"steps": 30, "seconds": 5}, ("path",)))
+        for how in (ARTICLE, setting("cvode", LOOSE), setting("dopri5", LOOSE))
+    ]
+    assert [run.error for run in runs] == ["", "", ""]
+    found = revisited.answers(runs)
+    assert found["stiffness"].numbers["xor"]["by_tolerance"].keys() == {TIGHT, LOOSE}
+    steps = {row["method"]: row["steps"] for row in rows_of(found["stiffness"].tables[0])}
+    assert steps == {"zvode": 30, "cvode 1e-2": 30}
+    assert sum(found["same_minimum"].numbers["kinds"].values()) == 1  # of the article's tolerances
+    assert len(found["solver_and_tolerance"].tables[0].rows) in (0, 3)
+    assert "never came" in found["work_by_accuracy"].verdict or "do not tell" in (
+        found["work_by_accuracy"].verdict
+    )
 
 
 def test_without_runs_every_answer_says_that_there_are_none():

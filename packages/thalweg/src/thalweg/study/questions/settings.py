@@ -27,9 +27,17 @@ _SHORT = {TIGHT: "", MIDDLE: "1e-4", LOOSE: "1e-2", SCHEDULE: "loose to tight"}
 
 EXACT, DIFFERENCES = "exact", "finite-differences"
 EXPLICIT = ("dopri5", "dop853", "tsit5", "bogacki-shampine", "chebyshev")
-FOLLOWING = ("zvode", "vode", "lsoda", "cvode", "scipy-radau", "scipy-bdf", "rosenbrock", "bdf")
-STIFF = FOLLOWING  # all of them are implicit
-MOST_ORDER = 5  # of BDF
+FOLLOWING = (  # implicit solvers that follow the flow to tolerances
+    "zvode",
+    "vode",
+    "lsoda",
+    "cvode",
+    "cvode-krylov",
+    "scipy-radau",
+    "scipy-bdf",
+    "rosenbrock",
+    "bdf",
+)
 
 
 @dataclasses.dataclass(frozen=True)
