@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from thalweg.cli import about, demo, study, tabular
+from thalweg.cli import about, bench, demo, study, tabular
 from thalweg.cli.common import INTERRUPTED
 from thalweg.errors import ThalwegError
 
@@ -79,6 +79,7 @@ def thalweg(
     - `thalweg train wine.csv --target class` learns to predict a column of a table.
     - `thalweg predict wine-model new.csv` predicts it for other rows.
     - `thalweg study revisited --quick` answers five questions about stiff solvers by runs.
+    - `thalweg bench` races thalweg against what people use instead.
     - `thalweg methods --json` lists all methods for another program.
     - `thalweg doctor` says what is installed and whether it works.
     - `thalweg --install-completion` lets the shell complete commands and options.
@@ -91,6 +92,7 @@ for command in (
     tabular.predict,
     study.study,
     study.report,
+    bench.bench,
     about.methods,
     about.doctor,
 ):
