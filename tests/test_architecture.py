@@ -31,6 +31,7 @@ LAYERS = (
     ("minima",),
     ("stiffness",),
     ("study",),
+    ("bench",),
     ("doctor", "report"),
     ("demo", "tabular"),
     ("cli",),
