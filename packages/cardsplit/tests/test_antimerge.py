@@ -291,10 +291,28 @@ def test_a_hundred_of_one_name_are_numbered():
     assert undo(after) == before
 
 
-def test_a_card_that_cannot_bear_a_mark_in_each_name_is_left_alone():
-    """Its second N is in a charset that has no letters for numbers."""
-    odd = card("N;CHARSET=UTF-8:Miller;Peter", "N;CHARSET=cp037:\\;", version="2.1")
-    before = [odd, odd.replace(b"END", b"NOTE:x\r\nEND"), peter("B")]
+def test_each_n_is_marked_in_its_own_charset():
+    """Also in EBCDIC, in which no letter is what it is in ASCII."""
+    before = [
+        card("N;CHARSET=UTF-8:Miller;Peter", "N;CHARSET=cp037:x;y", f"NOTE:{n}") for n in "ab"
+    ]
     after = antimerge(before)
+    assert [one.all("N")[1][1].text().split("/")[1] for one in after] == ["1", "2"]
     assert undo(after) == before
-    assert names(after)[2] == "Miller /B/;Peter"
+
+
+def test_a_charset_that_breaks_off_stops_nothing():
+    """ISO-2022-JP that never leaves its second charset, so that no mark can be read behind it."""
+    for text in ("\x1b$BAB", "\x1b$BA", "~{AB", "~{A"):
+        for charset in ("ISO-2022-JP", "HZ", "SHIFT_JIS"):
+            lost = card(f"N;CHARSET={charset}:{text};Peter", version="2.1")
+            before = [lost, lost.replace(b"END", b"NOTE:x\r\nEND")]
+            assert undo(antimerge(before)) == before
+
+
+def test_a_mark_that_could_not_be_taken_off_is_never_put_on(monkeypatch: pytest.MonkeyPatch):
+    """No charset is known that keeps every counter from being read again; such cards would stay."""
+    monkeypatch.setattr("cardsplit.naming.unmark_card", lambda _: None)
+    monkeypatch.setattr("cardsplit.naming.mark_of", lambda _: None)
+    before = [card("N;X=1:Miller;Peter", f"NOTE:{n}") for n in range(2)]
+    assert antimerge(before) == before

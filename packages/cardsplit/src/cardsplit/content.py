@@ -210,7 +210,10 @@ class Property:
             that different bytes stay different.
         """
         data = self.flat.data if span is None else self.flat.data[span.start : span.stop]
-        text = data.decode(self.codec, "surrogateescape")
+        try:
+            text = data.decode(self.codec, "surrogateescape")
+        except UnicodeDecodeError:  # as codecs with a state do all the same
+            text = data.decode("ascii", "surrogateescape")
         if "\\" not in text:
             return text
         if self.is_21:
