@@ -94,9 +94,11 @@ def test_keys_marks_and_labels_of_simple_names_are_those_of_a_full_reading(
     assert key_when_marked(one, mark, rule, with_fn=with_fn) == key
     if key:
         after = mark_by_reading(one, mark, with_fn=with_fn)
+        assert after is not None
         assert key == key_by_reading(after, rule)
         assert level_of(after) == mark.level
         for back in (unmark_card(after), unmark_by_reading(after)):
+            assert back is not None
             assert (back.card, back.mark.level) == (one, mark.level)
             assert after.replaced(back.changes) == one
     before, slow = unmark_card(one), unmark_by_reading(one)
