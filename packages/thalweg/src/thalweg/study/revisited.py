@@ -83,18 +83,15 @@ OTHERS = (
 QUICK = (
     ARTICLE,
     setting("zvode", LOOSE),
-    setting("zvode", SCHEDULE),
     setting("zvode", TIGHT, cap=2),
     setting("zvode", TIGHT, jacobian=EXACT),
     setting("vode", TIGHT),
     setting("lsoda", TIGHT),
-    setting("lsoda", MIDDLE),
     setting("lsoda", LOOSE),
     setting("lsoda", SCHEDULE),
     setting("lsoda", TIGHT, cap=2),
     setting("lsoda", TIGHT, jacobian=DIFFERENCES),
     setting("scipy-radau", TIGHT),
-    setting("scipy-bdf", TIGHT),
     setting("cvode", TIGHT),
     setting("cvode", LOOSE),
     setting("cvode", TIGHT, jacobian=DIFFERENCES),
@@ -146,7 +143,7 @@ SMALL_STOPS = {
     "xor": {"loss": 1e-16, "seconds": 0.5},
     "iris": {"loss": 1e-4, "seconds": 1.0},
 }
-QUICK_SECONDS = {"xor": 0.15, "iris": 0.4}
+QUICK_SECONDS = {"xor": 0.15, "iris": 0.35}
 BESSEL_STOP = {"loss": 1e-6, "seconds": 2.0}
 DIGITS_STOP = {"loss": 0.021, "seconds": 4.0}
 DIGITS_ARTICLE_STOP = {"loss": 0.021, "seconds": 10.0}  # one Jacobian takes some seconds

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from thalweg.study.questions.settings import Setting
     from thalweg.study.run import Run
 
-# The loss at which methods are compared, by problem; where a run has another one, its least decade.
-TARGETS = {"xor": 1e-6, "iris": 1e-3, "bessel": 2e-2, "bessel-small": 1e-4, "digits": 0.1}
+# The loss at which methods are compared, by problem: exclusive or learned, irises and digits told
+# apart in training, and a Bessel fit that has the shape.
+TARGETS = {"xor": 1e-6, "iris": 1e-2, "bessel": 2e-2, "digits": 0.1}
 
 
 class Reached(NamedTuple):
