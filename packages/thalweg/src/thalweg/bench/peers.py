@@ -77,7 +77,16 @@ _ALL = (
     Peer("LM (SciPy)", "scipy-lm"),
     Peer("TRF (SciPy)", "scipy-trf"),
     Peer("LM (Optimistix)", "optimistix-lm", is_jax=True),
-    Peer("Adam, then L-BFGS", "adam-l-bfgs"),
+    Peer(
+        "Adam, then L-BFGS",
+        "adam-l-bfgs",
+        grid=(
+            {"steps": 200, "learning_rate": 1e-2},
+            {"steps": 1000, "learning_rate": 1e-3},
+            {"steps": 1000, "learning_rate": 1e-2},
+        ),
+        defaults={"steps": 1000, "learning_rate": 1e-3},
+    ),
     Peer("SS-Broyden", "ss-broyden"),
 )
 PEERS: Mapping[str, Peer] = {peer.name: peer for peer in _ALL}

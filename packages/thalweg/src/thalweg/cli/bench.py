@@ -77,9 +77,13 @@ def bench(
     """
     from thalweg.bench.plan import most_seconds
     from thalweg.bench.suite import entries
+    from thalweg.errors import ConfigError
 
     folder = out or Path(f"thalweg-bench-{suite.value}")
-    chosen = entries(suite.value, only=only or (), starts=starts, seconds=seconds)
+    try:
+        chosen = entries(suite.value, only=only or (), starts=starts, seconds=seconds)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
     use_float64()
     from thalweg.bench.document import results_of
     from thalweg.bench.running import run_bench
