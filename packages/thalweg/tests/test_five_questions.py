@@ -1,21 +1,19 @@
 """The five verdicts are computed from the records: other records, other verdicts.
 
-Runs are made up here, row by row, so that what they show is known.
+Runs are made up, row by row, so that what they show is known.
 """
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 import pytest
 
-from thalweg.solution import HISTORY_COLUMNS, Work
-from thalweg.study import Run, RunSpec, execute, revisited
+from made_up_runs import made_up, rows_of, walking
+from thalweg.solution import HISTORY_COLUMNS
+from thalweg.study import RunSpec, execute, revisited
 from thalweg.study.questions import (
     jacobian_source,
-    same_minimum,
     solver_and_tolerance,
-    stiff,
     work_by_accuracy,
 )
 from thalweg.study.questions.settings import (
@@ -28,32 +26,6 @@ from thalweg.study.questions.settings import (
     setting,
     setting_of,
 )
-
-SIZES = {"xor": 9, "iris": 83}
-
-
-def made_up(problem, how, *, start=0, params=None, outcome="budget spent", **columns):
-    """A run with some columns of its history given and the others 0."""
-    params = np.zeros(SIZES[problem]) if params is None else params
-    length = len(next(iter(columns.values())))
-    history: dict[str, Any] = {name: np.zeros(length) for name in HISTORY_COLUMNS}
-    history["step"] = np.arange(length)
-    history |= {name: np.asarray(values, float) for name, values in columns.items()}
-    path = np.asarray(columns.pop("path", np.empty((0, len(params)))), float)
-    rows = history.pop("path_rows", np.empty(0)).astype(int)
-    history.pop("path", None)
-    return Run(
-        spec=RunSpec(problem, how.label, how.maker, start, {"seconds": 1.0}),
-        outcome=outcome,
-        loss=float(np.min(history["loss"])),
-        seconds=float(history["seconds"][-1]),
-        steps=length - 1,
-        work={name: int(history[name][-1]) for name in Work._fields},
-        history=history,
-        params=np.asarray(params, float),
-        path=path,
-        path_rows=rows,
-    )
 
 
 def failed(run):
@@ -77,11 +49,6 @@ def arriving(problem, how, *, gradients, seconds, start=0, arrives=True, jacobia
         seconds=[0, seconds / 2, seconds],
         jacobians=[0, jacobians, jacobians],
     )
-
-
-def rows_of(table) -> list[dict[str, Any]]:
-    """The rows of a table by column."""
-    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 # ------------------------------------------------------------------------------------- settings
@@ -264,159 +231,6 @@ def test_what_a_solver_does_not_report_is_left_empty():
     assert row["Newton failures"] is None
     assert row["error-test failures"] is None
     assert row["Jacobians"] == 4
-
-
-# ----------------------------------------------------------------------------------- same minimum
-
-
-def end(how, layers, *, start=0, loss=0.0):
-    """A run on exclusive or that ended at some weights."""
-    flat = np.concatenate([np.ravel(leaf) for layer in layers for leaf in layer])
-    return made_up("xor", how, start=start, params=flat, loss=[0.3, loss])
-
-
-def solution_of_xor():
-    """Two units that fit the four patterns exactly: (biases, weights) a layer, as JAX sorts them.
-
-    With u = tanh(x + y - ½) and v = tanh(x + y - 3/2) the output is a u - a v + c, equal at the
-    ends x + y = 0 and 2, and higher between.
-    """
-    low, high = np.tanh(-0.5) - np.tanh(-1.5), np.tanh(0.5) - np.tanh(-0.5)
-    a = 1 / (high - low)
-    hidden = (np.array([-0.5, -1.5]), np.ones((2, 2)))
-    return [hidden, (np.array([-a * low]), np.array([[a], [-a]]))]
-
-
-def twin_of_xor():
-    """The same network with its units exchanged and one of them negated."""
-    (biases, weights), (c, out) = solution_of_xor()
-    signs = np.array([-1.0, 1.0])
-    return [
-        (biases[::-1] * signs, weights[:, ::-1] * signs),
-        (c, out[::-1] * signs[:, None]),
-    ]
-
-
-def other_solution_of_xor():
-    """Another exact fit, by the bits' difference: u = tanh(x - y + ½), v = tanh(x - y - ½)."""
-    alike, unlike = 2 * np.tanh(0.5), np.tanh(1.5) - np.tanh(0.5)
-    a = 1 / (unlike - alike)
-    hidden = (np.array([0.5, -0.5]), np.array([[1.0, 1.0], [-1.0, -1.0]]))
-    return [hidden, (np.array([-a * alike]), np.array([[a], [-a]]))]
-
-
-def saddle_of_xor():
-    """All patterns at ½ by outer weights 0, with a unit that could tell them apart."""
-    return [
-        (np.zeros(2), np.array([[1.0, 0.0], [-1.0, 0.0]])),
-        (np.array([0.5]), np.zeros((2, 1))),
-    ]
-
-
-def test_ends_at_twins_are_one_place():
-    """Methods that end at the same network written otherwise agree, and rest in a minimum."""
-    runs = [
-        end(ARTICLE, solution_of_xor()),
-        end(setting("lsoda", TIGHT), twin_of_xor()),
-        end(setting("l-bfgs"), solution_of_xor()),
-    ]
-    found = same_minimum.answer(runs)
-    assert found.verdict.startswith("Yes")
-    assert "100 % of 1 ends" in found.verdict
-    assert "3 are minima" in found.verdict
-    row = rows_of(found.tables[0])[0]
-    assert row["same place"] == 1
-    assert row["distance in weights"] < 1e-9
-    assert row["without symmetries"] > 1
-
-
-def test_ends_apart_turn_the_verdict():
-    """Two exact fits that are no twins have a barrier between them."""
-    runs = [
-        end(ARTICLE, solution_of_xor()),
-        end(setting("lsoda", TIGHT), other_solution_of_xor()),
-        end(setting("cvode", TIGHT), twin_of_xor()),
-    ]
-    found = same_minimum.answer(runs)
-    assert found.verdict.startswith("No: only 50 % of 2 ends")
-    assert found.numbers["pairs"]["following"]["apart"] == 1
-    barriers = [row["barrier"] for row in rows_of(found.tables[0])]
-    assert barriers[0] > 0.01
-    assert barriers[1] < 1e-9
-
-
-def test_a_saddle_is_told_from_a_minimum():
-    """Both are at rest; one has a way down."""
-    found = same_minimum.answer(
-        [end(ARTICLE, solution_of_xor()), end(setting("lsoda", TIGHT), saddle_of_xor(), loss=0.125)]
-    )
-    assert found.numbers["kinds"] == {"minimum": 1, "saddle": 1, "still moving": 0}
-    assert "1 are minima, 1 saddles" in found.verdict
-    row = rows_of(found.tables[1])[1]
-    assert row["negative"] >= 1
-    assert row["negative"] + row["zero"] + row["positive"] == SIZES["xor"]
-
-
-def test_an_end_that_still_moves_is_undecided_where_it_lies_apart():
-    """The line to it may cut a bend of the valley."""
-    (biases, weights), outer = other_solution_of_xor()
-    moving = [(biases + 0.2, weights), outer]
-    found = same_minimum.answer(
-        [end(ARTICLE, solution_of_xor()), end(setting("lsoda", TIGHT), moving, loss=0.01)]
-    )
-    assert found.numbers["kinds"]["still moving"] == 1
-    assert found.numbers["pairs"]["following"]["undecided"] == 1
-    assert "do not tell" in found.verdict
-
-
-# -------------------------------------------------------------------------------------- stiffness
-
-
-def walking(how, *, h, loss_of=lambda t: np.exp(-t), rows=21):
-    """A run on exclusive or at rest in its solution, with equal steps of flow time."""
-    flat = np.concatenate([np.ravel(leaf) for layer in solution_of_xor() for leaf in layer])
-    t = h * np.arange(rows)
-    return made_up(
-        "xor",
-        how,
-        params=flat,
-        loss=loss_of(t),
-        t=t,
-        h=np.full(rows, h),
-        path=np.tile(flat, (3, 1)),
-        path_rows=np.array([0, rows // 2, rows - 1]),
-    )
-
-
-def test_the_verdict_on_stiffness_goes_by_the_steps_of_the_implicit_solver():
-    """The same place walked with short steps, longer ones and long ones."""
-    radius = float(np.abs(np.linalg.eigvalsh(_hessian_of_solution())).max())
-    for factor, grade in ((0.5, "not stiff"), (5.0, "mildly stiff"), (50.0, "stiff")):
-        run = walking(setting("cvode", TIGHT), h=3.3 * factor / radius)
-        found = stiff.answer([run])
-        assert found.verdict.startswith(f"Xor is {grade} at tolerances {TIGHT}")
-        assert found.numbers["xor"]["by_tolerance"][TIGHT]["work"] == pytest.approx(factor)
-        beyond = "100 %" if factor > 1 else "0 %"
-        assert f"{beyond} of those are beyond its limit" in found.verdict
-
-
-def _hessian_of_solution():
-    from thalweg import minima
-    from thalweg.study.run import load_problem, params_of
-
-    run = walking(setting("cvode", TIGHT), h=1.0)
-    land = minima.Landscape(load_problem("xor").problem, params_of(run))
-    return land.hessian(run.params)
-
-
-def test_explicit_steps_at_the_limit_are_told():
-    """dopri5 with steps right at the limit of stability is held down by it, with short ones not."""
-    radius = float(np.abs(np.linalg.eigvalsh(_hessian_of_solution())).max())
-    implicit = walking(setting("cvode", TIGHT), h=1.0)
-    for factor, share in ((1.0, "100 %"), (0.1, "0 %")):
-        explicit = walking(setting("dopri5", TIGHT), h=3.3 * factor / radius)
-        found = stiff.answer([implicit, explicit])
-        assert f"stability holds down {share}" in found.verdict
 
 
 # ------------------------------------------------------------------------------------ all of them

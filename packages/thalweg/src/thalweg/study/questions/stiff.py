@@ -1,6 +1,6 @@
 """Is the flow stiff, and from where on? By the paths of stiff and of explicit solvers.
 
-Along the paths that were kept, the spectral radius ρ of the Hessian is taken at 16 points and
+Along the paths that were kept, the spectral radius ρ of the Hessian is taken at 12 points and
 interpolated between them in the logarithm; each step h is then held against what an explicit method
 of order 5 could take. `thalweg.stiffness` says what the numbers mean.
 """
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 QUESTION = "Is training a stiff problem, and from where on?"
 DENSE_UP_TO = 100  # parameters up to which all eigenvalues are computed at each point
-POINTS = 16  # of a path at which the rates are taken
+POINTS = 12  # of a path at which the rates are taken
 DIMENSIONS = 40  # Lanczos steps at each where not all eigenvalues are computed
 STIFF_COLUMNS = (
     "problem",
