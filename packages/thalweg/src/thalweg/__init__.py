@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from thalweg.problem import Composite, LeastSquares, Scalar
     from thalweg.solution import Outcome, Solution, Work
     from thalweg.solvers import methods
+    from thalweg.solvers.adam_then_lbfgs import AdamThenLBFGS
     from thalweg.solvers.bdf import BDF
     from thalweg.solvers.chebyshev import Chebyshev
     from thalweg.solvers.cvode import CVODE
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.scipy_least_squares import SciPyLeastSquares
     from thalweg.solvers.scipy_minimize import BFGS, LBFGS
     from thalweg.solvers.scipy_ode import SciPyODE
+    from thalweg.solvers.self_scaled import SelfScaled
     from thalweg.solvers.switching import Switching
     from thalweg.stop import Stop
 
@@ -43,6 +45,7 @@ _HOME = {
     "CVODE": "solvers.cvode",
     "LBFGS": "solvers.scipy_minimize",
     "Accuracy": "control",
+    "AdamThenLBFGS": "solvers.adam_then_lbfgs",
     "BogackiShampine": "solvers.explicit",
     "Chebyshev": "solvers.chebyshev",
     "Composite": "problem",
@@ -58,6 +61,7 @@ _HOME = {
     "Scalar": "problem",
     "SciPyLeastSquares": "solvers.scipy_least_squares",
     "SciPyODE": "solvers.scipy_ode",
+    "SelfScaled": "solvers.self_scaled",
     "Solution": "solution",
     "Stop": "stop",
     "Switching": "solvers.switching",
@@ -73,6 +77,7 @@ __all__ = [
     "CVODE",
     "LBFGS",
     "Accuracy",
+    "AdamThenLBFGS",
     "BogackiShampine",
     "Chebyshev",
     "Composite",
@@ -88,6 +93,7 @@ __all__ = [
     "Scalar",
     "SciPyLeastSquares",
     "SciPyODE",
+    "SelfScaled",
     "Solution",
     "Stop",
     "Switching",

@@ -22,7 +22,7 @@ from thalweg.host import HostFunctions
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
 from thalweg.solvers.base import AbstractHostMethod
-from thalweg.solvers.host_loop import judge, refuse_overrun
+from thalweg.solvers.host_loop import blas_threads, judge, refuse_overrun
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
@@ -121,7 +121,8 @@ class SciPyLeastSquares(AbstractHostMethod):
         is_lm = self.algorithm == "lm"
         try:
             evaluations.jacobian(start)
-            with np.errstate(all="ignore"):  # trf divides by a slope that may be 0
+            # trf divides by a slope that may be 0.
+            with np.errstate(all="ignore"), blas_threads(flow.size):
                 result = least_squares(
                     evaluations.residuals,
                     start,

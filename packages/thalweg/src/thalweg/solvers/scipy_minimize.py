@@ -24,9 +24,9 @@ import numpy as np
 from thalweg.errors import ConfigError
 from thalweg.host import HostFunctions
 from thalweg.recorder import RunEnded
-from thalweg.solution import Outcome, Work
+from thalweg.solution import Outcome
 from thalweg.solvers.base import AbstractHostMethod
-from thalweg.solvers.host_loop import judge, refuse_overrun
+from thalweg.solvers.host_loop import Evaluations, blas_threads, judge
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
@@ -79,8 +79,17 @@ class LBFGS(AbstractHostMethod):
     def check(self, flow: Flow) -> None:
         """Nothing is refused."""
 
-    def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
-        """Minimise until the recorder or SciPy ends the run."""
+    def run(
+        self, flow: Flow, theta: np.ndarray, recorder: Recorder, *, spent: int = 0
+    ) -> tuple[Outcome, str]:
+        """Minimise until the recorder or SciPy ends the run.
+
+        Args:
+            flow: The flow.
+            theta: The start, shape `(n,)`.
+            recorder: Takes the rows.
+            spent: Gradients that the run has spent before, in another method.
+        """
         options = {
             "maxcor": self.maxcor,
             "maxls": self.maxls,
@@ -92,7 +101,7 @@ class LBFGS(AbstractHostMethod):
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(limits=1, user_api="blas"):
-            return _minimize("L-BFGS-B", options, flow, theta, recorder)
+            return _minimize("L-BFGS-B", options, flow, theta, recorder, spent=spent)
 
 
 @final
@@ -137,7 +146,8 @@ class BFGS(AbstractHostMethod):
     def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
         """Minimise until the recorder or SciPy ends the run."""
         options = {"gtol": self.gtol, "maxiter": UNLIMITED}
-        return _minimize("BFGS", options, flow, theta, recorder)
+        with blas_threads(flow.size):
+            return _minimize("BFGS", options, flow, theta, recorder)
 
 
 def _at_least(name: str, value: float, least: float) -> None:
@@ -145,65 +155,19 @@ def _at_least(name: str, value: float, least: float) -> None:
         raise ConfigError(f"`{name}` is {value!r}, but a number of at least {least} was expected")
 
 
-class _Evaluations:
-    """L and ∇L for SciPy, remembered since the last row, and counted."""
-
-    def __init__(self, functions: HostFunctions, recorder: Recorder) -> None:
-        self._functions = functions
-        self._recorder = recorder
-        self._known: dict[bytes, tuple[float, np.ndarray]] = {}
-        self._last = b""  # the point of the last row
-        self._trials = 0
-        self._gradients = 0
-        self._rejected = 0
-
-    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        key = theta.tobytes()
-        if key not in self._known:
-            refuse_overrun(self._recorder, gradients=self._gradients)
-            self._known[key] = self._functions.value_and_grad(theta)
-            self._gradients += 1
-            self._trials += 1
-        loss, grad = self._known[key]
-        return loss, grad.copy()  # SciPy may write into what it is given
-
-    def row(self, theta: np.ndarray) -> None:
-        """Log an iteration that arrived at `theta`."""
-        loss, grad = self(theta)
-        rejected = max(self._trials - 1, 0)
-        self._rejected += rejected
-        self._last = theta.tobytes()
-        self._known = {self._last: (loss, grad)}
-        self._trials = 0
-        self._log(theta, loss=loss, grad_norm=float(np.linalg.norm(grad)), rejected=rejected)
-
-    def unfinished_row(self) -> None:
-        """Book an iteration that was cut short, at its best trial point if that is any better."""
-        if self._trials == 0:
-            return
-        points = [(loss, key, grad) for key, (loss, grad) in self._known.items()]
-        # Of equals the first, which is the last row's point; a NaN is never less.
-        loss, key, grad = min(points, key=lambda point: np.nan_to_num(point[0], nan=np.inf))
-        rejected = self._trials - (0 if key == self._last else 1)
-        self._rejected += rejected
-        self._log(
-            np.frombuffer(key), loss=loss, grad_norm=float(np.linalg.norm(grad)), rejected=rejected
-        )
-
-    def _log(self, theta: np.ndarray, *, loss: float, grad_norm: float, rejected: int) -> None:
-        work = Work(gradients=self._gradients, rejected_steps=self._rejected)
-        self._recorder.row(
-            theta=theta, loss=loss, grad_norm=grad_norm, work=work, rejected=rejected
-        )
-
-
 def _minimize(
-    algorithm: str, options: dict[str, Any], flow: Flow, theta: np.ndarray, recorder: Recorder
+    algorithm: str,
+    options: dict[str, Any],
+    flow: Flow,
+    theta: np.ndarray,
+    recorder: Recorder,
+    *,
+    spent: int = 0,
 ) -> tuple[Outcome, str]:
     from scipy.optimize import OptimizeResult, minimize
 
     functions = HostFunctions(flow, recorder)
-    evaluations = _Evaluations(functions, recorder)
+    evaluations = Evaluations(functions, recorder, spent=spent)
     start = np.asarray(theta, np.float64)
 
     # SciPy looks at the argument's name to know what to pass.
