@@ -284,3 +284,17 @@ def test_each_row_of_a_table_names_the_runs_it_comes_from():
     for answer in revisited.answers(runs).values():
         for table in answer.tables:
             assert all(row_ids and set(row_ids) <= known for row_ids in table.run_ids)
+
+
+def test_a_source_that_mostly_arrives_alone_wins_whatever_the_others_took():
+    """Runs that never arrive count as infinitely long, not as missing."""
+    runs = both_sources(exact_seconds=3.0, exact_gradients=100)
+    for start in range(10, 15):
+        exact, differences = setting("lsoda", TIGHT), setting("lsoda", TIGHT, jacobian=DIFFERENCES)
+        runs += [
+            arriving("iris", exact, gradients=90, seconds=1, start=start),
+            arriving("iris", differences, gradients=9, seconds=1, start=start, arrives=False),
+        ]
+    found = jacobian_source.answer(runs)
+    assert "is what lets the same solver arrive" in found.verdict
+    assert found.numbers["pairs"] == 3

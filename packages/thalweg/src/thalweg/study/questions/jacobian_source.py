@@ -75,11 +75,11 @@ def answer(runs: Sequence[Run]) -> Answer:
                 only_exact += math.isinf(other.seconds) and math.isfinite(one.seconds)
                 only_differences += math.isinf(one.seconds) and math.isfinite(other.seconds)
                 gradients.append(ratio(other.gradients, one.gradients))
-                seconds.append(ratio(other.seconds, one.seconds))
+                seconds.append(_factor(other.seconds, one.seconds))
     numbers = {
         "gradients_ratio": median(gradients),
         "seconds_ratio": median(seconds),
-        "pairs": sum(math.isfinite(value) for value in seconds),
+        "pairs": sum(math.isfinite(value) for value in gradients),
         "only_exact_arrived": only_exact,
         "only_differences_arrived": only_differences,
     }
@@ -100,6 +100,13 @@ def answer(runs: Sequence[Run]) -> Answer:
             ),
         ),
     )
+
+
+def _factor(differences: float, exact: float) -> float:
+    """How many times as quick the exact one is; infinite where it alone arrived, 0 for never."""
+    if math.isinf(differences) and math.isinf(exact):
+        return math.nan
+    return 0.0 if math.isinf(exact) else differences / exact
 
 
 def _pairs(groups: dict[Setting, list[Run]]) -> list[tuple[Setting, Setting]]:
@@ -154,7 +161,11 @@ def _verdict(
     if not pairs:
         return "The runs do not tell: no solver arrived with both Jacobians from one start."
     speed = (
-        f"makes the same solver {times(seconds_ratio)} as quick"
+        "is what lets the same solver arrive within its budget"
+        if math.isinf(seconds_ratio)
+        else "keeps the same solver from arriving within its budget"
+        if seconds_ratio == 0
+        else f"makes the same solver {times(seconds_ratio)} as quick"
         if seconds_ratio >= NOTICEABLE
         else f"makes the same solver slower, {times(1 / seconds_ratio)} as slow"
         if seconds_ratio <= 1 / NOTICEABLE
