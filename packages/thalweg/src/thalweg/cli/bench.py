@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from thalweg.cli.bench_files import write_texts
 from thalweg.cli.common import INTERRUPTED, note, use_float64
 
 if TYPE_CHECKING:
@@ -63,6 +64,14 @@ def bench(
         Path | None,
         typer.Option("--json", metavar="FILE", help="Also write the results there, as JSON."),
     ] = None,
+    cost: Annotated[
+        bool,
+        typer.Option(
+            "--cost",
+            help="Measure instead what a step of each of thalweg's methods costs, how that grows, "
+            "and the peak memory.",
+        ),
+    ] = False,
 ) -> None:
     """Race thalweg against what people use instead, and list the rungs that it loses.
 
@@ -73,8 +82,19 @@ def bench(
     - `thalweg bench` races on five problems in some minutes.
     - `thalweg bench --suite full --out race` races on all of them in about an hour.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
+    - `thalweg bench --cost` measures steps against plain code, in a minute or two.
     - `thalweg bench --json race.json` also writes the results for another program there.
     """
+    if cost:
+        if only or starts is not None or seconds is not None:
+            raise typer.BadParameter(
+                "`--cost` has sizes of its own; leave `--only`, `--starts` and `--seconds` out",
+                param_hint="--cost",
+            )
+        from thalweg.cli.bench_cost import show_cost
+
+        show_cost(out or Path("thalweg-bench-cost"), json_file)
+        return
     from thalweg.bench.plan import most_seconds
     from thalweg.bench.suite import entries
     from thalweg.errors import ConfigError
@@ -110,13 +130,7 @@ def bench(
 
 
 def _write(results: Results, folder: Path, json_file: Path | None) -> None:
-    """Write the results as JSON, page and Markdown.
-
-    Raises:
-        ConfigError: One of them cannot be written.
-    """
-    from thalweg.errors import ConfigError
-    from thalweg.files import whole_file
+    """Write the results as JSON, page and Markdown."""
     from thalweg.report.bench_markdown import markdown
     from thalweg.report.bench_page import render_bench
 
@@ -126,17 +140,7 @@ def _write(results: Results, folder: Path, json_file: Path | None) -> None:
         folder / PAGE: render_bench(results),
         folder / SUMMARY: markdown(results),
     }
-    if json_file is not None:
-        texts[json_file] = as_json
-    for path, text in texts.items():
-        try:
-            with whole_file(path) as new:
-                new.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(
-                f"`{path}` cannot be written ({error.strerror or error}); the runs are kept, so "
-                "make room or name another place, and start again"
-            ) from error
+    write_texts(texts if json_file is None else {**texts, json_file: as_json})
 
 
 @contextlib.contextmanager

@@ -1,0 +1,192 @@
+"""What a step costs: the table, the charts of growth, and memory against its budget."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.record import json_values
+from thalweg.report.lines import LineChart, draw, legend
+from thalweg.report.shell import whole_page
+from thalweg.report.study_looks import Looks
+from thalweg.report.tables import scrolling
+from thalweg.report.text import duration, escape, number, with_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from thalweg.bench.cost import Costs, Step
+    from thalweg.bench.memory import Peak
+    from thalweg.machine import Machine
+
+TITLE = "What a step of thalweg costs"
+GIGA, MIB = 1e9, 2**20
+AXES = {"weights": "weights", "residuals": "residuals", "depth": "hidden layers"}
+HOW = (
+    "A step's operations are its work counters times those of the plain functions, and the "
+    "products and factorisations of matrices; a tanh counts as one operation, though it takes as "
+    "long as many, so that a gradient of a small network cannot come near a product of matrices."
+)
+
+
+def cost_json(costs: Costs, peaks: Sequence[Peak], machine: Machine) -> dict[str, Any]:
+    """For another program."""
+    return json_values(
+        {
+            "machine": dataclasses.asdict(machine),
+            "product_rate": costs.product_rate,
+            "steps": [
+                {
+                    **dataclasses.asdict(step),
+                    "share_of_product_rate": costs.share_of_product(step),
+                    "plain_gradients": costs.gradients(step),
+                }
+                for step in costs.steps
+            ],
+            "exponents": {
+                axis: {method: costs.exponent(method, axis) for method in methods_of(costs)}
+                for axis in AXES
+            },
+            "peaks": [dataclasses.asdict(peak) for peak in peaks],
+        }
+    )
+
+
+def methods_of(costs: Costs) -> list[str]:
+    """The methods in their order, the plain gradient first."""
+    return list(dict.fromkeys(step.method for step in costs.steps))
+
+
+def rows(costs: Costs) -> list[tuple[str, ...]]:
+    """One row a method, at the most weights that were measured."""
+    return [
+        (
+            step.method,
+            duration(step.seconds),
+            number(costs.gradients(step)),
+            number(step.flops / 1e6),
+            number(step.bytes / 1e6),
+            number(step.rate / GIGA),
+            f"{100 * costs.share_of_product(step):.0f} %",
+            *(_power(costs.exponent(step.method, axis)) for axis in AXES),
+        )
+        for step in _largest(costs)
+    ]
+
+
+HEADS = (
+    "method",
+    "a step",
+    "in plain gradients",
+    "10⁶ operations",
+    "10⁶ bytes",
+    "10⁹ operations a second",
+    "of a plain product of matrices",
+    *(f"power of {words}" for words in AXES.values()),
+)
+PEAK_HEADS = ("weights", "residuals", "whole Jacobian", "budget", "taken")
+
+
+def peak_rows(peaks: Sequence[Peak]) -> list[tuple[str, ...]]:
+    """One row a budget."""
+    return [
+        (
+            f"{peak.weights:,}",
+            f"{peak.residuals:,}",
+            *(f"{size / MIB:.0f} MiB" for size in (peak.jacobian, peak.budget, peak.taken)),
+        )
+        for peak in peaks
+    ]
+
+
+def title_of(costs: Costs) -> str:
+    """What the rows are of."""
+    largest = _largest(costs)[0]
+    return (
+        f"A step at {largest.weights:,} weights and {largest.residuals:,} residuals; a plain "
+        f"product of matrices does {number(costs.product_rate / GIGA)}·10⁹ operations a second"
+    )
+
+
+def _largest(costs: Costs) -> list[Step]:
+    most = max(step.weights for step in costs.steps if step.axis == "weights")
+    return [step for step in costs.steps if step.axis == "weights" and step.weights == most]
+
+
+def render_cost(costs: Costs, peaks: Sequence[Peak], machine: Machine) -> str:
+    """The page as HTML that loads nothing from anywhere."""
+    methods = methods_of(costs)
+    looks = Looks(methods)
+    charts = "".join(draw(chart) for chart in _charts(costs, looks))
+    memory = (
+        "<h2>Memory</h2><p>What a run of <code>implicit-geodesic</code> took on top of what its "
+        "process held before, at the peak, under the budget for Jacobians and products.</p>"
+        f"{_table('Peak memory against its budget', PEAK_HEADS, peak_rows(peaks))}"
+        if peaks
+        else ""
+    )
+    versions = ", ".join(f"{name} {v}" for name, v in machine.versions.items() if v)
+    return whole_page(
+        TITLE,
+        f'<header><h1>{TITLE}</h1><p>{escape(HOW)}</p></header><main id="results">'
+        f"{_table(title_of(costs), HEADS, rows(costs))}"
+        f"<h2>Growth</h2>{legend(methods, look=looks)}"
+        f'<div class="charts">{charts}</div>{memory}</main>'
+        f"<footer><p>{escape(machine.processor)}, {machine.cores} cores, "
+        f"{escape(machine.system)}, Python {escape(machine.python)}; {escape(versions)}.</p>"
+        "</footer>",
+        styles=("study_page.css",),
+    )
+
+
+def _charts(costs: Costs, looks: Looks) -> list[LineChart]:
+    return [
+        LineChart(
+            key=f"growth-{axis}",
+            title=f"Seconds a step over {words}",
+            caption="Fitted powers: "
+            + ", ".join(
+                f"{method} {_power(costs.exponent(method, axis))}" for method in methods_of(costs)
+            )
+            + ".",
+            x_label=words,
+            y_label="seconds a step",
+            lines={
+                method: _line([s for s in costs.steps if (s.method, s.axis) == (method, axis)])
+                for method in methods_of(costs)
+            },
+            x_text=lambda count: f"{count:,.0f}",
+            look=looks,
+        )
+        for axis, words in AXES.items()
+        if any(step.axis == axis for step in costs.steps)
+    ]
+
+
+def _line(steps: Sequence[Step]) -> tuple[np.ndarray, np.ndarray]:
+    return (
+        np.asarray([float(step.along) for step in steps]),
+        np.asarray([step.seconds for step in steps]),
+    )
+
+
+def _power(exponent: float) -> str:
+    return "-" if math.isnan(exponent) else f"{exponent:.1f}"
+
+
+def _table(title: str, heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
+    body = "".join(
+        f'<tr><th scope="row">{with_code(first)}</th>'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
+        + "</tr>"
+        for first, *rest in lines
+    )
+    return scrolling(
+        title,
+        f'<table class="work"><caption>{escape(title)}</caption><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>",
+    )
