@@ -38,7 +38,8 @@ def export(task: problems.TrainingProblem, seed: int, path: Path) -> None:
     arrays = {"x": x.reshape(len(x), -1), "y": y.reshape(len(y), -1)}
     for number, layer in enumerate(task.start(seed)):
         arrays |= {f"{name}{number}": np.asarray(value) for name, value in layer.items()}
-    np.savez(path, squashed=np.asarray(task.name in SQUASHED), **arrays)
+    arrays["squashed"] = np.asarray(task.name in SQUASHED)
+    np.savez(path, **arrays)  # pyright: ignore[reportArgumentType] - no name is an option of it
 
 
 def peer(python: Path, fit: Path, *, seconds: float, setting: tuple[str, str, int]) -> Any:
@@ -46,7 +47,7 @@ def peer(python: Path, fit: Path, *, seconds: float, setting: tuple[str, str, in
     solve, damping, threads = setting
     command = [python, SCRIPT, fit, "--seconds", seconds, "--solve", solve]
     command += ["--damping", damping, "--threads", threads]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - the program that the caller named
         [str(part) for part in command],
         capture_output=True,
         text=True,
@@ -88,17 +89,17 @@ def race(name: str, *, python: Path, starts: int, seconds: float) -> None:
     medians = {setting: np.median(rows, axis=0) for setting, rows in theirs.items()}
     best = min(medians, key=lambda s: (np.isinf(medians[s]).sum(), *medians[s][::-1]))
     print(f"\n{name}: median seconds to a loss over {starts} starts")
-    print(f"{'':34s}" + "".join(f"{target:>9.0e}" for target in task.targets))
+    print(f"{'':44s}" + "".join(f"{target:>9.0e}" for target in task.targets))
     for label, row in (
         ("thalweg auto", np.median(ours, axis=0)),
         (f"torch LM, {best[0]}, {best[1]}, {best[2]} threads", medians[best]),
     ):
-        print(f"{label:34s}" + "".join(f"{t:9.3f}" for t in row), flush=True)
+        print(f"{label:44s}" + "".join(f"{t:9.3f}" for t in row), flush=True)
 
 
 def main() -> None:
     """Parse and race."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--python", type=Path, required=True, help="of the peer's environment")
     parser.add_argument("--problem", choices=FITS, action="append")
     parser.add_argument("--starts", type=int, default=3)

@@ -102,6 +102,6 @@ def build() -> TrainingProblem:
         size=networks.count(SIZES) + 2,
         problem=LeastSquares(residual, data=(STARTS, truth)),
         start=start,
-        targets=(1e-1, 1e-2, 1e-4, 1e-6, 1e-8),
+        targets=(1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10),
         measure=Measure("error on a trajectory not trained on (RMS)", "error", error),
     )
