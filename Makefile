@@ -24,8 +24,8 @@ lint: .venv/dev.stamp ## Check style, formatting and types
 docs: .venv/docs.stamp ## Build docs/_build/html/index.html; every warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
-bench: .venv/dev.stamp ## Race the methods to fixed losses; ARGS=--help says how
-	$(BIN)/python benchmarks/race.py $(ARGS)
+bench: .venv/dev.stamp ## Race thalweg against its peers on four problems; ARGS=--help says more
+	$(BIN)/thalweg bench --out build/bench $(ARGS)
 
 format: .venv/dev.stamp ## Mend style and formatting where that can be done safely
 	$(BIN)/ruff check --fix-only --quiet

@@ -84,7 +84,7 @@ def test_the_markdown_has_whole_tables():
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
     assert len(blocks) == 3  # goals, problems, lost rungs
     assert all(len({line.count(" | ") for line in block}) == 1 for block in blocks)
-    assert "2 of 4 rungs on 1 problems are lost" in text
+    assert "2 of 4 rungs on 1 problem are lost" in text
 
 
 def test_the_command_makes_only_what_is_missing_and_writes_everything(tmp_path: Path):

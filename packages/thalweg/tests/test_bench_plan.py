@@ -101,6 +101,9 @@ def test_the_setting_with_the_lowest_final_loss_races():
     runs[5] = made_up(specs[5], (1.0, 0.25), seconds=1.0)
     assert best_maker(peer, runs) == specs[5].maker
     assert best_maker(peer, runs[:5]) == specs[4].maker
+    # All that come to the floor are equal there: the quickest of them.
+    runs[2] = made_up(specs[2], (1.0, 0.9), seconds=0.01)
+    assert best_maker(peer, runs, floor=0.95) == specs[2].maker
 
 
 def test_each_peer_races_at_its_best_and_at_its_defaults_and_shares_equal_runs():

@@ -93,20 +93,21 @@ def test_some_entrant_has_a_time_to_every_rung_and_none_to_the_next(walks: list[
         (2.0, {"a": NEVER}, (5.0, AT_LEAST, "")),
         (2.0, {}, (5.0, AT_LEAST, "")),
         (NEVER, {"a": 4.0}, (0.4, AT_MOST, "a")),
+        (2.0, {"a": math.nan, "b": 8.0}, (4.0, MEASURED, "b")),
     ],
 )
 def test_a_ratio_is_the_quickest_peers_time_by_ours_or_a_bound_by_the_budget(
     ours: float, peers: dict[str, float], expected: tuple[float, str, str]
 ):
     """Ten seconds of budget stand for a time that was not found; the bound says so."""
-    found = rung(0.1, ours, peers, budget=10.0)
+    found = rung(0.1, ours, peers, missed=(10.0, 10.0))
     assert (found.ratio, found.bound, found.winner) == expected
     assert found.is_lost == (expected[0] < 1)
 
 
 def test_where_nobody_arrives_there_is_no_ratio_and_no_loss():
     """NaN is neither ahead nor behind."""
-    found = rung(0.1, NEVER, {"a": NEVER}, budget=10.0)
+    found = rung(0.1, NEVER, {"a": NEVER}, missed=(10.0, 10.0))
     assert math.isnan(found.ratio)
     assert not found.is_lost
 
@@ -187,6 +188,13 @@ def test_a_race_worked_out_by_hand():
     assert found.lost == ()
     # With compilation, ours 2.1 and 2.2 s, theirs 1.1 and 1.3 s.
     assert [rung.ratio for rung in found.compiled[:2]] == pytest.approx([1.1 / 2.1, 1.3 / 2.2])
+    # No peer came to 0.01 within 4 s and the quickest compilation, 1 s.
+    assert (found.compiled[2].ratio, found.compiled[2].bound) == (pytest.approx(5 / 2.3), AT_LEAST)
+
+
+def test_a_rung_that_no_peer_reached_is_not_lost_however_late_thalweg_came():
+    """A run ends a little after its budget, so a bound may be just below 1."""
+    assert not rung(0.1, 10.5, {"a": NEVER}, missed=(10.0, 10.0)).is_lost
 
 
 def test_work_counts_products_twice_and_a_jacobian_by_its_residuals():

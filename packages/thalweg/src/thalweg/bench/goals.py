@@ -15,7 +15,7 @@ from thalweg.bench.peers import PEERS
 from thalweg.bench.results import Raced, is_jax_peer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Sequence, Sized
 
 LARGEST_SMALL = 3000  # weights of the first goal
 NOTHING = "no such problem was run"
@@ -87,7 +87,7 @@ def _speed(name: str, problems: Sequence[Raced], wanted: float) -> Goal:
         wanted=wanted,
         found=mean_with_bounds(rungs),
         detail=(
-            f"geometric mean over {len(rungs)} rungs of {len(problems)} problems; at {bounds} of "
+            f"geometric mean over {len(rungs)} rungs of {_count(problems)}; at {bounds} of "
             "them no peer arrived, and over the others it is "
             f"{_short(mean_reached(rungs))}"
             if rungs
@@ -97,7 +97,12 @@ def _speed(name: str, problems: Sequence[Raced], wanted: float) -> Goal:
 
 
 def _worst(name: str, problems: Sequence[Raced], wanted: float) -> Goal:
-    rungs = [(rung.ratio, o.problem, rung) for o in problems for rung in o.rungs]
+    # Where no peer arrived the bound may lie just below 1, as a run ends after its budget.
+    rungs = [
+        (max(rung.ratio, 1.0) if rung.bound == AT_LEAST else rung.ratio, o.problem, rung)
+        for o in problems
+        for rung in o.rungs
+    ]
     if not rungs:
         return Goal(name, "times", wanted, math.nan, NOTHING)
     ratio, problem, rung = min(rungs, key=lambda found: found[0])
@@ -127,7 +132,7 @@ def _error(problems: Sequence[Raced]) -> Goal:
         wanted=2.0,
         found=sum(gains.values()) / len(gains) if gains else math.nan,
         detail=(
-            f"mean over {len(gains)} problems, in at most the same time; the least is `{least}` "
+            f"mean over {_count(gains)}, in at most the same time; the least is `{least}` "
             f"with {gains[least]:.2g}"
             if gains
             else f"{ADAM_THEN_LBFGS} did not run on such a problem"
@@ -152,13 +157,16 @@ def _first_step(problems: Sequence[Raced]) -> Goal:
         wanted=1.5,
         found=geometric_mean(ratios.values()),
         detail=(
-            f"geometric mean over {len(ratios)} problems; the worst is `{worst}` with "
-            f"{ratios[worst]:.2g}"
+            f"geometric mean over {_count(ratios)}; the worst is `{worst}` with {ratios[worst]:.2g}"
             if ratios
             else NOTHING
         ),
         is_less_better=True,
     )
+
+
+def _count(problems: Sized) -> str:
+    return f"{len(problems)} problem{'s' * (len(problems) != 1)}"
 
 
 def _short(value: float) -> str:

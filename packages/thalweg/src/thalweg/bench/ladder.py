@@ -132,29 +132,31 @@ class Rung:
 
     @property
     def is_lost(self) -> bool:
-        """Whether a peer was quicker."""
-        return self.ratio < 1
+        """Whether a peer was quicker, which where no peer arrived it was not."""
+        return self.ratio < 1 and self.bound != AT_LEAST
 
 
-def rung(loss: float, ours: float, peers: Mapping[str, float], *, budget: float) -> Rung:
+def rung(
+    loss: float, ours: float, peers: Mapping[str, float], *, missed: tuple[float, float]
+) -> Rung:
     """A rung from median times.
 
     Args:
         loss: The loss.
-        ours: thalweg's time; infinite where it was not reached.
-        peers: Each peer's.
-        budget: Seconds that each run was given.
+        ours: Our time; infinite where it was not reached, NaN where it is not known.
+        peers: Each peer's; those not known are left out.
+        missed: Seconds that stand for our time and for a peer's where the rung was missed, so
+            that the true time is longer: the budget.
     """
-    winner, quickest = min(peers.items(), key=lambda item: item[1], default=("", math.inf))
+    known = {label: time for label, time in peers.items() if not math.isnan(time)}
+    winner, quickest = min(known.items(), key=lambda item: item[1], default=("", math.inf))
+    ratio, bound = math.nan, MEASURED
     if math.isfinite(ours) and math.isfinite(quickest):
-        ratio, bound = quickest / ours, MEASURED
+        ratio = quickest / ours
     elif math.isfinite(ours):
-        # A run ends a little after its budget, so a time may lie above it.
-        winner, ratio, bound = "", max(budget / ours, 1.0), AT_LEAST
-    elif math.isfinite(quickest):
-        ratio, bound = min(quickest / budget, 1.0), AT_MOST
-    else:
-        winner, ratio, bound = "", math.nan, MEASURED
+        winner, ratio, bound = "", missed[1] / ours, AT_LEAST
+    elif math.isinf(ours) and math.isfinite(quickest):
+        ratio, bound = min(quickest / missed[0], 1.0), AT_MOST
     return Rung(loss, ours, quickest, winner, ratio, bound)
 
 

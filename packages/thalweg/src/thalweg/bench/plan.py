@@ -47,12 +47,13 @@ def tuning_specs(entry: Entry) -> list[RunSpec]:
     ]
 
 
-def best_maker(peer: Peer, runs: Sequence[Run]) -> dict[str, Any]:
+def best_maker(peer: Peer, runs: Sequence[Run], *, floor: float | None = None) -> dict[str, Any]:
     """The setting of a peer's grid whose tuning run came lowest, of equal ones the quickest.
 
     Args:
         peer: The peer.
         runs: Its tuning runs, and perhaps others; a setting without a run cannot win.
+        floor: The loss at which runs end; those that come there are equal.
     """
     found = {run.spec.method: run for run in runs if run.spec.start == TUNING_START}
 
@@ -60,7 +61,7 @@ def best_maker(peer: Peer, runs: Sequence[Run]) -> dict[str, Any]:
         run = found.get(label_of(maker))
         if run is None or run.is_failed or not math.isfinite(run.loss):
             return math.inf, math.inf
-        return run.loss, run.seconds
+        return max(run.loss, -math.inf if floor is None else floor), run.seconds
 
     return min(peer.makers(), key=rank)
 
@@ -69,7 +70,7 @@ def entrants(entry: Entry, tuning: Sequence[Run]) -> dict[str, dict[str, Any]]:
     """Who races on a problem, by label: thalweg, then each peer at its best and its defaults."""
     racing: dict[str, dict[str, Any]] = {OURS: dict(OUR_MAKER)}
     for peer in known(entry.peers):
-        racing[peer.label] = best_maker(peer, tuning)
+        racing[peer.label] = best_maker(peer, tuning, floor=entry.floor)
         if peer.default_maker is not None:
             racing[DEFAULTS.format(peer.label)] = peer.default_maker
     return racing

@@ -176,10 +176,22 @@ def raced(race: Race) -> Raced:
 def _rungs(
     losses: Sequence[float], timings: Sequence[Timing], column: str, budget: float
 ) -> tuple[Rung, ...]:
-    times = {timing.label: getattr(timing, column) for timing in timings}
-    ours = times.pop(OURS, (math.inf,) * len(losses))
+    """The ladder by a column of the timings; one that is missed takes its budget and longer."""
+    by_label = {timing.label: timing for timing in timings}
+    ours = by_label.pop(OURS, None)
+    if ours is None:
+        return ()
+    starts = (0.0, 0.0)
+    if column == "compiled_seconds":
+        known = [t.compile_seconds for t in by_label.values() if t.compile_seconds >= 0]
+        starts = (ours.compile_seconds, min(known, default=0.0))
     return tuple(
-        rung(loss, ours[k], {label: time[k] for label, time in times.items()}, budget=budget)
+        rung(
+            loss,
+            getattr(ours, column)[k],
+            {label: getattr(timing, column)[k] for label, timing in by_label.items()},
+            missed=(budget + starts[0], budget + starts[1]),
+        )
         for k, loss in enumerate(losses)
     )
 

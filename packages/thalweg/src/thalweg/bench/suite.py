@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SMALL = ("adam", "l-bfgs", "optax-l-bfgs", "bfgs")
-RESIDUALS = (*SMALL, "scipy-lm", "scipy-trf", "optimistix-lm")
+FEW_RESIDUALS = (*SMALL, "scipy-trf", "optimistix-lm")  # MINPACK wants as many as weights
+RESIDUALS = (*FEW_RESIDUALS, "scipy-lm")
 PHYSICS = ("adam", "l-bfgs", "optax-l-bfgs", "adam-l-bfgs", "ss-broyden")
 LARGE = ("adam", "l-bfgs", "optax-l-bfgs")
 QUICK, FULL = "quick", "full"
@@ -48,9 +49,9 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("bessel", "least squares", RESIDUALS, 2.0, floor=1e-12, is_quick=True),
-    Entry("sine", "least squares", RESIDUALS, 1.0, floor=1e-10, is_quick=True),
-    Entry("parity3", "least squares", RESIDUALS, 1.0, floor=1e-9),
+    Entry("bessel", "least squares", FEW_RESIDUALS, 2.0, floor=1e-12, is_quick=True),
+    Entry("sine", "least squares", RESIDUALS, 1.0, floor=1e-10),
+    Entry("parity3", "least squares", FEW_RESIDUALS, 1.0, floor=1e-9),
     Entry("cancer", "least squares", RESIDUALS, 1.5, outputs=2),
     Entry("diabetes", "least squares", RESIDUALS, 2.0, outputs=2),
     Entry("sinc", "least squares", RESIDUALS, 2.0, floor=1e-8),

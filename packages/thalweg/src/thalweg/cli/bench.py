@@ -79,7 +79,7 @@ def bench(
     what is missing. Nothing else should run on the machine meanwhile.
 
     Examples:
-    - `thalweg bench` races on five problems in some minutes.
+    - `thalweg bench` races on four problems in some minutes.
     - `thalweg bench --suite full --out race` races on all of them in about an hour.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
     - `thalweg bench --cost` measures steps against plain code, in a minute or two.

@@ -82,10 +82,10 @@ def _lost(results: Results) -> str:
         for problem, rung in lost
     ]
     heads = ("problem", "loss", "thalweg", "peer", "which", "ratio")
+    title = "Every rung at which a peer was quicker, the worst first"
     return (
         '<section id="lost"><h2>Lost rungs</h2>'
-        f"{_table('Every rung at which a peer was quicker, the worst first', heads, rows)}"
-        "</section>"
+        f"{_table(title, heads, rows, words=['which'])}</section>"
     )
 
 
@@ -95,14 +95,14 @@ def _goals(results: Results) -> str:
             escape(goal.name),
             number(goal.wanted),
             "-" if math.isnan(goal.found) else number(goal.found),
-            f"<b>{escape(goal.standing)}</b>",
-            with_code(goal.detail),
+            f"<b>{escape(goal.standing)}</b><small>{with_code(goal.detail)}</small>",
         )
         for goal in results.goals
     ]
-    heads = ("goal", "wanted", "found", "standing", "behind it")
+    heads = ("goal", "wanted", "found", "standing")
     title = "What thalweg means to reach, and how far it is from that"
-    return f'<section id="goals"><h2>Goals</h2>{_table(title, heads, rows)}</section>'
+    table = _table(title, heads, rows, words=["standing"])
+    return f'<section id="goals"><h2>Goals</h2>{table}</section>'
 
 
 def _problems(results: Results) -> str:
@@ -130,7 +130,8 @@ def _problems(results: Results) -> str:
         "lost",
     )
     title = "Time of the quickest peer divided by thalweg's; geometric means over the rungs"
-    return f'<section id="problems"><h2>Problems</h2>{_table(title, heads, rows)}</section>'
+    table = _table(title, heads, rows, words=["kind"])
+    return f'<section id="problems"><h2>Problems</h2>{table}</section>'
 
 
 def _problem(raced: Raced, looks: Looks) -> str:
@@ -140,7 +141,7 @@ def _problem(raced: Raced, looks: Looks) -> str:
         f'<section id="{escape(raced.problem)}" aria-labelledby="{escape(raced.problem)}-head">'
         f'<h2 id="{escape(raced.problem)}-head">{escape(raced.title or raced.problem)}</h2>'
         f"<p>{escape(raced.network)}, {raced.weights:,} weights; {raced.starts} starts, "
-        f"{raced.budget:g} seconds a run. {escape(raced.source)}</p>"
+        f"{raced.budget:g} seconds a run. {escape(raced.source.replace('*', ''))}</p>"
         f"{_ladder(raced, looks)}{legend(labels, look=looks)}"
         f'<div class="charts">{charts}</div>{_entrants(raced, looks)}{_tuning(raced)}</section>'
     )
@@ -245,17 +246,31 @@ def _name(timing: Timing, looks: Looks) -> str:
     return f'<th scope="row" class="{look.css}">{swatch(look)}{escape(look.label)}</th>'
 
 
-def _table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are HTML already; the first names the row."""
+def _table(
+    title: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, words: Sequence[str] = ()
+) -> str:
+    """A table of cells that are HTML already; the first names the row.
+
+    Args:
+        title: What is shown.
+        heads: The head of each column.
+        rows: As many cells each.
+        words: The heads of the columns that hold words, which stand to the left.
+    """
+    sides = [' class="words left"' if head in words else "" for head in heads]
+    head = "".join(
+        f'<th scope="col"{side}>{escape(word)}</th>'
+        for side, word in zip(sides, heads, strict=True)
+    )
     body = "".join(
         f'<tr><th scope="row">{first}</th>'
-        + "".join(f"<td class=words>{cell}</td>" for cell in rest)
+        + "".join(f"<td{side}>{cell}</td>" for side, cell in zip(sides[1:], rest, strict=True))
         + "</tr>"
         for first, *rest in rows
     )
     return scrolling(
         title,
-        f'<table class="work"><caption>{escape(title)}</caption><thead><tr>{_heads(heads)}</tr>'
+        f'<table class="work"><caption>{escape(title)}</caption><thead><tr>{head}</tr>'
         f"</thead><tbody>{body}</tbody></table>",
     )
 

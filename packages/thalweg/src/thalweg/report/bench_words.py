@@ -84,12 +84,10 @@ def lost_sentence(results: Results) -> str:
     total, lost = rung_count(results), len(lost_rungs(results))
     if not total:
         return "There are no rungs yet."
+    where = f"{len(results.problems)} problem{'s' * (len(results.problems) != 1)}"
     if not lost:
-        return f"No rung is lost, of {total} on {len(results.problems)} problems."
-    return (
-        f"{lost} of {total} rungs on {len(results.problems)} problems are lost: there a peer was "
-        "quicker than thalweg."
-    )
+        return f"No rung is lost, of {total} on {where}."
+    return f"{lost} of {total} rungs on {where} are lost: there a peer was quicker than thalweg."
 
 
 def machine_sentences(results: Results) -> list[str]:
