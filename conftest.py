@@ -5,6 +5,7 @@ An example proves itself: it fails where it raises, so it states what it shows b
 
 import contextlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -24,15 +25,21 @@ hypothesis.settings.load_profile("repeatable")
 def enter_scratch_folder(namespace: dict[str, Any]) -> None:
     """Give the examples of one document an empty folder to write to, and note JAX's float64 flag.
 
-    Examples switch the flag on as a user would; the tests after them must not notice.
+    Examples switch the flag on as a user would; the tests after them must not notice. JAX is not
+    imported for documents that do without it.
     """
-    import jax
-
     clean_up = namespace[CLEAN_UP] = contextlib.ExitStack()
-    clean_up.callback(jax.config.update, "jax_enable_x64", jax.config.jax_enable_x64)
+    before = "jax" in sys.modules and sys.modules["jax"].config.jax_enable_x64
+    clean_up.callback(restore_float64_flag, before)
     folder = clean_up.enter_context(tempfile.TemporaryDirectory())
     clean_up.callback(os.chdir, Path.cwd())
     os.chdir(folder)
+
+
+def restore_float64_flag(before: bool) -> None:  # noqa: FBT001 - a callback
+    """Set JAX's flag as it was, where JAX has been imported."""
+    if "jax" in sys.modules:
+        sys.modules["jax"].config.update("jax_enable_x64", before)
 
 
 def leave_scratch_folder(namespace: dict[str, Any]) -> None:

@@ -24,6 +24,7 @@ LAYERS = (
     ("flow", "progress"),
     ("diagnose", "host", "linearised"),
     ("solvers",),
+    ("loop",),
     ("integrate",),
     ("minimization",),
     ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users

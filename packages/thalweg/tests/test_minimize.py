@@ -229,10 +229,16 @@ def test_auto_says_which_method_it_picked_and_why(solution):
         tw.Scalar(lambda p: p @ p),
         tw.Composite(lambda p, x: p * x, lambda z, y: (z - y) @ (z - y), data=(X, X)),
     ):
-        method, reason = pick(problem, np.ones(2))
-        assert method.name == "exponential-krylov"
-        assert "`exponential-krylov`" in reason
-        assert "Hessian" in reason
+        for size, first in ((2, "exponential-krylov"), (200, "secant-euler")):
+            method, reason = pick(problem, np.ones(size))
+            assert method.name == first
+            assert "`exponential-krylov`" in reason
+            assert "Hessian" in reason
+    dear = tw.LeastSquares(lambda p: p - 1.0)
+    method, reason = pick(dear, np.ones(300))
+    assert method.name == "secant-euler"
+    assert reason.startswith("`secant-euler` first")
+    assert "then `implicit-geodesic`" in reason
 
 
 def test_every_method_is_listed_and_can_be_asked_for_by_name():

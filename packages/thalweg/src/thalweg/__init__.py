@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.scipy_least_squares import SciPyLeastSquares
     from thalweg.solvers.scipy_minimize import BFGS, LBFGS
     from thalweg.solvers.scipy_ode import SciPyODE
+    from thalweg.solvers.secant import SecantEuler
     from thalweg.solvers.self_scaled import SelfScaled
     from thalweg.solvers.switching import Switching
     from thalweg.stop import Stop
@@ -61,6 +62,7 @@ _HOME = {
     "Scalar": "problem",
     "SciPyLeastSquares": "solvers.scipy_least_squares",
     "SciPyODE": "solvers.scipy_ode",
+    "SecantEuler": "solvers.secant",
     "SelfScaled": "solvers.self_scaled",
     "Solution": "solution",
     "Stop": "stop",
@@ -93,6 +95,7 @@ __all__ = [
     "Scalar",
     "SciPyLeastSquares",
     "SciPyODE",
+    "SecantEuler",
     "SelfScaled",
     "Solution",
     "Stop",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from thalweg.params import ParamSpec
 
-FORMAT = 1  # the version of the file's layout
+FORMAT = 2  # the version of the file's layout
 KEY = "thalweg"  # where the metadata have the JSON text
 DIGEST = "sha256"  # and where the digest of that and of the arrays
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
@@ -42,6 +42,7 @@ class Saved(NamedTuple):
         history: One array a column, of equal lengths.
         best_theta: The best point so far, shape `(n,)`.
         best_loss: The loss there.
+        stage: Which of the methods that take turns is running, from 0.
         seconds: Wall time of the run so far, without compilation.
         compile_seconds: What compilation took so far.
     """
@@ -50,6 +51,7 @@ class Saved(NamedTuple):
     history: Mapping[str, np.ndarray]
     best_theta: np.ndarray
     best_loss: float
+    stage: int
     seconds: float
     compile_seconds: float
 
@@ -114,6 +116,7 @@ class Checkpoint:
             "method": self.method,
             "parameters": self._layout,
             "best_loss": saved.best_loss.hex(),
+            "stage": saved.stage,
             "seconds": saved.seconds,
             "compile_seconds": saved.compile_seconds,
         }
@@ -136,11 +139,8 @@ class Checkpoint:
                     stacklevel=2,
                 )
 
-    def read(self, like: list[Any]) -> Saved | None:
+    def read(self) -> Saved | None:
         """The state in the file; None where there is no file yet.
-
-        Args:
-            like: What the loop carries at its start, leaf by leaf.
 
         Raises:
             ConfigError: The file is damaged, or of another run.
@@ -161,8 +161,6 @@ class Checkpoint:
         if facts["parameters"] != self._layout:
             raise self._refused("is of parameters of another layout")
         loop = [value for name, value in sorted(arrays.items()) if name.startswith("loop.")]
-        if [(a.shape, a.dtype) for a in loop] != [(np.shape(a), np.asarray(a).dtype) for a in like]:
-            raise self._refused("is of another problem, or of another version of thalweg")
         return Saved(
             loop=loop,
             history={
@@ -172,9 +170,20 @@ class Checkpoint:
             },
             best_theta=arrays["best_theta"],
             best_loss=float.fromhex(facts["best_loss"]),
+            stage=facts["stage"],
             seconds=facts["seconds"],
             compile_seconds=facts["compile_seconds"],
         )
+
+    def refuse_other_loop(self, saved: Saved, *, like: list[Any]) -> None:
+        """Compare what the file holds with what the loop carries, leaf by leaf.
+
+        Raises:
+            ConfigError: They differ in shape or dtype.
+        """
+        found = [(a.shape, a.dtype) for a in saved.loop]
+        if found != [(np.shape(a), np.asarray(a).dtype) for a in like]:
+            raise self._refused("is of another problem, or of another version of thalweg")
 
     def refuse_other_problem(self, *, found: float, expected: float, start: float) -> None:
         """Compare the loss at the best point with what the file says of it.

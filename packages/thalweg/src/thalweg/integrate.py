@@ -6,11 +6,14 @@ call is an argument, chosen so that a call takes about `CHUNK_SECONDS`.
 
 |∇L| at a point is known when the next step begins. So a row's `grad_norm` is filled in one step
 later, and the last one by a call that begins a step and does not take it.
+
+A method may hand over to its successor. That one's program is compiled only then, so that a run
+which ends before does not wait for it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +22,10 @@ import numpy as np
 from thalweg.checkpoint import Saved
 from thalweg.errors import ConfigError
 from thalweg.host import HostFunctions, compiled
+from thalweg.loop import ROWS, UNLIMITED, Limits, Loop, Rows, run_chunk
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
-from thalweg.solvers.base import CONVERGED, OUTCOMES, RUNNING, AbstractJitMethod
+from thalweg.solvers.base import CONVERGED, HANDED_OVER, OUTCOMES, RUNNING, AbstractJitMethod
 from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -29,120 +33,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
     from thalweg.recorder import Recorder
 
-ROWS = 128  # steps that one call of the program can log
 CHUNK_SECONDS = 0.03  # what a call may take: short enough for clock and Ctrl-C
-
-
-class Limits(NamedTuple):
-    """What ends a call of the program, all scalars.
-
-    Attributes:
-        steps: Steps of this call, at most `ROWS`.
-        loss: The loss to reach; -inf for none.
-        grad_norm: A step that begins at or below this is not taken; -1 for none.
-        gradients: The total of gradients that ends the run.
-    """
-
-    steps: Any
-    loss: Any
-    grad_norm: Any
-    gradients: Any
-
-
-_UNLIMITED = Limits(steps=1, loss=-np.inf, grad_norm=-1, gradients=2**31 - 1)
-
-
-class Loop(NamedTuple):
-    """What is carried from step to step.
-
-    Attributes:
-        theta: The point, shape `(n,)`.
-        loss: The loss there; infinite before the first step.
-        t: Flow time so far.
-        work: Totals so far.
-        memory: What the method carries.
-        code: RUNNING, or why the run ends.
-        best_theta: The point of the least loss so far.
-        best_loss: The loss there.
-    """
-
-    theta: Any
-    loss: Any
-    t: Any
-    work: Work
-    memory: Any
-    code: Any
-    best_theta: Any
-    best_loss: Any
-
-
-class Rows(NamedTuple):
-    """One array of length `ROWS` each; a row is a step."""
-
-    t: Any
-    h: Any
-    loss: Any
-    rejected: Any
-    start_loss: Any
-    start_grad_norm: Any
-    work: Work
-
-
-def run_chunk(
-    method: AbstractJitMethod, flow: Flow, data: Any, loop: Loop, limits: Limits
-) -> tuple[Loop, Rows, jax.Array, jax.Array]:
-    """Take up to `limits.steps` steps. Pure.
-
-    Returns:
-        The loop's state, the rows, how many of them are filled, and |∇L| at the start of the
-        step that was begun last.
-    """
-    real = loop.theta.dtype
-    column = jnp.zeros(ROWS, real)
-    whole = jnp.zeros(ROWS, jnp.int32)
-    rows = Rows(
-        column, column, column, whole, column, column, Work._make(whole for _ in Work._fields)
-    )
-
-    def goes_on(carry: Any) -> jax.Array:
-        loop, _, count, _ = carry
-        return (
-            (count < limits.steps)
-            & (loop.code == RUNNING)
-            & ~(loop.loss <= limits.loss)
-            & (loop.work.gradients < limits.gradients)
-        )
-
-    def step(carry: Any) -> Any:
-        loop, rows, count, _ = carry
-        result = method.step(flow, data, loop.theta, loop.memory)
-        is_there = result.grad_norm <= limits.grad_norm
-        taken = Loop(
-            theta=result.theta,
-            loss=result.loss,
-            t=loop.t + result.h,
-            work=jax.tree.map(jnp.add, loop.work, result.work),
-            memory=result.memory,
-            code=result.code,
-            best_theta=jnp.where(result.loss < loop.best_loss, result.theta, loop.best_theta),
-            best_loss=jnp.minimum(result.loss, loop.best_loss),
-        )
-        untaken = loop._replace(code=jnp.asarray(CONVERGED, jnp.int32))
-        new = jax.tree.map(lambda a, b: jnp.where(is_there, a, b), untaken, taken)
-        values = Rows(
-            new.t,
-            result.h,
-            result.loss,
-            result.rejected,
-            result.start_loss,
-            result.grad_norm,
-            new.work,
-        )
-        rows = jax.tree.map(lambda log, value: log.at[count].set(value), rows, values)
-        return new, rows, count + jnp.where(is_there, 0, 1), result.grad_norm
-
-    start = (loop, rows, jnp.zeros((), jnp.int32), jnp.asarray(jnp.nan, real))
-    return jax.lax.while_loop(goes_on, step, start)
 
 
 def integrate(
@@ -173,10 +64,10 @@ def integrate(
         run.keep(checkpoint)
     with one_blas_thread():
         try:
-            return run.to_the_end(), ""
+            return run.to_the_end(), run.detail
         except RunEnded as ended:
             run.finish()
-            return ended.outcome, ""
+            return ended.outcome, run.detail
         finally:
             run.save()
 
@@ -189,44 +80,70 @@ class _Run:
     ) -> None:
         self._flow = flow
         self._recorder = recorder
-        real = flow.spec.dtype
-        memory = method.init(flow, jnp.asarray(theta))
-        self._loop = jax.tree.map(
-            jnp.asarray,
-            Loop(
-                theta=jnp.asarray(theta),
-                loss=real.type(np.inf),
-                t=real.type(0),
-                work=Work._make(np.int32(0) for _ in Work._fields),
-                memory=memory,
-                code=np.int32(RUNNING),
-                best_theta=jnp.asarray(theta),
-                best_loss=real.type(np.inf),
-            ),
-        )
+        self._stages = [method, *method.successors]
+        self._stage = 0
+        self.detail = ""
         stop = recorder.stop
         self._limits = Limits(
             steps=1,
-            loss=_UNLIMITED.loss if stop.loss is None else stop.loss,
-            grad_norm=_UNLIMITED.grad_norm if stop.grad_norm is None else stop.grad_norm,
-            gradients=min(_UNLIMITED.gradients, stop.gradients or _UNLIMITED.gradients),
+            loss=UNLIMITED.loss if stop.loss is None else stop.loss,
+            grad_norm=UNLIMITED.grad_norm if stop.grad_norm is None else stop.grad_norm,
+            gradients=min(UNLIMITED.gradients, stop.gradients or UNLIMITED.gradients),
         )
+        self._loop = self._first_loop(theta)
+        self._compile()
+        self._checkpoint: Checkpoint | None = None
+        self._settled = self._now()
+
+    def _first_loop(self, theta: np.ndarray) -> Loop:
+        """What the loop carries before the first step of the present stage."""
+        real = self._flow.spec.dtype
+        at = jnp.asarray(theta)
+        return jax.tree.map(
+            jnp.asarray,
+            Loop(
+                theta=at,
+                loss=real.type(np.inf),
+                t=real.type(0),
+                work=Work._make(np.int32(0) for _ in Work._fields),
+                memory=self._stages[self._stage].init(self._flow, at),
+                code=np.int32(RUNNING),
+                best_theta=at,
+                best_loss=real.type(np.inf),
+            ),
+        )
+
+    def _compile(self) -> None:
+        """The program of the present stage."""
+        flow, method = self._flow, self._stages[self._stage]
         self._program = compiled(
             flow,
             ("loop", method),
             lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
             self._loop,
             self._cast(self._limits),
-            recorder=recorder,
+            recorder=self._recorder,
         )
-        self._checkpoint: Checkpoint | None = None
-        self._settled = self._now()
+
+    def _hand_over(self) -> None:
+        """The next stage goes on from where this one is."""
+        self._stage += 1
+        step = self._recorder.rows - 1
+        self.detail += f"`{self._stages[self._stage].name}` took over at step {step}. "
+        last = self._loop
+        fresh = self._first_loop(np.asarray(last.theta))
+        self._loop = last._replace(memory=fresh.memory, code=fresh.code)
+        self._compile()
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint where there is one; else write the first."""
-        leaves, structure = jax.tree.flatten(self._loop)
-        saved = checkpoint.read(leaves)
+        saved = checkpoint.read()
         if saved is not None:
+            self._stage = min(saved.stage, len(self._stages) - 1)
+            self._loop = self._first_loop(saved.best_theta)
+            leaves, structure = jax.tree.flatten(self._loop)
+            checkpoint.refuse_other_loop(saved, like=leaves)
+            self._compile()
             recorder, flow = self._recorder, self._flow
             recorder.go_on(
                 saved.history,
@@ -257,18 +174,19 @@ class _Run:
         if self._checkpoint is not None:
             self._checkpoint.try_to_write(self._state())
 
-    def _now(self) -> tuple[Loop, int, float, np.ndarray | None]:
+    def _now(self) -> tuple[Loop, int, int, float, np.ndarray | None]:
         recorder = self._recorder
-        return self._loop, recorder.rows, recorder.best_loss, recorder.best_theta
+        return self._loop, self._stage, recorder.rows, recorder.best_loss, recorder.best_theta
 
     def _state(self) -> Saved:
-        loop, rows, best_loss, best_theta = self._settled
+        loop, stage, rows, best_loss, best_theta = self._settled
         recorder = self._recorder
         return Saved(
             loop=[np.asarray(leaf) for leaf in jax.tree.leaves(loop)],
             history={name: values[:rows] for name, values in recorder.history().items()},
             best_theta=np.asarray(loop.theta if best_theta is None else best_theta),
             best_loss=best_loss,
+            stage=stage,
             seconds=recorder.seconds if recorder.rows else 0.0,
             compile_seconds=recorder.compile_seconds,
         )
@@ -278,7 +196,9 @@ class _Run:
         recorder.start()
         if recorder.rows:  # of an earlier run
             code = int(self._loop.code)
-            if code != RUNNING and recorder.history()["h"][-1] == 0:
+            if code == HANDED_OVER:
+                self._hand_over()
+            elif code != RUNNING and recorder.history()["h"][-1] == 0:
                 return OUTCOMES[code]  # the method had nothing left to do
             self._loop = self._loop._replace(code=jnp.asarray(RUNNING, jnp.int32))
             recorder.check()
@@ -290,10 +210,14 @@ class _Run:
             if self._checkpoint is not None and self._checkpoint.is_due:
                 self.save()
             code = int(self._loop.code)
-            if code != RUNNING:
+            if code not in {RUNNING, HANDED_OVER}:
                 self.finish()
                 return OUTCOMES[code]
             recorder.check()
+            if code == HANDED_OVER:
+                self._hand_over()
+                steps = 1
+                continue
             took = max(recorder.seconds - began, 1e-6) / max(attempts, 1)
             steps = self._next_chunk(took, count)
 
@@ -312,20 +236,21 @@ class _Run:
         recorder = self._recorder
         began = recorder.seconds
         is_first = recorder.rows == 0
-        limits = _UNLIMITED if is_first else self._limits
+        limits = UNLIMITED if is_first else self._limits
         limits = limits._replace(steps=np.int32(steps))
-        loop, rows, count, grad_norm = self._program(
-            self._flow.data, self._loop, self._cast(limits)
-        )
-        taken = int(count)
+        chunk = self._program(self._flow.data, self._loop, self._cast(limits))
+        taken = int(chunk.filled)
         if is_first:
-            self._log_start(rows)
+            self._log_start(chunk.rows)
             recorder.check()  # where the start itself meets a criterion, the step is forgotten
+        loop = self._without_last(taken) if chunk.is_there else chunk.loop
         self._loop = loop
-        log = jax.tree.map(lambda column: np.asarray(column)[:taken], rows)
+        if int(loop.code) == HANDED_OVER and taken and chunk.rows.h[taken - 1] == 0:
+            taken -= 1  # attempts that failed are left to the successor to better
+        log = jax.tree.map(lambda column: np.asarray(column)[:taken], chunk.rows)
         ended = recorder.seconds
         if not is_first and (taken or int(loop.code) != RUNNING):
-            recorder.set_last_grad_norm(float(log.start_grad_norm[0] if taken else grad_norm))
+            recorder.set_last_grad_norm(float(log.start_grad_norm[0] if taken else chunk.grad_norm))
         attempts = np.cumsum(1 + log.rejected)
         if taken:
             recorder.extend(
@@ -342,6 +267,14 @@ class _Run:
             )
             recorder.offer_best(float(self._loop.best_loss), self._loop.best_theta)
         return taken, int(attempts[-1]) if taken else 1
+
+    def _without_last(self, steps: int) -> Loop:
+        """The state after `steps` steps from the last one, where the run has converged."""
+        loop = self._loop
+        if steps:
+            again = self._cast(UNLIMITED._replace(steps=steps))
+            loop = self._program(self._flow.data, loop, again).loop
+        return loop._replace(code=jnp.asarray(CONVERGED, jnp.int32))
 
     def _cast(self, limits: Limits) -> Limits:
         """The limits in the dtypes that the program was compiled for."""
@@ -373,6 +306,6 @@ class _Run:
         loop = self._loop._replace(
             code=np.int32(RUNNING), loss=np.asarray(np.inf, self._flow.spec.dtype)
         )
-        limits = self._cast(_UNLIMITED._replace(grad_norm=np.inf))
-        *_, grad_norm = self._program(self._flow.data, loop, limits)
-        self._recorder.set_last_grad_norm(float(grad_norm))
+        limits = self._cast(UNLIMITED._replace(grad_norm=np.inf))
+        chunk = self._program(self._flow.data, loop, limits)
+        self._recorder.set_last_grad_norm(float(chunk.grad_norm))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 REGISTRY: dict[str, tuple[str, str]] = {
     "implicit-geodesic": ("thalweg.solvers.geodesic", "ImplicitGeodesic"),
     "exponential-krylov": ("thalweg.solvers.krylov", "ExponentialKrylov"),
+    "secant-euler": ("thalweg.solvers.secant", "SecantEuler"),
     "rosenbrock": ("thalweg.solvers.rosenbrock", "Rosenbrock"),
     "bdf": ("thalweg.solvers.bdf", "BDF"),
     "chebyshev": ("thalweg.solvers.chebyshev", "Chebyshev"),

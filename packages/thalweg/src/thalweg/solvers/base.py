@@ -26,6 +26,7 @@ RUNNING = 0
 CONVERGED = 1
 STALLED = 2
 DIVERGED = 3
+HANDED_OVER = 4  # to the method's successor
 
 OUTCOMES = {
     CONVERGED: Outcome.CONVERGED,
@@ -80,6 +81,11 @@ class AbstractMethod(abc.ABC):
 
 class AbstractJitMethod(AbstractMethod):
     """A method whose loop runs inside jit, in chunks of steps."""
+
+    @property
+    def successors(self) -> tuple[AbstractJitMethod, ...]:
+        """The methods that it hands over to, one after the other, by the code HANDED_OVER."""
+        return ()
 
     @abc.abstractmethod
     def init(self, flow: Flow, theta: jax.Array) -> Any:

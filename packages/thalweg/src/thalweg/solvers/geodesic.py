@@ -28,7 +28,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import H_MAX, LENGTHEN, is_descent, is_flat, next_h
+from thalweg.control import GOOD, H_MAX, LENGTHEN, is_descent, is_flat, next_h
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
 from thalweg.linearised import System, krylov_system, parameter_system, residual_system, unit_metric
@@ -47,6 +47,8 @@ SHRINK = 0.375  # |c_k| <= this |c_(k-1)| from the third on
 MOST_REJECTIONS = 60  # halvings after which no step is too long for any reason but rounding
 SERIES = 3  # Taylor coefficients of a step
 FLOPS_A_BYTE = 10  # of a matrix product in the time that a pass over the data moves a byte
+WARM_UP = 8.0  # growth of h until an attempt was too long ...
+WARM = 1e6  # ... or until it is this large
 POOR_STEPS = 20  # steps in a row that rounding, not the model, decided
 
 
@@ -58,12 +60,14 @@ class Memory(NamedTuple):
         columns: Running maxima of the squared column norms of J, shape `(n,)`.
         start_loss: The loss at the start of the run; NaN before it is known.
         poor_steps: Steps in a row whose gain was noise.
+        is_fresh: Whether every attempt so far could have been longer.
     """
 
     h: jax.Array
     columns: jax.Array
     start_loss: jax.Array
     poor_steps: jax.Array
+    is_fresh: jax.Array
 
 
 class Attempt(NamedTuple):
@@ -165,6 +169,7 @@ class ImplicitGeodesic(AbstractJitMethod):
             columns=jnp.zeros_like(theta),
             start_loss=jnp.asarray(jnp.nan, real),
             poor_steps=jnp.zeros((), jnp.int32),
+            is_fresh=jnp.ones((), bool),
         )
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
@@ -231,6 +236,8 @@ class ImplicitGeodesic(AbstractJitMethod):
         poor_steps = jnp.where(is_poor, memory.poor_steps + 1, 0)
         is_worn_out = is_taken & (poor_steps >= POOR_STEPS)
         code = jnp.where(is_worn_out, jnp.where(flat, CONVERGED, STALLED), last.code)
+        is_fresh = memory.is_fresh & is_taken & (last.rejected == 0) & (last.gain > GOOD)
+        is_fresh &= last.h < WARM
         attempts = last.rejected + jnp.where(is_taken, 1, 0)
         return StepResult(
             theta=jnp.where(is_taken, last.theta, theta),
@@ -249,7 +256,13 @@ class ImplicitGeodesic(AbstractJitMethod):
                 losses=attempts,
             ),
             code=code.astype(jnp.int32),
-            memory=Memory(last.next_h, system.columns, start_loss, poor_steps),
+            memory=Memory(
+                jnp.where(is_fresh, jnp.minimum(WARM_UP * last.h, H_MAX), last.next_h),
+                system.columns,
+                start_loss,
+                poor_steps,
+                is_fresh,
+            ),
         )
 
     def _linearise(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> System:

@@ -1,0 +1,150 @@
+"""The loop of jitted methods, up to `ROWS` steps of it in one compiled program.
+
+|∇L| at a point is known when the next step begins. So a row's `start_grad_norm` is that of the
+point before it, and a step that begins at or below the limit of |∇L| is not logged.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.solution import Work
+from thalweg.solvers.base import RUNNING, AbstractJitMethod
+
+if TYPE_CHECKING:
+    from thalweg.flow import Flow
+
+ROWS = 128  # steps that one call of the program can log
+
+
+class Limits(NamedTuple):
+    """What ends a call of the program, all scalars.
+
+    Attributes:
+        steps: Steps of this call, at most `ROWS`.
+        loss: The loss to reach; -inf for none.
+        grad_norm: A step that begins at or below this is not taken; -1 for none.
+        gradients: The total of gradients that ends the run.
+    """
+
+    steps: Any
+    loss: Any
+    grad_norm: Any
+    gradients: Any
+
+
+UNLIMITED = Limits(steps=1, loss=-np.inf, grad_norm=-1, gradients=2**31 - 1)
+
+
+class Loop(NamedTuple):
+    """What is carried from step to step.
+
+    Attributes:
+        theta: The point, shape `(n,)`.
+        loss: The loss there; infinite before the first step.
+        t: Flow time so far.
+        work: Totals so far.
+        memory: What the method carries.
+        code: RUNNING, or why the run ends.
+        best_theta: The point of the least loss so far.
+        best_loss: The loss there.
+    """
+
+    theta: Any
+    loss: Any
+    t: Any
+    work: Work
+    memory: Any
+    code: Any
+    best_theta: Any
+    best_loss: Any
+
+
+class Rows(NamedTuple):
+    """One array of length `ROWS` each; a row is a step."""
+
+    t: Any
+    h: Any
+    loss: Any
+    rejected: Any
+    start_loss: Any
+    start_grad_norm: Any
+    work: Work
+
+
+class Chunk(NamedTuple):
+    """What a call of the program gives back.
+
+    Attributes:
+        loop: The state after its steps.
+        rows: One row a step.
+        filled: How many rows are filled.
+        grad_norm: |∇L| at the start of the step that was begun last.
+        is_there: Whether |∇L| was at or below the limit there. That step is in `loop` all the
+            same, and not in `rows`: to keep both states inside the loop would copy a method's
+            memory at every step.
+    """
+
+    loop: Loop
+    rows: Rows
+    filled: jax.Array
+    grad_norm: jax.Array
+    is_there: jax.Array
+
+
+def run_chunk(
+    method: AbstractJitMethod, flow: Flow, data: Any, loop: Loop, limits: Limits
+) -> Chunk:
+    """Take up to `limits.steps` steps. Pure."""
+    real = loop.theta.dtype
+    column = jnp.zeros(ROWS, real)
+    whole = jnp.zeros(ROWS, jnp.int32)
+    rows = Rows(
+        column, column, column, whole, column, column, Work._make(whole for _ in Work._fields)
+    )
+
+    def goes_on(chunk: Chunk) -> jax.Array:
+        return (
+            (chunk.filled < limits.steps)
+            & (chunk.loop.code == RUNNING)
+            & ~chunk.is_there
+            & ~(chunk.loop.loss <= limits.loss)
+            & (chunk.loop.work.gradients < limits.gradients)
+        )
+
+    def step(chunk: Chunk) -> Chunk:
+        loop = chunk.loop
+        result = method.step(flow, data, loop.theta, loop.memory)
+        is_there = result.grad_norm <= limits.grad_norm
+        new = Loop(
+            theta=result.theta,
+            loss=result.loss,
+            t=loop.t + result.h,
+            work=jax.tree.map(jnp.add, loop.work, result.work),
+            memory=result.memory,
+            code=result.code,
+            best_theta=jnp.where(result.loss < loop.best_loss, result.theta, loop.best_theta),
+            best_loss=jnp.minimum(result.loss, loop.best_loss),
+        )
+        values = Rows(
+            new.t,
+            result.h,
+            result.loss,
+            result.rejected,
+            result.start_loss,
+            result.grad_norm,
+            new.work,
+        )
+        rows = jax.tree.map(lambda log, value: log.at[chunk.filled].set(value), chunk.rows, values)
+        return Chunk(
+            new, rows, chunk.filled + jnp.where(is_there, 0, 1), result.grad_norm, is_there
+        )
+
+    start = Chunk(
+        loop, rows, jnp.zeros((), jnp.int32), jnp.asarray(jnp.nan, real), jnp.zeros((), bool)
+    )
+    return jax.lax.while_loop(goes_on, step, start)

@@ -1,0 +1,167 @@
+"""`secant-euler`: the shared suite, its algebra against dense twins, and how it hands over."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import thalweg as tw
+from method_suite import FIT, FIT_START, suite_for
+from thalweg.solvers.secant import SecantEuler, direction, largest_curvature, no_pairs, with_pair
+
+# More steps than other methods: the matrix has to come near the curvature first.
+TestSecantEuler = suite_for(
+    SecantEuler(),
+    steps=(256, 512, 1024, 2048),
+    first_state=lambda theta: (theta, no_pairs(theta, 30)),
+)
+
+ROOM = 4
+
+
+@functools.cache
+def compiled(function):
+    """One program for all examples."""
+    return jax.jit(function)
+
+
+def dense_secant_matrix(kept, grad, h):
+    """`-(B + 1/h)⁻¹ ∇L` by the rank-two updates of BFGS, one after the other, on shifted pairs."""
+    shifted = [(s, y + s / h) for s, y in kept]
+    n = grad.size
+    if not shifted:
+        return -h * grad
+    s, y = shifted[-1]
+    matrix = (y @ y) / (s @ y) * np.eye(n)
+    for s, y in shifted:
+        bs = matrix @ s
+        matrix = matrix - np.outer(bs, bs) / (s @ bs) + np.outer(y, y) / (s @ y)
+    return -np.linalg.solve(matrix, grad)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    count=st.integers(0, 7),
+    power=st.integers(-3, 3),
+)
+def test_the_compact_direction_is_that_of_the_dense_updates(seed, count, power):
+    """With none, some or more pairs than there is room for, whatever the shift."""
+    random = np.random.default_rng(seed)
+    n, h = 6, 10.0**power
+    half = random.normal(size=(n, n))
+    curvature = half @ half.T + np.eye(n)
+    pairs, kept = no_pairs(jnp.zeros(n), ROOM), []
+    grad = random.normal(size=n)
+    for _ in range(count):
+        s = random.normal(size=n)
+        new = grad + curvature @ s
+        is_taken = bool(random.integers(2))
+        pairs = compiled(with_pair)(pairs, s, grad, new, is_taken=is_taken)
+        kept = [*kept, (s, new - grad)][-ROOM:]
+        grad = new if is_taken else grad
+    found = compiled(direction)(pairs, grad, h)
+    assert np.allclose(found, dense_secant_matrix(kept, grad, h), rtol=1e-6, atol=1e-9)
+    assert np.allclose(pairs.gram, pairs.rows @ pairs.rows.T, rtol=1e-9, atol=1e-9)
+    ratios = [(y @ y) / (s @ y) for s, y in kept]
+    assert largest_curvature(pairs) == pytest.approx(max(ratios, default=0.0))
+
+
+@pytest.mark.parametrize("bad", [-1.0, 0.0, np.nan, np.inf], ids=str)
+def test_a_pair_without_positive_curvature_is_left_out(bad):
+    """Negative, none, or not a number: the pairs stay, and what they make of the gradient too."""
+    random = np.random.default_rng(0)
+    s, grad = random.normal(size=5), random.normal(size=5)
+    before = compiled(with_pair)(no_pairs(jnp.zeros(5), ROOM), s, grad, grad + s, is_taken=False)
+    after = compiled(with_pair)(before, s, grad, grad + bad * s, is_taken=False)
+    for one, other in zip(before._replace(onto_grad=0), after._replace(onto_grad=0), strict=True):
+        assert np.array_equal(one, other)
+    assert np.allclose(after.onto_grad, after.rows @ grad)
+
+
+def test_each_attempt_costs_one_gradient():
+    """And the start one more; nothing else is computed."""
+    work = tw.minimize(FIT, FIT_START, "secant-euler", tw.Stop(steps=40, seconds=60)).work
+    assert work.gradients == 40 + work.rejected_steps + 1
+    assert work._replace(gradients=0, rejected_steps=0) == tw.Work()
+
+
+def relay(**options):
+    """Secants first, then the method with the true curvature."""
+    return SecantEuler(then=tw.ImplicitGeodesic(), **options)
+
+
+def test_it_hands_over_once_secants_pay_no_longer():
+    """Up to then the run is that of secants alone; the second method goes on where they ended."""
+    stop = tw.Stop(steps=60, seconds=60)
+    alone = tw.minimize(FIT, FIT_START, SecantEuler(), stop).history["loss"]
+    solution = tw.minimize(FIT, FIT_START, relay(patience=20, share=1e-3), stop)
+    history = solution.history
+    first = int(np.flatnonzero(history["jacobians"])[0]) - 1
+    assert 5 <= first < 50
+    assert np.array_equal(history["loss"][: first + 1], alone[: first + 1])
+    assert f"`implicit-geodesic` took over at step {first}." in solution.message
+    assert np.array_equal(history["jacobians"][first:], np.arange(len(history["step"]) - first))
+    assert (np.diff(history["t"]) >= 0).all()
+    assert (np.diff(history["gradients"]) >= 1).all()
+    assert (np.diff(history["loss"]) <= 0).all()
+
+
+def test_a_pair_from_far_away_is_left_out():
+    """The curvature over an attempt that overshot by far tells nothing of where the run goes on."""
+    empty = no_pairs(jnp.zeros(3), ROOM)
+    left = compiled(with_pair)(empty, np.ones(3), np.ones(3), 2 * np.ones(3), is_near=False)
+    assert left.known == 0
+    assert not left.rows.any()
+
+
+def test_it_hands_over_where_no_secant_step_lowers_the_loss():
+    """What stalls the first method is for the second to better: no row tells of the failure."""
+    kink = tw.Scalar(lambda p: jnp.abs(p[0] - 0.3) + 0.5 * p[0] ** 2)
+    method = SecantEuler(then=tw.ExponentialKrylov(), patience=10**6)
+    solution = tw.minimize(kink, np.ones(1), method, tw.Stop(seconds=60, steps=3000))
+    assert solution.outcome is tw.Outcome.STALLED
+    assert "`exponential-krylov` took over" in solution.message
+    assert solution.work.hessian_products > 0
+    assert (solution.history["h"][1:-1] > 0).all()
+
+
+def test_a_checkpoint_knows_which_method_runs(tmp_path):
+    """Cut before, at and after the hand-over, the run goes on bit for bit."""
+    whole = tw.minimize(
+        FIT, FIT_START, relay(patience=20, share=1e-3), tw.Stop(steps=60, seconds=60)
+    )
+    first = int(np.flatnonzero(whole.history["jacobians"])[0]) - 1
+    for cut in (first - 1, first, first + 1, first + 5):
+        path = tmp_path / f"{cut}.state"
+        for steps in (cut, 60):
+            solution = tw.minimize(
+                FIT,
+                FIT_START,
+                relay(patience=20, share=1e-3),
+                tw.Stop(steps=steps, seconds=60),
+                checkpoint=path,
+            )
+        for column in ("loss", "h", "t", "gradients", "jacobians"):
+            assert np.array_equal(
+                whole.history[column], solution.history[column], equal_nan=True
+            ), (cut, column)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"pairs": 0}, "`pairs` is 0"), ({"patience": 0}, "`patience`"), ({"share": 1.0}, "`share`")],
+)
+def test_values_out_of_range_are_refused(options, words):
+    """By name, with what was expected."""
+    with pytest.raises(tw.ThalwegError, match=words):
+        SecantEuler(**options)
+
+
+def test_what_the_second_method_cannot_do_is_refused_before_the_first_step():
+    """A scalar loss has no Gauss-Newton matrix."""
+    with pytest.raises(tw.ThalwegError, match="implicit-geodesic"):
+        tw.minimize(tw.Scalar(lambda p: p @ p), np.ones(2), relay())
