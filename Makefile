@@ -5,6 +5,10 @@ BIN := .venv/bin
 OUT ?= demo-out
 INPUTS := uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard packages/*/pyproject.toml)
 
+# Where Python may not keep what it compiled, each of the many commands that tests start compiles
+# everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test lint docs bench format lock clean
 
 help: ## List the targets
