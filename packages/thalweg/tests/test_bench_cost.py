@@ -103,8 +103,9 @@ def test_a_step_is_measured_beside_a_plain_gradient_and_a_plain_product():
     assert costs.gradients(gradient) == 1.0
 
 
-def test_peak_memory_stays_near_its_budget_and_below_the_whole_jacobian():
-    """In a process of its own: a Jacobian of 245 MiB under a budget of 8 MiB."""
-    (peak,) = peaks(Size(16, 2, 100_000), budgets=(8 * MIB,))
-    assert peak.jacobian > 240 * MIB
-    assert 0 < peak.taken < peak.jacobian / 2
+def test_peak_memory_stays_far_below_the_whole_jacobian():
+    """In a process of its own: a Jacobian of 98 MiB under a budget of 8 MiB."""
+    (peak,) = peaks(Size(16, 2, 40_000), budgets=(8 * MIB,), algebras=("parameters",))
+    assert peak.jacobian > 90 * MIB
+    assert peak.before > 50 * MIB  # JAX alone
+    assert peak.taken < peak.jacobian / 2

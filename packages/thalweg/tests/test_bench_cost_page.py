@@ -15,7 +15,7 @@ STEPS = tuple(
     for method, factor in ((GRADIENT, 1.0), ("<own>", 20.0))
 )
 COSTS = Costs(product_rate=1e10, steps=STEPS)
-PEAKS = [Peak(10, 100, 8000, 16 * MIB, 100 * MIB, 3 * MIB)]
+PEAKS = [Peak("krylov", 10, 100, 8000, 16 * MIB, 100 * MIB, 3 * MIB)]
 
 
 def test_the_rows_are_those_of_the_largest_network():

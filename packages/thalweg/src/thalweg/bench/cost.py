@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from thalweg.solvers.base import AbstractMethod
 
-STEPS = 12  # of a method at a size
+STEPS = 8  # of a method at a size
 REPEATS = 5  # of a plain function; the least time counts
 PLAIN_ORDER = 1024  # of the plain product of matrices
 WAVES = 20.0
@@ -72,10 +72,10 @@ class Size:
 
 BASE = Size(16, 2, 1000)
 AXES: dict[str, tuple[Size, ...]] = {
-    "weights": tuple(dataclasses.replace(BASE, width=width) for width in (8, 16, 32, 48)),
+    "weights": tuple(dataclasses.replace(BASE, width=width) for width in (8, 16, 40)),
     "residuals": tuple(dataclasses.replace(BASE, residuals=count) for count in (500, 1000, 4000)),
     # About 500 weights each.
-    "depth": (Size(166, 1, 1000), Size(21, 2, 1000), Size(12, 4, 1000), Size(9, 6, 1000)),
+    "depth": (Size(166, 1, 1000), Size(21, 2, 1000), Size(9, 6, 1000)),
 }
 METHODS: dict[str, AbstractMethod] = {
     "implicit-geodesic, n x n": ImplicitGeodesic(algebra="parameters"),

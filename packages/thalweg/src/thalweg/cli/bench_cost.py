@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -30,8 +31,12 @@ def show_cost(folder: Path, json_file: Path | None) -> None:
     from thalweg.machine import this_machine
     from thalweg.report import cost_page
 
-    costs = measure(show=note)
-    found = peaks(Size(width=16, depth=2, residuals=100_000), show=note)
+    def show(what: str) -> None:
+        if sys.stderr.isatty():
+            note(what)
+
+    costs = measure(show=show)
+    found = peaks(Size(width=16, depth=2, residuals=100_000), show=show)
     machine = this_machine()
     as_json = cost_page.cost_json(costs, found, machine)
     text = json.dumps(as_json, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -46,7 +51,7 @@ def show_cost(folder: Path, json_file: Path | None) -> None:
 def _print(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
     table = plain_table(title)
     for place, head in enumerate(heads):
-        table.add_column(head, justify="left" if place == 0 else "right")
+        table.add_column(head, justify="left" if place == 0 else "right", no_wrap=place == 0)
     for line in lines:
         table.add_row(*line)
     plain_console().print(table)

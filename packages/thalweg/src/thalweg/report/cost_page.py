@@ -87,13 +87,14 @@ HEADS = (
     "of a plain product of matrices",
     *(f"power of {words}" for words in AXES.values()),
 )
-PEAK_HEADS = ("weights", "residuals", "whole Jacobian", "budget", "taken")
+PEAK_HEADS = ("algebra", "weights", "residuals", "whole Jacobian", "budget", "taken")
 
 
 def peak_rows(peaks: Sequence[Peak]) -> list[tuple[str, ...]]:
     """One row a budget."""
     return [
         (
+            peak.algebra,
             f"{peak.weights:,}",
             f"{peak.residuals:,}",
             *(f"{size / MIB:.0f} MiB" for size in (peak.jacobian, peak.budget, peak.taken)),
@@ -122,8 +123,8 @@ def render_cost(costs: Costs, peaks: Sequence[Peak], machine: Machine) -> str:
     looks = Looks(methods)
     charts = "".join(draw(chart) for chart in _charts(costs, looks))
     memory = (
-        "<h2>Memory</h2><p>What a run of <code>implicit-geodesic</code> took on top of what its "
-        "process held before, at the peak, under the budget for Jacobians and products.</p>"
+        "<h2>Memory</h2><p>What a run of <code>implicit-geodesic</code> took at its peak on top of "
+        "JAX, the data and the compiled program, under the budget for Jacobians and products.</p>"
         f"{_table('Peak memory against its budget', PEAK_HEADS, peak_rows(peaks))}"
         if peaks
         else ""
