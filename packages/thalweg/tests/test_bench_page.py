@@ -7,7 +7,7 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from bench_case import MAKERS, race
-from command import run
+from command import interrupt_when, run
 from small_study import made_up
 from thalweg.bench.document import Results, results_of
 from thalweg.bench.peers import OURS
@@ -116,3 +116,17 @@ def test_wrong_usage_of_the_benchmark_exits_with_2():
     done = run("bench", "--only", "bugers")
     assert (done.returncode, done.stdout) == (2, "")
     assert "bugers" in done.stderr
+
+
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):
+    """Status 130, no table on stdout, and the runs that were made are whole."""
+    folder = tmp_path / "race"
+    status, out, seen = interrupt_when(
+        "first steps, 1 of", "bench", "--only", "iris", "--seconds", "60", "--out", str(folder)
+    )
+    assert (status, out) == (130, "")
+    assert "the same command goes on there" in seen
+    assert "Traceback" not in seen
+    kept = Store(folder).load_all()
+    assert [made.is_failed for made in kept] == [False] * len(kept)
+    assert kept
