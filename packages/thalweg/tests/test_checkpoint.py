@@ -22,6 +22,7 @@ from thalweg.checkpoint import interval
 EVERY_JITTED = [
     "implicit-geodesic",
     "exponential-krylov",
+    "secant-euler",
     "rosenbrock",
     "bdf",
     "chebyshev",
@@ -245,10 +246,10 @@ def test_another_run_is_refused(tmp_path):
 def test_a_newer_format_is_told_apart_from_damage(tmp_path, monkeypatch):
     """So that nobody throws it away."""
     path = tmp_path / "run"
-    monkeypatch.setattr("thalweg.checkpoint.FORMAT", 2)
+    monkeypatch.setattr("thalweg.checkpoint.FORMAT", 3)
     run(path, 5)
     monkeypatch.undo()
-    with pytest.raises(tw.ThalwegError, match="is of format 2, but this version"):
+    with pytest.raises(tw.ThalwegError, match="is of format 3, but this version"):
         run(path, 5)
 
 
@@ -310,6 +311,7 @@ def test_the_file_says_in_plain_text_what_it_is_of(tmp_path):
     head = path.read_bytes()
     header = json.loads(head[8 : 8 + int.from_bytes(head[:8], "little")])
     facts = json.loads(header["__metadata__"]["thalweg"])
-    assert facts["format"] == 1
+    assert facts["format"] == 2
+    assert facts["stage"] == 0
     assert facts["method"].startswith("implicit-geodesic ")
     assert facts["parameters"][0] == "float64"

@@ -88,17 +88,20 @@ class Memory(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt at a step; `theta`, `loss` and `grad` are those of the trial point."""
+    """One attempt at a step from a point with `loss` and `grad`; all scalars but the vectors."""
 
-    theta: jax.Array
     loss: jax.Array
     grad: jax.Array
+    trial: jax.Array
+    trial_loss: jax.Array
+    trial_grad: jax.Array
     pairs: Pairs
     h: jax.Array
     next_h: jax.Array
     gain: jax.Array
     shortened: jax.Array
     attempts: jax.Array
+    is_start: jax.Array
     is_lost: jax.Array
     is_anew: jax.Array
 
@@ -179,45 +182,47 @@ class SecantEuler(AbstractJitMethod):
     def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
         """Attempt until a step lowers the loss; each attempt is a gradient and a pair."""
         is_new = jnp.isnan(memory.loss)
-        loss, grad = jax.lax.cond(
-            is_new,
-            lambda: flow.value_and_grad(data, theta),
-            lambda: (memory.loss, memory.grad),
-        )
-        start_loss = jnp.where(is_new, loss, memory.start_loss)
-        grad_norm = jnp.linalg.norm(grad)
         eps = jnp.finfo(theta.dtype).eps
 
         def attempt(last: Attempt) -> Attempt:
-            h = last.next_h
-            displacement = direction(last.pairs, grad, h)
-            # -(g·d + ½ d·Bd) with Bd = -g - d/h.
-            predicted = 0.5 * (jnp.vdot(displacement, displacement) / h - grad @ displacement)
+            # The start of a run is learned by an attempt of no length: a second call of the
+            # gradient would double what is compiled.
+            is_start, h = last.is_start, last.next_h
+            displacement = jnp.where(is_start, 0, direction(last.pairs, last.grad, h))
             trial = theta + displacement
             trial_loss, trial_grad = flow.value_and_grad(data, trial)
+            loss = jnp.where(is_start, trial_loss, last.loss)
+            grad = jnp.where(is_start, trial_grad, last.grad)
+            # -(g·d + ½ d·Bd) with Bd = -g - d/h.
+            predicted = 0.5 * (jnp.vdot(displacement, displacement) / h - grad @ displacement)
             gain = jnp.where(predicted > 0, (loss - trial_loss) / predicted, jnp.nan)
-            attempts = last.attempts + 1
+            attempts = last.attempts + jnp.where(is_start, 0, 1)
             taken = is_descent(gain)
             # A decrease too small to be seen: of a first attempt, h may just be too short.
             is_unseen = ~taken & (predicted <= eps * jnp.abs(loss))
             is_short = is_unseen & ~last.shortened & (h < H_MAX)
             is_lost = (is_unseen & ~is_short) | (attempts % MOST_ATTEMPTS == 0)
+            is_lost = jnp.where(is_start, ~jnp.isfinite(loss + jnp.linalg.norm(grad)), is_lost)
             # Pairs that lead nowhere are forgotten, once, before the run is given up.
             is_anew = is_lost & ~taken & ~last.is_anew & (last.pairs.known > 0)
             pairs = with_pair(
                 last.pairs, displacement, grad, trial_grad, is_taken=taken, is_near=gain > FAR
             )
             longer = jnp.where(is_short, jnp.minimum(LENGTHEN * h, H_MAX), next_h(h, gain))
+            longer = jnp.where(is_anew, 1 / largest_curvature(last.pairs), longer)
             return Attempt(
-                theta=trial,
-                loss=trial_loss,
-                grad=trial_grad,
+                loss=loss,
+                grad=grad,
+                trial=trial,
+                trial_loss=trial_loss,
+                trial_grad=trial_grad,
                 pairs=jax.lax.cond(is_anew, forgotten, lambda kept: kept, pairs),
                 h=h,
-                next_h=jnp.where(is_anew, 1 / largest_curvature(last.pairs), longer),
+                next_h=jnp.where(is_start, h, longer),
                 gain=gain,
-                shortened=~is_anew & (last.shortened | ~(taken | is_short)),
+                shortened=~(is_start | is_anew) & (last.shortened | ~(taken | is_short)),
                 attempts=attempts,
+                is_start=jnp.zeros((), bool),
                 is_lost=is_lost & ~is_anew,
                 is_anew=last.is_anew | is_anew,
             )
@@ -225,21 +230,27 @@ class SecantEuler(AbstractJitMethod):
         def goes_on(last: Attempt) -> jax.Array:
             return ~is_descent(last.gain) & ~last.is_lost
 
-        is_finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+        no = jnp.zeros((), bool)
         first = Attempt(
-            theta=theta,
-            loss=loss,
-            grad=grad,
+            loss=memory.loss,
+            grad=memory.grad,
+            trial=theta,
+            trial_loss=memory.loss,
+            trial_grad=memory.grad,
             pairs=memory.pairs,
             h=memory.h,
             next_h=memory.h,
-            gain=jnp.full_like(loss, jnp.nan),
-            shortened=jnp.zeros((), bool),
+            gain=jnp.full_like(memory.loss, jnp.nan),
+            shortened=no,
             attempts=jnp.zeros((), jnp.int32),
-            is_lost=~is_finite,
-            is_anew=jnp.zeros((), bool),
+            is_start=is_new,
+            is_lost=no,
+            is_anew=no,
         )
         last = jax.lax.while_loop(goes_on, attempt, first)
+        loss, grad_norm = last.loss, jnp.linalg.norm(last.grad)
+        start_loss = jnp.where(is_new, loss, memory.start_loss)
+        is_finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
         is_taken = is_descent(last.gain)
         rejected = last.attempts - jnp.where(is_taken, 1, 0)
         flat = is_flat(
@@ -254,13 +265,13 @@ class SecantEuler(AbstractJitMethod):
         is_due = since >= self.patience
         mark = jnp.where(is_new, loss, memory.mark)
         if self.then is not None:
-            is_slow = is_due & ~(last.loss <= self.share * mark)
+            is_slow = is_due & ~(last.trial_loss <= self.share * mark)
             is_over = is_finite & (is_slow | ~is_taken)
             code = jnp.where(is_over, HANDED_OVER, code)
-        kept_loss = jnp.where(is_taken, last.loss, loss)
-        kept_grad = jnp.where(is_taken, last.grad, grad)
+        kept_loss = jnp.where(is_taken, last.trial_loss, loss)
+        kept_grad = jnp.where(is_taken, last.trial_grad, last.grad)
         return StepResult(
-            theta=jnp.where(is_taken, last.theta, theta),
+            theta=jnp.where(is_taken, last.trial, theta),
             loss=kept_loss,
             start_loss=loss,
             grad_norm=grad_norm,
