@@ -9,10 +9,10 @@ INPUTS := uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard packages/*/pypr
 # everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint docs bench format lock clean
+.PHONY: help demo test lint docs bench five-questions format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/dev.stamp ## Train three networks and write demo-out/report.html
 	$(BIN)/thalweg demo --out $(OUT)
@@ -30,6 +30,9 @@ docs: .venv/docs.stamp ## Build docs/_build/html/index.html; every warning is an
 
 bench: .venv/dev.stamp ## Race thalweg against its peers on four problems; ARGS=--help says more
 	$(BIN)/thalweg bench --out build/bench $(ARGS)
+
+five-questions: .venv/dev.stamp ## Draw the figures and tables of docs/five-questions.md from the committed record
+	$(BIN)/python scripts/five_questions.py draw
 
 format: .venv/dev.stamp ## Mend style and formatting where that can be done safely
 	$(BIN)/ruff check --fix-only --quiet
