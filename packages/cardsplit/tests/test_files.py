@@ -19,6 +19,7 @@ from cardsplit import (
 )
 from cardsplit.keys import key_by_reading
 from cardsplit.reading import deck_of, read_decks
+from cardsplit.scan import CHUNK
 from cardsplit.shelf import Shelf
 from cardsplit.sources import Source
 from vcard_making import (
@@ -37,6 +38,7 @@ MIB = 1 << 20
 CODED = ";CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE"
 PLAIN_OR_NOT = st.sampled_from(
     [
+        *("N:Mül;P", "N:A\u00a0b;C"),
         "N;CHARSET=UTF-8:Mül;P",
         f"N{CODED}:M=C3=BC=3B;P=20Q",
         f"N{CODED}:M=5Cx;P=20Q",
@@ -252,7 +254,7 @@ def test_blocks_of_every_kind_may_follow_each_other(here: Path):
     odd = card("N:x;y").replace(b"BEGIN:", b"begin : ") + card("N:/A/;z")
     long = card("NOTE:" + "x" * 600_000)
     stray = b"stray\r\n" * 90_000
-    data = b"hi\r\n" + plain + long + plain + stray + plain + odd + stray + plain + stray + odd
+    data = b"hi\r\n" + plain + long + plain + stray + plain + odd + stray + plain + 4 * stray + odd
     cards = list(split(data))
     with open(written(here, "a.vcf", data), "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
         shelf = Shelf([Source("a.vcf", file)])
@@ -261,4 +263,20 @@ def test_blocks_of_every_kind_may_follow_each_other(here: Path):
             whole = deck_of(cards, deck.rule)
             assert list(deck.groups()) == list(whole.groups())
             assert (deck.shaped, deck.level) == (whole.shaped, whole.level)
+        assert [shelf.load(number) for number in range(len(cards))] == cards
+
+
+def test_text_after_cards_that_fill_a_chunk_belongs_to_the_last_of_them(here: Path):
+    """A whole chunk without any card, right behind one that ends with a card."""
+    small = card("N:a;b\r\nNOTE:")
+    count, rest = divmod(CHUNK, 2 * len(small))
+    filler = small.replace(b"NOTE:", b"NOTE:" + b"x" * rest)
+    plain = small * (2 * count - 1) + filler
+    assert len(plain) == CHUNK
+    data = plain + b"stray\r\n" * (CHUNK // 3) + plain
+    cards = list(split(data))
+    with open(written(here, "a.vcf", data), "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
+        shelf = Shelf([Source("a.vcf", file)])
+        for deck in read_decks(shelf, list(Rule)):
+            assert list(deck.groups()) == list(deck_of(cards, deck.rule).groups())
         assert [shelf.load(number) for number in range(len(cards))] == cards
