@@ -122,8 +122,14 @@ def times(value: float) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in a sentence: `87 %`."""
-    return f"{100 * share:.0f} %"
+    """A share in a sentence: `87 %`; only all of it is `100 %`, and only nothing `0 %`.
+
+    Examples:
+        >>> percent(0.874), percent(1.0), percent(213 / 214), percent(0.001)
+        ('87 %', '100 %', '99.5 %', '0.1 %')
+    """
+    digits = 0 if share in (0, 1) or 0.005 <= share < 0.995 else 1  # noqa: PLR2004 - what rounds to all or nothing
+    return f"{100 * share:.{digits}f} %"
 
 
 def listed(parts: Sequence[str]) -> str:
