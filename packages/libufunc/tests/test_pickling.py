@@ -81,7 +81,7 @@ def test_other_ufuncs_are_pickled_as_before():
 
 
 # Pickle looks for the function's name in every module that is loaded, old ones of mpmath's as well.
-@pytest.mark.filterwarnings("ignore:the rational private module:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_foreign_ufunc_has_no_recipe():
     """And one that cannot be pickled still cannot: nothing is hidden."""
     assert recipe_of(np.sin) is None
