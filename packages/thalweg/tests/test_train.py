@@ -75,8 +75,9 @@ def test_the_validation_part_stops_each_fit_and_chooses_the_decay(name: str):
 
 @each_table
 def test_one_compilation_serves_all_fits_of_a_table(name: str):
-    """Weight decay and held-out rows are data: nothing compiles but the first fit, and the first
-    in which the second method of `auto` takes over.
+    """Weight decay and held-out rows are data, so that a fit finds the programs of those before.
+
+    The first fit compiles, and the first one in which the second method of `auto` takes over.
     """
     fits = trained(name).found.fits
     compiling = [k for k, fit in enumerate(fits) if fit.solution.compile_seconds > 0]
