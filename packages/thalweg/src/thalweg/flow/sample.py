@@ -1,0 +1,107 @@
+"""A random sample of a flow's data, and the flow over data of that size.
+
+A sample of R of N examples has the weights `N/R` times as large, so that its loss and gradient are
+unbiased estimates of those over all data. It is stratified: one example of each of R stretches of
+equal length, which also keeps the shares of classes or regions where the data are in order.
+
+Source: Cochran 1977, *Sampling Techniques*, 3rd ed., chapter 5 (stratified sampling).
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.flow.chunks import Chunked
+from thalweg.flow.least_squares import LeastSquaresFlow
+
+if TYPE_CHECKING:
+    from thalweg.flow.base import Flow
+
+
+def draw(data: Any, key: jax.Array, examples: int) -> Any:
+    """A random sample of the data of a flow; what has no more than `examples` rows stays whole.
+
+    Args:
+        data: `flow.data`.
+        key: A key of JAX's random numbers.
+        examples: How many examples of each block are drawn. At least 1.
+
+    Returns:
+        Data that the functions of `sample_flow` take. Cost: R rows are copied.
+    """
+    blocks, structure = jax.tree.flatten(data, is_leaf=_is_chunked)
+    keys = jax.random.split(key, max(len(blocks), 1))
+    drawn = [_draw_block(block, one, examples) for block, one in zip(blocks, keys, strict=False)]
+    return jax.tree.unflatten(structure, drawn)
+
+
+def sample_flow(flow: Flow, examples: int) -> Flow:
+    """The flow over samples of a size: the same functions, laid out for fewer examples.
+
+    Methods ask a flow for the shape of its data; that of all data would mislead them.
+    """
+    small = copy.copy(flow)
+    small.programs = {}
+    key = jax.ShapeDtypeStruct((2,), jnp.uint32)
+    small.data = jax.eval_shape(lambda data, at: draw(data, at, examples), flow.data, key)
+    if isinstance(small, LeastSquaresFlow):
+        parts = zip(small._terms, small.data, strict=True)  # noqa: SLF001 - one subject, two files
+        small._terms = tuple(_fitted(term, part) for term, part in parts)  # noqa: SLF001 - as above
+        theta = jax.ShapeDtypeStruct((flow.size,), flow.spec.dtype)
+        small.residual_count = jax.eval_shape(small.residuals, small.data, theta).shape[0]
+        return small
+    blocks = [b for b in jax.tree.leaves(small.data, is_leaf=_is_chunked) if _is_chunked(b)]
+    return _fitted(small, blocks[0]) if blocks else small
+
+
+def sample_share(flow: Flow, examples: int) -> float:
+    """What a pass over a sample costs of a pass over all data; 1.0 where nothing is left out."""
+    taken = total = 0
+    for block in jax.tree.leaves(flow.data, is_leaf=_is_chunked):
+        if _is_chunked(block):
+            total += block.scale.size
+            taken += math.prod(_layout(block, examples))
+    return taken / total if total else 1.0
+
+
+def _is_chunked(node: Any) -> bool:
+    return isinstance(node, Chunked)
+
+
+def _layout(block: Chunked, examples: int) -> tuple[int, int]:
+    """Chunks of a block's sample and their length, which keeps to the budget of the block's."""
+    chunks, length = block.scale.shape
+    if examples >= chunks * length:
+        return chunks, length
+    pieces = math.ceil(examples / length)
+    return pieces, math.ceil(examples / pieces)
+
+
+def _draw_block(block: Any, key: jax.Array, examples: int) -> Any:
+    if not _is_chunked(block) or examples >= block.scale.size:
+        return block
+    shape = _layout(block, examples)
+    taken = math.prod(shape)
+    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), block)
+    count = jnp.count_nonzero(flat.scale)  # filling is at the end
+    width = count / jnp.asarray(taken, flat.scale.dtype)
+    places = (jnp.arange(taken) + jax.random.uniform(key, (taken,), flat.scale.dtype)) * width
+    index = jnp.minimum(places.astype(jnp.int32), count - 1)
+    rows = jax.tree.map(lambda leaf: leaf[index].reshape(*shape, *leaf.shape[1:]), flat)
+    return rows._replace(scale=rows.scale * jnp.sqrt(width).astype(rows.scale.dtype))
+
+
+def _fitted(owner: Any, block: Any) -> Any:
+    """A copy of what computes a block, whose rows of a Jacobian divide the block's chunks."""
+    if not hasattr(owner, "_rows"):
+        return owner
+    length = block.scale.shape[1]
+    fitted = copy.copy(owner)
+    most = min(owner._rows, length)  # noqa: SLF001 - one subject, two files
+    fitted._rows = next(rows for rows in range(most, 0, -1) if length % rows == 0)  # noqa: SLF001 - as above
+    return fitted
