@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -107,7 +108,7 @@ def test_the_filters_are_convolutions():
         layer["biases"] += 0.1
     seen = image[..., None]
     for layer, (window, inputs, filters, stride) in zip(layers, mnist.FILTERS, strict=False):
-        # JAX lays a window out channel by channel.
+        # The weights of a filter lie channel by channel.
         kernel = layer["weights"].reshape(inputs, window, window, filters)
         count = (len(seen) - window) // stride + 1
         new = np.empty((count, count, filters))
@@ -118,6 +119,28 @@ def test_the_filters_are_convolutions():
     expected = seen.reshape(-1) @ layers[-1]["weights"] + layers[-1]["biases"]
     assert np.allclose(jax.jit(mnist.scores)(layers, image), expected)
     assert mnist.SIZE == 1026
+
+
+@pytest.mark.parametrize(("window", "inputs", "filters", "stride"), sorted(set(mnist.FILTERS)))
+def test_windows_times_weights_are_jaxs_convolution(
+    window: int, inputs: int, filters: int, stride: int
+):
+    """Of sides that the stride divides and that it does not, to rounding."""
+    random = np.random.default_rng(0)
+    weights = jnp.asarray(random.normal(size=(inputs * window**2, filters)))
+    kernel = weights.reshape(inputs, window, window, filters).transpose(1, 2, 0, 3)
+    for side in (8, 9):
+        seen = jnp.asarray(random.normal(size=(side, side, inputs)))
+        expected = jax.lax.conv_general_dilated(
+            seen[None],
+            kernel,
+            (stride, stride),
+            "VALID",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )[0]
+        found = mnist.windows(seen, window, stride) @ mnist.by_blocks(weights, window, stride)
+        assert found.shape == expected.shape
+        assert np.allclose(found, expected, rtol=0, atol=1e-13)
 
 
 def test_the_sine_is_one_period():

@@ -52,15 +52,39 @@ def scores(layers: networks.Layers, image: jax.Array) -> jax.Array:
     for layer, (window, _, _, stride) in zip(filters, FILTERS, strict=True):
         # As a product of windows and weights: a convolution whose weights differ from example to
         # example, as in a Jacobian, would take many gigabytes.
-        (windows,) = jax.lax.conv_general_dilated_patches(
-            seen[None],
-            (window, window),
-            (stride, stride),
-            "VALID",
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        seen = jax.nn.elu(
+            windows(seen, window, stride) @ by_blocks(layer["weights"], window, stride)
+            + layer["biases"]
         )
-        seen = jax.nn.elu(windows @ layer["weights"] + layer["biases"])
     return seen.reshape(-1) @ last["weights"] + last["biases"]
+
+
+def windows(seen: jax.Array, window: int, stride: int) -> jax.Array:
+    """The windows of an array `(side, side, channels)`, shape `(k, k, window² · channels)`.
+
+    The array is cut into blocks of `stride` by `stride`, each laid out as channels, so that a
+    window is a few whole blocks. A gradient takes half the time of one by JAX's own windows.
+
+    Args:
+        seen: Rows, columns and channels.
+        window: Rows and columns of a window, a multiple of `stride`.
+        stride: Rows and columns from one window to the next.
+    """
+    blocks = window // stride
+    places = (len(seen) - window) // stride + 1
+    side = places + blocks - 1
+    used = seen[: side * stride, : side * stride].reshape(side, stride, side, stride, -1)
+    cut = used.transpose(0, 2, 4, 1, 3).reshape(side, side, -1)
+    return jnp.concatenate(
+        [cut[i : i + places, j : j + places] for i, j in np.ndindex(blocks, blocks)], axis=-1
+    )
+
+
+def by_blocks(weights: jax.Array, window: int, stride: int) -> jax.Array:
+    """Filters `(channels · window², out)`, a row a place, in the order of `windows`."""
+    blocks, out = window // stride, weights.shape[1]
+    split = weights.reshape(-1, blocks, stride, blocks, stride, out)
+    return split.transpose(1, 3, 0, 2, 4, 5).reshape(-1, out)
 
 
 def images_and_labels() -> classes.Examples:
