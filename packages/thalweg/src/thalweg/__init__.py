@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from thalweg.errors import ThalwegError
     from thalweg.minimization import minimize
     from thalweg.problem import Composite, LeastSquares, Scalar
-    from thalweg.solution import Outcome, Solution, Work
+    from thalweg.solution import Outcome, Solution, Start, Work
     from thalweg.solvers import methods
     from thalweg.solvers.adam_then_lbfgs import AdamThenLBFGS
     from thalweg.solvers.bdf import BDF
@@ -65,6 +65,7 @@ _HOME = {
     "SecantEuler": "solvers.secant",
     "SelfScaled": "solvers.self_scaled",
     "Solution": "solution",
+    "Start": "solution",
     "Stop": "stop",
     "Switching": "solvers.switching",
     "ThalwegError": "errors",
@@ -98,6 +99,7 @@ __all__ = [
     "SecantEuler",
     "SelfScaled",
     "Solution",
+    "Start",
     "Stop",
     "Switching",
     "ThalwegError",

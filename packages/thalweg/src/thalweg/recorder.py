@@ -41,6 +41,7 @@ class Snapshot:
         rejected: Attempts thrown away so far.
         work: Totals so far.
         theta: The parameters as one vector of shape `(n,)`; copy it to keep it.
+        start: Which of several starts this is of; 0 where there is one.
     """
 
     step: int
@@ -52,6 +53,7 @@ class Snapshot:
     rejected: int
     work: Work
     theta: Any
+    start: int = 0
 
 
 class Recorder:
@@ -62,6 +64,7 @@ class Recorder:
         callback: Called with a `Snapshot` after each step; a true result ends the run.
         show: Called with a `Snapshot` for the progress line.
         clock: Returns seconds, monotonic.
+        start: Which of several starts this is; snapshots tell it.
     """
 
     def __init__(
@@ -71,10 +74,12 @@ class Recorder:
         callback: Callable[[Snapshot], object] | None = None,
         show: Callable[[Snapshot], None] | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        start: int = 0,
     ) -> None:
         self.stop = dataclasses.replace(stop, seconds=DEFAULT_SECONDS) if stop.is_open else stop
         self.callback = callback
         self._show = show
+        self._start = start
         self._clock = clock
         self._started = clock()
         self._compiled = 0.0
@@ -127,6 +132,10 @@ class Recorder:
     def compiling(self) -> _Compiling:
         """A context whose time counts as compilation and not as run time."""
         return _Compiling(self)
+
+    def pause(self, seconds: float) -> None:
+        """Leave out some seconds that have just passed: what another start compiled."""
+        self._paused += seconds
 
     @property
     def compile_seconds(self) -> float:
@@ -262,6 +271,7 @@ class Recorder:
             rejected=work.rejected_steps,
             work=work,
             theta=theta,
+            start=self._start,
         )
 
 

@@ -22,6 +22,7 @@ class Outcome(enum.Enum):
     DIVERGED = "diverged"
     INTERRUPTED = "interrupted"
     STOPPED_BY_CALLBACK = "stopped by callback"
+    OVERTAKEN = "overtaken"
 
     @property
     def message(self) -> str:
@@ -46,6 +47,7 @@ _MESSAGES = {
     "its step.",
     Outcome.INTERRUPTED: "Interrupted; the parameters returned are the best so far.",
     Outcome.STOPPED_BY_CALLBACK: "The callback asked to stop.",
+    Outcome.OVERTAKEN: "Another start reached the target first.",
 }
 
 
@@ -81,6 +83,37 @@ HISTORY_COLUMNS = ("step", "t", "h", "seconds", "loss", "grad_norm", "rejected",
 
 
 @dataclasses.dataclass(frozen=True)
+class Start:
+    """What came of one of several starts.
+
+    Attributes:
+        index: Its place, from 0.
+        seed: What its parameters were made from; None where they were given.
+        params: The best parameters found from there.
+        loss: The loss there; infinite where none was computed that is finite.
+        outcome: Why it ended.
+        detail: What is known beyond the outcome's message.
+        history: As in `Solution`; without rows where the start was never begun. Starts that run
+            side by side share one clock, so `seconds` also counts what the others took meanwhile.
+        work: Totals of the work columns.
+    """
+
+    index: int
+    seed: int | None
+    params: Any
+    loss: float
+    outcome: Outcome
+    detail: str
+    history: Mapping[str, np.ndarray]
+    work: Work
+
+    @property
+    def steps(self) -> int:
+        """Accepted steps, as the history counts them."""
+        return max(len(self.history["step"]) - 1, 0)
+
+
+@dataclasses.dataclass(frozen=True)
 class Solution:
     """The result of `minimize`.
 
@@ -99,6 +132,8 @@ class Solution:
         method: The name of the method that ran.
         reason: For `auto`, why this method was picked; else empty.
         detail: What is known beyond the outcome's message, such as where a NaN came from.
+        starts: Of a call with several starts, what came of each, in their order; all else is that
+            of the best one, but `compile_seconds`, which is that of the call. Else empty.
     """
 
     params: Any
@@ -110,6 +145,7 @@ class Solution:
     method: str
     reason: str = ""
     detail: str = ""
+    starts: tuple[Start, ...] = ()
 
     @property
     def message(self) -> str:
