@@ -153,7 +153,7 @@ class Sampled(AbstractJitMethod):
         is_new = jnp.isnan(memory.loss)
 
         def look(state: tuple[Any, ...]) -> tuple[Any, ...]:
-            looks, start, _, end = state
+            looks, start, _, _ = state
             # Before the first block the start is looked at: one program of the gradient for both.
             walk = self._walk(flow, data, theta, memory.inner, jnp.where(looks == 0, 0, count))
             loss, grad = flow.value_and_grad(data, walk.theta)

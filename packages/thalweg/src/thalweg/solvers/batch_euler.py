@@ -1,0 +1,279 @@
+"""Euler's method on random batches, in a running diagonal metric, with averaged points.
+
+    M dθ/dt = -∇L(θ),   θ⁺ = θ - h M⁻¹ m,   M = √v + ε
+
+where m and v are running means of the gradients of the batches and of their squares. With a fixed
+h that is Adam. Here h is chosen: now and then the loss of the batch is computed once more after the
+step, and h grows or shrinks until the decrease is a given share of the one that the slope promised.
+Where the curvature along the step is constant, a share of 1 - x means a step of 2x times the best.
+
+What is handed on is not the last point but the mean over the latter half of a row's steps, which
+averages the noise of the batches away. Where the loss there falls too little, noise is what is in
+the way, and the batches double.
+
+Source: Kingma & Ba 2015, arXiv:1412.6980 (m and v); Vaswani et al. 2020, arXiv:2006.06835 (steps of
+Adam by the loss of the same batch); Polyak & Juditsky 1992, "Acceleration of stochastic
+approximation by averaging"; Byrd, Chin, Nocedal & Wu 2012, "Sample size selection in optimization
+methods for machine learning" (growing batches).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.errors import ConfigError
+from thalweg.flow.sample import draw, sample_flow, sample_share
+from thalweg.solvers.base import (
+    DIVERGED,
+    HANDED_OVER,
+    RUNNING,
+    AbstractJitMethod,
+    StepResult,
+    no_work,
+)
+
+if TYPE_CHECKING:
+    from thalweg.flow import Flow
+
+MEAN, SQUARE = 0.9, 0.999  # what m and v keep of themselves a step (Kingma & Ba)
+FIRST_H = 1e-3  # their step size, where ours begins
+GOAL = 0.75  # decrease on the batch over that promised by the slope
+LOOK = 8  # steps from one look at the batch's loss to the next
+FACTOR = 1.25  # h grows or shrinks by it at a look ...
+WARM_UP = 2.0  # ... and by this, until it had to shrink once
+FALL = 0.95  # the loss of a row over that of the row before, above which batches double
+LEAST_STEPS = 30  # of a row: larger batches than this allows are for other methods
+RETREAT = 8.0  # h shrinks by it where a row ends in no number
+
+
+class Memory(NamedTuple):
+    """What is carried from row to row.
+
+    Attributes:
+        theta: The last point of the row before, `(n,)`; the mean of its points is what is logged.
+        mean: m, `(n,)`.
+        square: v, `(n,)`.
+        steps: Steps since m and v were 0.
+        h: The step size to try next.
+        is_warm: Whether h has shrunk before.
+        loss: The loss over all data at the point that was logged last; NaN before it is known.
+        blocks: How many times `batch` a batch has.
+        draws: Batches drawn so far; with the seed, it says which come next.
+        rest: Fraction of a gradient over all data that is not counted yet.
+    """
+
+    theta: jax.Array
+    mean: jax.Array
+    square: jax.Array
+    steps: jax.Array
+    h: jax.Array
+    is_warm: jax.Array
+    loss: jax.Array
+    blocks: jax.Array
+    draws: jax.Array
+    rest: jax.Array
+
+
+class Walk(NamedTuple):
+    """A row in the making: the memory, and the sums over its latter half."""
+
+    memory: Memory
+    total: jax.Array
+    count: jax.Array
+    t: jax.Array
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchEuler(AbstractJitMethod):
+    """Euler's method on random batches, without a learning rate; for data too many for full passes.
+
+    A row of the history is as many steps as take `passes` over the data. Its `loss` is over all
+    data, at the mean of the points of the row's latter half; `grad_norm` is not known (NaN), as it
+    would cost a further pass, so `Stop(grad_norm=...)` waits for the method that takes over. `h` is
+    the sum of the row's step sizes. A row may have a higher loss than the one before.
+
+    Attributes:
+        batch: Examples of a batch at first. At least 1.
+        passes: Passes over all data in a row. Positive.
+        then: What takes over once batches would leave fewer than 30 steps to a row; None for
+            batches that then grow no more.
+        seed: Of the random batches.
+
+    Raises:
+        ConfigError: A value is out of its range.
+
+    Cost a row: `passes` gradients, an eighth of that in losses, and one loss over all data.
+    """
+
+    batch: int = 256
+    passes: float = 1.0
+    then: AbstractJitMethod | None = None
+    seed: int = 0
+
+    name: ClassVar[str] = "batch-euler"
+    summary: ClassVar[str] = "Euler on random batches that grow; for data too many for full passes"
+    needs: ClassVar[str] = "LeastSquares or Composite, with data"
+    kind: ClassVar[str] = "own"
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ConfigError(f"`batch` is {self.batch}, but at least 1 was expected")
+        if not self.passes > 0:
+            raise ConfigError(f"`passes` is {self.passes}, but a number above 0 was expected")
+
+    @property
+    def successors(self) -> tuple[AbstractJitMethod, ...]:
+        """The method that takes over, and those that it hands over to."""
+        return () if self.then is None else (self.then, *self.then.successors)
+
+    def check(self, flow: Flow) -> None:
+        """Refuse a problem without examples to draw from."""
+        if not jax.tree.leaves(flow.data) or sample_share(flow, 1) == 1.0:
+            raise ConfigError(
+                "`batch-euler` draws from the examples of a problem, but this one has none or only "
+                "one; pass them as `data`, or use `auto`"
+            )
+        if self.then is not None:
+            self.then.check(flow)
+
+    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+        """Begin with batches of the least size and Adam's step size."""
+        del flow
+        real, whole = theta.dtype, jnp.zeros((), jnp.int32)
+        return Memory(
+            theta=theta,
+            mean=jnp.zeros_like(theta),
+            square=jnp.zeros_like(theta),
+            steps=whole,
+            h=jnp.asarray(FIRST_H, real),
+            is_warm=jnp.zeros((), bool),
+            loss=jnp.asarray(jnp.nan, real),
+            blocks=jnp.ones((), jnp.int32),
+            draws=whole,
+            rest=jnp.zeros((), real),
+        )
+
+    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+        """Take a row of steps, and compute the loss over all data after it."""
+        share = sample_share(flow, self.batch)
+        row_blocks = max(1, round(self.passes / share))  # batches of the least size
+        is_new = jnp.isnan(memory.loss)
+        steps = jnp.maximum(row_blocks // memory.blocks, 1)
+
+        def look(state: tuple[Any, ...]) -> tuple[Any, ...]:
+            looks, start_loss, _, _, _ = state
+            # Before the first row the start is looked at: one program of the loss for both.
+            walk = self._walk(flow, data, memory, jnp.where(looks == 0, 0, steps))
+            middle = jnp.where(walk.count > 0, walk.total / jnp.maximum(walk.count, 1), theta)
+            loss = flow.loss(data, middle)
+            return looks + 1, jnp.where(looks == 0, loss, start_loss), loss, middle, walk
+
+        nothing = self._begun(memory)
+        first = (jnp.where(is_new, 0, 1), memory.loss, memory.loss, theta, nothing)
+        _, start_loss, loss, middle, walk = jax.lax.while_loop(
+            lambda state: state[0] < 2,  # noqa: PLR2004 - the look after the row
+            look,
+            first,
+        )
+        is_taken = jnp.isfinite(loss)
+        is_noisy = is_taken & ~(loss < FALL * start_loss)
+        most = max(1, row_blocks // LEAST_STEPS)
+        is_last = is_noisy & (2 * memory.blocks > most)
+        blocks = jnp.where(is_noisy & ~is_last, 2 * memory.blocks, memory.blocks)
+        code = jnp.full((), RUNNING)
+        if self.then is not None:
+            code = jnp.where(is_last, HANDED_OVER, code)
+        code = jnp.where(jnp.isfinite(start_loss), code, DIVERGED)
+        gradients = memory.rest + share * (steps * memory.blocks)
+        again = self.init(flow, theta)._replace(h=memory.h / RETREAT, is_warm=jnp.ones((), bool))
+        kept = jax.tree.map(
+            lambda new, old: jnp.where(is_taken, new, old).astype(new.dtype), walk.memory, again
+        )
+        return StepResult(
+            theta=jnp.where(is_taken, middle, theta),
+            loss=jnp.where(is_taken, loss, start_loss),
+            start_loss=start_loss,
+            grad_norm=jnp.full_like(loss, jnp.nan),
+            h=jnp.where(is_taken, walk.t, 0),
+            rejected=jnp.where(is_taken, 0, 1).astype(jnp.int32),
+            work=no_work(
+                gradients=jnp.floor(gradients),
+                losses=jnp.where(is_new, 2, 1),
+                rejected_steps=jnp.where(is_taken, 0, 1),
+            ),
+            code=code.astype(jnp.int32),
+            memory=kept._replace(
+                loss=jnp.where(is_taken, loss, start_loss),
+                blocks=blocks.astype(jnp.int32),
+                draws=walk.memory.draws,
+                rest=(gradients - jnp.floor(gradients)).astype(theta.dtype),
+            ),
+        )
+
+    def _begun(self, memory: Memory) -> Walk:
+        none = jnp.zeros((), memory.theta.dtype)
+        return Walk(memory, jnp.zeros_like(memory.theta), jnp.zeros((), jnp.int32), none)
+
+    def _walk(self, flow: Flow, data: Any, memory: Memory, steps: jax.Array) -> Walk:
+        """So many steps, each on a batch of its own."""
+        small = sample_flow(flow, self.batch)
+        root = jax.random.PRNGKey(self.seed)
+
+        def over_batch(function: Any, zero: Any, number: jax.Array) -> Any:
+            """The mean of a function of a sample over the blocks of a batch."""
+
+            def add(block: jax.Array, total: Any) -> Any:
+                key = jax.random.fold_in(jax.random.fold_in(root, number), block)
+                return jax.tree.map(jnp.add, total, function(draw(data, key, self.batch)))
+
+            total = jax.lax.fori_loop(0, memory.blocks, add, zero)
+            return jax.tree.map(lambda leaf: leaf / memory.blocks, total)
+
+        def take(index: jax.Array, walk: Walk) -> Walk:
+            now = walk.memory
+            none = jnp.zeros_like(now.h)
+            loss, grad = over_batch(
+                lambda sample: small.value_and_grad(sample, now.theta),
+                (none, jnp.zeros_like(now.theta)),
+                now.draws,
+            )
+            count = now.steps + 1
+            mean = MEAN * now.mean + (1 - MEAN) * grad
+            square = SQUARE * now.square + (1 - SQUARE) * grad**2
+            metric = jnp.sqrt(square / (1 - SQUARE**count)) + jnp.finfo(grad.dtype).eps
+            direction = -mean / (1 - MEAN**count) / metric
+            trial = now.theta + now.h * direction
+
+            def adapted() -> tuple[jax.Array, jax.Array]:
+                after = over_batch(lambda sample: small.loss(sample, trial), none, now.draws)
+                promised = -now.h * (grad @ direction)
+                is_long = ~((loss - after) > GOAL * promised)
+                factor = jnp.where(now.is_warm | is_long, FACTOR, WARM_UP)
+                changed = jnp.where(is_long, now.h / factor, now.h * factor)
+                # The mean of earlier gradients may lead uphill on this batch: it tells nothing.
+                tells = promised > 0
+                return jnp.where(tells, changed, now.h), now.is_warm | (tells & is_long)
+
+            h, is_warm = jax.lax.cond(now.steps % LOOK == 0, adapted, lambda: (now.h, now.is_warm))
+            is_late = 2 * index >= steps
+            return Walk(
+                memory=now._replace(
+                    theta=trial,
+                    mean=mean,
+                    square=square,
+                    steps=count,
+                    h=h,
+                    is_warm=is_warm,
+                    draws=now.draws + 1,
+                ),
+                total=walk.total + jnp.where(is_late, trial, 0),
+                count=walk.count + is_late,
+                t=walk.t + now.h,
+            )
+
+        return jax.lax.fori_loop(0, steps, take, self._begun(memory))
