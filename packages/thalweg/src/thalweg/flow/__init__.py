@@ -12,6 +12,7 @@ from thalweg.flow.scalar import ScalarFlow
 from thalweg.problem import Composite, LeastSquares, Problem, Scalar
 
 if TYPE_CHECKING:
+    from thalweg.devices import Devices
     from thalweg.params import ParamSpec
 
 __all__ = [
@@ -25,22 +26,31 @@ __all__ = [
 ]
 
 
-def build_flow(problem: Problem, spec: ParamSpec, *, memory: int = MEMORY) -> Flow:
+def build_flow(
+    problem: Problem, spec: ParamSpec, *, memory: int = MEMORY, devices: Devices | None = None
+) -> Flow:
     """The flow of a problem for parameters laid out as `spec`.
 
     Args:
         problem: What is minimised.
         spec: The layout of the parameters.
-        memory: Bytes that Jacobians and products may hold at a time. Positive.
+        memory: Bytes that Jacobians and products may hold at a time, on each device. Positive.
+        devices: What the data are divided over; None for one device.
 
     Raises:
-        ConfigError: A function of the problem returns what it should not.
+        ConfigError: A function of the problem returns what it should not, or there are devices
+            and no data.
     """
+    if devices is not None and not has_data(problem):
+        raise ConfigError(
+            "`devices` was given, but the problem has no `data` to divide over them; write it by "
+            "example with `data`, or leave `devices` out"
+        )
     match problem:
         case LeastSquares():
-            return LeastSquaresFlow(problem, spec, memory=memory)
+            return LeastSquaresFlow(problem, spec, memory=memory, devices=devices)
         case Composite():
-            return CompositeFlow(problem, spec, memory=memory)
+            return CompositeFlow(problem, spec, memory=memory, devices=devices)
         case Scalar():
             return ScalarFlow(problem, spec)
         case _:
@@ -48,3 +58,10 @@ def build_flow(problem: Problem, spec: ParamSpec, *, memory: int = MEMORY) -> Fl
                 f"`problem` is of type {type(problem).__name__}, but a LeastSquares, Composite "
                 "or Scalar was expected"
             )
+
+
+def has_data(problem: Problem) -> bool:
+    """Whether any part of a problem is computed example by example."""
+    if isinstance(problem, LeastSquares):
+        return any(block.data is not None for block in problem.blocks)
+    return isinstance(problem, Composite)

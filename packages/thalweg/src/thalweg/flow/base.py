@@ -24,6 +24,7 @@ from thalweg.flow.chunks import bytes_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thalweg.devices import Devices
     from thalweg.params import ParamSpec
 
 MEMORY = 2**30  # bytes; the default budget of Jacobians and products
@@ -49,16 +50,26 @@ class Flow(abc.ABC):
     Attributes:
         spec: The layout of θ.
         data: A pytree of arrays, to be passed to every function.
+        devices: What the data are divided over; None for one device.
         programs: Compiled programs of this flow, by name.
     """
 
     spec: ParamSpec
     data: Any
 
-    def __init__(self, spec: ParamSpec, data: Any) -> None:
+    def __init__(self, spec: ParamSpec, data: Any, *, devices: Devices | None = None) -> None:
         self.spec = spec
         self.data = data
+        self.devices = devices
         self.programs: dict[Any, Any] = {}
+
+    def jit(self, function: Callable[..., Any]) -> Any:
+        """`jax.jit` of a function of `(data, ...)`; its results are whole on every device."""
+        return jax.jit(function) if self.devices is None else self.devices.jit(function)
+
+    def everywhere(self, tree: Any) -> Any:
+        """A pytree of arrays where the programs of this flow take it from."""
+        return tree if self.devices is None else self.devices.everywhere(tree)
 
     @property
     def size(self) -> int:

@@ -3,6 +3,9 @@
 Data of N examples are laid out as `(chunks, length, ...)`. The last chunk is filled up with
 repeats of the last example whose weight is 0; a repeat, unlike a row of zeros, cannot produce a
 NaN that the data do not hold. Where everything fits in one chunk there is no loop at all.
+
+With several devices each holds the same share of every chunk, so lengths are multiples of their
+number, and nothing that is cut finer moves from one to another.
 """
 
 from __future__ import annotations
@@ -18,6 +21,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thalweg.devices import Devices
+
 
 class Chunked(NamedTuple):
     """Examples laid out in chunks.
@@ -32,27 +37,31 @@ class Chunked(NamedTuple):
     scale: jax.Array
 
 
-def lay_out(data: Any, *, weight: float, length: int, dtype: np.dtype) -> Chunked:
+def lay_out(
+    data: Any, *, weight: float, length: int, dtype: np.dtype, devices: Devices | None = None
+) -> Chunked:
     """Lay data out in chunks of `length` examples; floats are cast to `dtype`.
 
     Args:
         data: A pytree of arrays with N rows.
         weight: The weight of each example in the loss.
-        length: Examples a chunk, from 1 to N.
+        length: Examples a chunk, at least 1; a multiple of the number of devices.
         dtype: float32 or float64, that of the parameters.
+        devices: What each chunk is divided over; None for one device.
     """
     count = jax.tree.leaves(data)[0].shape[0]
     chunks = math.ceil(count / length)
     index = np.minimum(np.arange(chunks * length), count - 1)
+    place = jnp.asarray if devices is None else devices.split
 
     def arrange(leaf: Any) -> jax.Array:
         array = np.asarray(leaf)
         if array.dtype.kind == "f":
             array = array.astype(dtype)
-        return jnp.asarray(array[index].reshape(chunks, length, *array.shape[1:]))
+        return place(array[index].reshape(chunks, length, *array.shape[1:]))
 
     scale = np.where(np.arange(chunks * length) < count, math.sqrt(weight), 0.0)
-    return Chunked(jax.tree.map(arrange, data), jnp.asarray(scale.reshape(chunks, length), dtype))
+    return Chunked(jax.tree.map(arrange, data), place(scale.reshape(chunks, length).astype(dtype)))
 
 
 def example_shapes(data: Any, dtype: np.dtype) -> Any:
@@ -65,56 +74,119 @@ def example_shapes(data: Any, dtype: np.dtype) -> Any:
     )
 
 
-def map_chunks(function: Callable[[Any, jax.Array], Any], data: Chunked) -> Any:
-    """`function(examples, scale)` of each chunk, results concatenated along the first axis."""
-    chunks = data.scale.shape[0]
-    if chunks == 1:
-        return function(*jax.tree.map(lambda leaf: leaf[0], tuple(data)))
-    results = jax.lax.map(lambda chunk: function(*chunk), tuple(data))
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), results)
+def map_chunks(
+    function: Callable[..., Any],
+    data: Chunked,
+    *shared: jax.Array,
+    devices: Devices | None = None,
+) -> Any:
+    """`function(examples, scale, *shared)` of each chunk, concatenated along the first axis.
+
+    Args:
+        function: Computes a chunk; what it returns has an axis of examples first.
+        data: The examples.
+        *shared: Floats that all chunks take, such as θ.
+        devices: With several, the rows of the first come first, those of all chunks, and so on.
+    """
+    if _is_one(data):
+        return function(*_first(data), *shared)
+    results = jax.lax.map(lambda chunk: function(*_inside(chunk, shared)), tuple(data))
+
+    def joined(leaf: jax.Array) -> jax.Array:
+        if devices is not None:
+            shares = leaf.reshape(len(leaf), devices.count, -1, *leaf.shape[2:])
+            leaf = jnp.swapaxes(shares, 0, 1).reshape(-1, *leaf.shape[1:])
+        return leaf.reshape(-1, *leaf.shape[2:])
+
+    return jax.tree.map(joined, results)
 
 
-def sum_chunks(function: Callable[[Any, jax.Array], Any], data: Chunked) -> Any:
-    """The sum of `function(examples, scale)` over the chunks, a pytree of arrays."""
-    chunks = data.scale.shape[0]
-    first = jax.tree.map(lambda leaf: leaf[0], tuple(data))
-    if chunks == 1:
-        return function(*first)
+def like_chunks(rows: jax.Array, data: Chunked, devices: Devices | None = None) -> jax.Array:
+    """Rows in the order of `map_chunks`, laid out as the examples: `(chunks, length, ...)`."""
+    chunks, length = data.scale.shape
+    if devices is None:
+        return rows.reshape(chunks, length, -1)
+    shares = rows.reshape(devices.count, chunks, length // devices.count, -1)
+    return jnp.swapaxes(shares, 0, 1).reshape(chunks, length, -1)
+
+
+def sum_chunks(function: Callable[..., Any], data: Chunked, *shared: jax.Array) -> Any:
+    """The sum of `function(examples, scale, *shared)` over the chunks, a pytree of arrays.
+
+    The arguments are those of `map_chunks`.
+    """
+    if _is_one(data):
+        return function(*_first(data), *shared)
     zeros = jax.tree.map(
-        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(function, *first)
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+        jax.eval_shape(function, *_first(data), *shared),
     )
 
     def add(total: Any, chunk: Any) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, function(*chunk)), None
+        return jax.tree.map(jnp.add, total, function(*_inside(chunk, shared))), None
 
     return jax.lax.scan(add, zeros, tuple(data))[0]
 
 
-def finer(data: Chunked, rows: int) -> Chunked:
-    """The same examples in chunks of `rows`, which divides the length of the chunks."""
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, rows, *leaf.shape[2:]), data)
+def _is_one(data: Chunked) -> bool:
+    return data.scale.shape[0] == 1
+
+
+def _first(data: Chunked) -> tuple[Any, jax.Array]:
+    examples, scale = jax.tree.map(lambda leaf: leaf[0], tuple(data))
+    return examples, scale
+
+
+def _inside(chunk: tuple[Any, jax.Array], shared: tuple[jax.Array, ...]) -> tuple[Any, ...]:
+    """The arguments of a chunk's function, inside the loop over the chunks.
+
+    XLA moves what is computed of θ alone out of a loop, each value by a name of its own, and then
+    takes equal ones for different: a third derivative along a curve took four times the products
+    and the memory. So θ has to look as if it came with the chunk.
+    """
+    examples, scale = chunk
+    shared, scale = jax.lax.optimization_barrier((shared, scale))
+    return examples, scale, *shared
+
+
+def finer(data: Chunked, rows: int, devices: Devices | None = None) -> Chunked:
+    """The same examples in chunks of `rows`, which divides the length of the chunks.
+
+    With devices each takes its part of a piece from the examples that it has; what `map_chunks`
+    makes of them comes in the same order.
+    """
+    if devices is None or data.scale.shape[1] == rows:
+        return jax.tree.map(lambda leaf: leaf.reshape(-1, rows, *leaf.shape[2:]), data)
+
+    def cut(leaf: jax.Array) -> jax.Array:
+        shares = leaf.reshape(len(leaf), devices.count, -1, rows // devices.count, *leaf.shape[2:])
+        return jnp.swapaxes(shares, 1, 2).reshape(-1, rows, *leaf.shape[2:])
+
+    return jax.tree.map(cut, data)
 
 
 def chunk_lengths(
-    count: int, *, memory: int, product_bytes: int, jacobian_bytes: int
+    count: int, *, memory: int, product_bytes: int, jacobian_bytes: int, devices: int = 1
 ) -> tuple[int, int]:
     """How many examples to compute at a time: for products, and for rows of a Jacobian.
 
     Args:
         count: The number of examples.
-        memory: The budget in bytes.
+        memory: The budget in bytes, of each device.
         product_bytes: What a curvature product holds for one example.
         jacobian_bytes: What the Jacobian holds for one example, beyond that.
+        devices: How many devices share the work; both lengths are multiples of it.
 
     Returns:
         The length of a chunk, and the number of rows, which divides it.
     """
-    length = max(1, min(count, memory // max(product_bytes, 1)))
+    share = math.ceil(count / devices)
+    length = max(1, min(share, memory // max(product_bytes, 1)))
     rows = max(1, min(length, memory // max(product_bytes + jacobian_bytes, 1)))
     if rows == length:
-        return length, rows
-    pieces = math.ceil(count / rows) if length == count else length // rows
-    return pieces * rows, rows
+        return devices * length, devices * rows
+    pieces = math.ceil(share / rows) if length == share else length // rows
+    return devices * pieces * rows, devices * rows
 
 
 def bytes_of(function: Callable[..., Any], *arguments: Any, shared: int = 0) -> int:

@@ -18,6 +18,7 @@ from thalweg.flow.chunks import bytes_of, chunk_lengths, example_shapes, finer, 
 from thalweg.flow.terms import LIVE_COPIES, check_output, check_scalar, derivative_along, flat
 
 if TYPE_CHECKING:
+    from thalweg.devices import Devices
     from thalweg.params import ParamSpec
     from thalweg.problem import Composite
 
@@ -28,7 +29,9 @@ MATRIX_COPIES = 4  # of an example's rows of the Jacobian: J, ∇²ℓJ, and bot
 class CompositeFlow(Flow):
     """The flow of a convex loss of a network's outputs, with weight decay."""
 
-    def __init__(self, problem: Composite, spec: ParamSpec, *, memory: int) -> None:
+    def __init__(
+        self, problem: Composite, spec: ParamSpec, *, memory: int, devices: Devices | None
+    ) -> None:
         self._problem = problem
         self.spec = spec
         shapes = example_shapes(problem.data, spec.dtype)
@@ -41,12 +44,21 @@ class CompositeFlow(Flow):
         self.length = jax.tree.leaves(problem.data)[0].shape[0]
         length, self._rows = chunk_lengths(
             self.length,
+            devices=1 if devices is None else devices.count,
             memory=memory,
             product_bytes=LIVE_COPIES * bytes_of(self._one, theta, x, y, shared=1),
             jacobian_bytes=MATRIX_COPIES * self.output_size * spec.size * spec.dtype.itemsize,
         )
-        examples = lay_out(problem.data, weight=1 / self.length, length=length, dtype=spec.dtype)
-        super().__init__(spec, (examples, jnp.asarray(problem.l2, spec.dtype)))
+        examples = lay_out(
+            problem.data,
+            weight=1 / self.length,
+            length=length,
+            dtype=spec.dtype,
+            devices=devices,
+        )
+        l2 = jnp.asarray(problem.l2, spec.dtype)
+        l2 = l2 if devices is None else devices.everywhere(l2)
+        super().__init__(spec, (examples, l2), devices=devices)
 
     @property
     def is_one_chunk(self) -> bool:
@@ -64,22 +76,21 @@ class CompositeFlow(Flow):
     def _one(self, theta: jax.Array, x: Any, y: Any) -> jax.Array:
         return self._problem.loss(self._outputs(theta, x), y)
 
-    def _chunk_loss(self, theta: jax.Array, examples: Any, scale: jax.Array) -> jax.Array:
+    def _chunk_loss(self, examples: Any, scale: jax.Array, theta: jax.Array) -> jax.Array:
         losses = jax.vmap(lambda x, y: self._one(theta, x, y))(*examples)
         return jnp.vdot(scale * scale, losses)
 
     def loss(self, data: Any, theta: jax.Array) -> jax.Array:
         """L, the mean loss and the weight decay."""
         examples, l2 = data
-        mean = sum_chunks(lambda *chunk: self._chunk_loss(theta, *chunk), examples)
+        mean = sum_chunks(self._chunk_loss, examples, theta)
         return mean + 0.5 * l2 * jnp.vdot(theta, theta)
 
     def value_and_grad(self, data: Any, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
         """L and ∇L."""
         examples, l2 = data
-        loss, grad = sum_chunks(
-            lambda *chunk: jax.value_and_grad(self._chunk_loss)(theta, *chunk), examples
-        )
+        slope = jax.value_and_grad(self._chunk_loss, argnums=2)
+        loss, grad = sum_chunks(slope, examples, theta)
         return loss + 0.5 * l2 * jnp.vdot(theta, theta), grad + l2 * theta
 
     def hessian(self, data: Any, theta: jax.Array) -> Linearisation:
@@ -89,32 +100,33 @@ class CompositeFlow(Flow):
         examples, l2 = data
         loss, grad = self.value_and_grad(data, theta)
 
-        def product(v: jax.Array) -> jax.Array:
-            def chunk_product(*chunk: Any) -> jax.Array:
-                return jax.jvp(lambda at: jax.grad(self._chunk_loss)(at, *chunk), (theta,), (v,))[1]
+        def chunk_product(
+            chunk: Any, scale: jax.Array, theta: jax.Array, v: jax.Array
+        ) -> jax.Array:
+            slope = jax.grad(lambda at: self._chunk_loss(chunk, scale, at))
+            return jax.jvp(slope, (theta,), (v,))[1]
 
-            return sum_chunks(chunk_product, examples) + l2 * v
-
-        return Linearisation(loss, grad, product)
+        return Linearisation(
+            loss, grad, lambda v: sum_chunks(chunk_product, examples, theta, v) + l2 * v
+        )
 
     def gauss_newton(self, data: Any, theta: jax.Array) -> Linearisation:
         """L, ∇L and products with Jᵀ ∇²ℓ J + l2, positive semidefinite as ℓ is convex."""
         examples, l2 = data
         loss, grad = self.value_and_grad(data, theta)
 
-        def product(v: jax.Array) -> jax.Array:
-            def chunk_product(chunk: Any, scale: jax.Array) -> jax.Array:
-                xs, ys = chunk
-                z, push = jax.linearize(
-                    lambda at: jax.vmap(lambda x: self._outputs(at, x))(xs), theta
-                )
-                bend = jax.vmap(self._output_hessian)(z, ys, push(v))
-                weights = (scale * scale).reshape(-1, *(1,) * (bend.ndim - 1))
-                return jax.linear_transpose(push, theta)(weights * bend)[0]
+        def chunk_product(
+            chunk: Any, scale: jax.Array, theta: jax.Array, v: jax.Array
+        ) -> jax.Array:
+            xs, ys = chunk
+            z, push = jax.linearize(lambda at: jax.vmap(lambda x: self._outputs(at, x))(xs), theta)
+            bend = jax.vmap(self._output_hessian)(z, ys, push(v))
+            weights = (scale * scale).reshape(-1, *(1,) * (bend.ndim - 1))
+            return jax.linear_transpose(push, theta)(weights * bend)[0]
 
-            return sum_chunks(chunk_product, examples) + l2 * v
-
-        return Linearisation(loss, grad, product)
+        return Linearisation(
+            loss, grad, lambda v: sum_chunks(chunk_product, examples, theta, v) + l2 * v
+        )
 
     def _output_hessian(self, z: jax.Array, y: Any, direction: jax.Array) -> jax.Array:
         """∇²ℓ(z) times a direction, of the shape of z."""
@@ -130,9 +142,10 @@ class CompositeFlow(Flow):
         """
         examples, l2 = data
         loss, grad = self.value_and_grad(data, theta)
-        params = self.spec.unravel(theta)
 
-        def chunk_matrix(chunk: Any, scale: jax.Array) -> jax.Array:
+        def chunk_matrix(chunk: Any, scale: jax.Array, theta: jax.Array) -> jax.Array:
+            params = self.spec.unravel(theta)
+
             def one(x: Any, y: Any) -> tuple[jax.Array, jax.Array]:
                 z, pull = jax.vjp(lambda at: flat(self._problem.outputs(at, x)), params)
                 seeds = jnp.eye(z.size, dtype=z.dtype)
@@ -147,7 +160,8 @@ class CompositeFlow(Flow):
             right = (scale * scale)[:, None, None] * right
             return left.reshape(-1, self.size).T @ right.reshape(-1, self.size)
 
-        matrix = sum_chunks(chunk_matrix, finer(examples, self._rows))
+        pieces = finer(examples, self._rows, self.devices)
+        matrix = sum_chunks(chunk_matrix, pieces, theta)
         return loss, grad, matrix + l2 * jnp.eye(self.size, dtype=theta.dtype)
 
     def pull_curve(
@@ -160,7 +174,9 @@ class CompositeFlow(Flow):
         """
         examples, _ = data
 
-        def chunk_pull(chunk: Any, scale: jax.Array) -> jax.Array:
+        def chunk_pull(
+            chunk: Any, scale: jax.Array, theta: jax.Array, *coefficients: jax.Array
+        ) -> jax.Array:
             xs, ys = chunk
 
             def slopes(at: jax.Array) -> jax.Array:
@@ -172,4 +188,4 @@ class CompositeFlow(Flow):
             weights = (scale * scale).reshape(-1, *(1,) * (bend.ndim - 1))
             return pull(weights * bend)[0]
 
-        return sum_chunks(chunk_pull, examples)
+        return sum_chunks(chunk_pull, examples, theta, *coefficients)

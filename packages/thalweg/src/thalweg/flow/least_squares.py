@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING, Any, final
 
 import jax
@@ -11,6 +13,7 @@ from thalweg.flow.base import Flow, Linearisation, linearised_gradient
 from thalweg.flow.terms import AbstractTerm, residual_term
 
 if TYPE_CHECKING:
+    from thalweg.devices import Devices
     from thalweg.params import ParamSpec
     from thalweg.problem import LeastSquares
 
@@ -20,19 +23,22 @@ class LeastSquaresFlow(Flow):
     """The flow of a sum of least-squares blocks.
 
     Residuals are scaled so that `L = ½ |r|²`, and laid out in one vector of shape `(m,)`; with
-    several chunks it has rows of filling, which are 0 and have no slope.
+    several chunks or devices it has rows of filling, which are 0 and have no slope. With devices,
+    the rows of the first one come first, those of all blocks, and so on: so no row moves.
 
     Attributes:
         residual_count: m, with filling.
     """
 
-    def __init__(self, problem: LeastSquares, spec: ParamSpec, *, memory: int) -> None:
+    def __init__(
+        self, problem: LeastSquares, spec: ParamSpec, *, memory: int, devices: Devices | None
+    ) -> None:
         self._terms = tuple(residual_term(block, spec) for block in problem.blocks)
         data = tuple(
-            term.lay_out(block, memory=memory)
+            term.lay_out(block, memory=memory, devices=devices)
             for term, block in zip(self._terms, problem.blocks, strict=True)
         )
-        super().__init__(spec, data)
+        super().__init__(spec, data, devices=devices)
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         self.residual_count: int = jax.eval_shape(self.residuals, data, theta).shape[0]
 
@@ -54,9 +60,33 @@ class LeastSquaresFlow(Flow):
     def _pairs(self, data: Any) -> list[tuple[AbstractTerm, Any]]:
         return list(zip(self._terms, data, strict=True))
 
+    def _joined(self, parts: list[jax.Array]) -> jax.Array:
+        """The rows of all blocks, one after the other on each device."""
+        if self.devices is None:
+            return jnp.concatenate(parts)
+        shares = []
+        for part in parts:
+            count, *rest = part.shape
+            width = math.ceil(count / self.devices.count)
+            filling = self.devices.count * width - count  # of a block without data
+            full = jnp.pad(part, ((0, filling), *(((0, 0),) * len(rest))))
+            shares.append(self.devices.rows(full.reshape(self.devices.count, width, *rest)))
+        return jnp.concatenate(shares, axis=1).reshape(-1, *parts[0].shape[1:])
+
+    def _parted(self, rows: jax.Array, counts: list[int]) -> list[jax.Array]:
+        """The inverse of `_joined`: the rows of each block, `counts` of them."""
+        devices = 1 if self.devices is None else self.devices.count
+        widths = [math.ceil(count / devices) for count in counts]
+        ends = list(itertools.accumulate(widths))
+        shares = rows.reshape(devices, -1)
+        return [
+            shares[:, end - width : end].reshape(-1)[:count]
+            for count, width, end in zip(counts, widths, ends, strict=True)
+        ]
+
     def residuals(self, data: Any, theta: jax.Array) -> jax.Array:
         """R of shape `(m,)`. Cost: one pass."""
-        return jnp.concatenate([term.residuals(part, theta) for term, part in self._pairs(data)])
+        return self._joined([term.residuals(part, theta) for term, part in self._pairs(data)])
 
     def loss(self, data: Any, theta: jax.Array) -> jax.Array:
         """L = ½ |r|²."""
@@ -74,7 +104,7 @@ class LeastSquaresFlow(Flow):
         Cost: with data about one gradient per residual of an example; without, min(m, n) passes.
         """
         parts = [term.jacobian(part, theta) for term, part in self._pairs(data)]
-        return jnp.concatenate([r for r, _ in parts]), jnp.concatenate([j for _, j in parts])
+        return self._joined([r for r, _ in parts]), self._joined([j for _, j in parts])
 
     def normal_equations(
         self, data: Any, theta: jax.Array
@@ -85,7 +115,7 @@ class LeastSquaresFlow(Flow):
         """
         parts = [term.normal_equations(part, theta) for term, part in self._pairs(data)]
         return (
-            jnp.concatenate([r for r, _, _ in parts]),
+            self._joined([r for r, _, _ in parts]),
             sum(g for _, g, _ in parts),  # pyright: ignore[reportReturnType]
             sum(c for _, _, c in parts),
         )
@@ -96,15 +126,18 @@ class LeastSquaresFlow(Flow):
         Cost: k+1 nested forward derivatives, no Jacobian and no third-order tensor.
         """
         parts = [term.along(part, theta, coefficients) for term, part in self._pairs(data)]
-        return jnp.concatenate(parts)
+        return self._joined(parts)
 
     def pull(self, data: Any, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
         """Jᵀu of shape `(n,)` for u of shape `(m,)`. Cost: a gradient."""
-        total, start = jnp.zeros_like(theta), 0
-        for term, part in self._pairs(data):
-            count = jax.eval_shape(term.residuals, part, theta).shape[0]
-            total += term.pull(part, theta, cotangent[start : start + count])
-            start += count
+        counts = [
+            jax.eval_shape(term.residuals, part, theta).shape[0] for term, part in self._pairs(data)
+        ]
+        total = jnp.zeros_like(theta)
+        for (term, part), piece in zip(
+            self._pairs(data), self._parted(cotangent, counts), strict=True
+        ):
+            total += term.pull(part, theta, piece)
         return total
 
     def gauss_newton(self, data: Any, theta: jax.Array) -> Linearisation:

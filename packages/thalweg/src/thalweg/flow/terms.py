@@ -20,6 +20,7 @@ from thalweg.flow.chunks import (
     example_shapes,
     finer,
     lay_out,
+    like_chunks,
     map_chunks,
     sum_chunks,
 )
@@ -27,6 +28,7 @@ from thalweg.flow.chunks import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thalweg.devices import Devices
     from thalweg.params import ParamSpec
     from thalweg.problem import Block
 
@@ -76,8 +78,8 @@ class AbstractTerm(abc.ABC):
         self._spec = spec
 
     @abc.abstractmethod
-    def lay_out(self, block: Block, *, memory: int) -> Any:
-        """The block's data, cut so that Jacobian and products keep to `memory` bytes."""
+    def lay_out(self, block: Block, *, memory: int, devices: Devices | None) -> Any:
+        """The block's data, cut so that Jacobian and products keep to `memory` bytes a device."""
 
     @abc.abstractmethod
     def is_one_chunk(self, part: Any) -> bool:
@@ -126,19 +128,24 @@ class AbstractTerm(abc.ABC):
 class ExampleTerm(AbstractTerm):
     """A block with data: everything per example under `vmap`, chunk by chunk."""
 
-    def lay_out(self, block: Block, *, memory: int) -> Chunked:
-        spec = self._spec
+    def lay_out(self, block: Block, *, memory: int, devices: Devices | None) -> Chunked:
+        spec, self._devices = self._spec, devices
         shapes = example_shapes(block.data, spec.dtype)
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         width = check_output(jax.eval_shape(self._one, theta, *shapes), spec, name="residual")
         length, self._rows = chunk_lengths(
             block.length,
+            devices=1 if devices is None else devices.count,
             memory=memory,
             product_bytes=LIVE_COPIES * bytes_of(self._one, theta, *shapes, shared=1),
             jacobian_bytes=2 * width * spec.size * spec.dtype.itemsize,
         )
         return lay_out(
-            block.data, weight=block.weight / block.length, length=length, dtype=spec.dtype
+            block.data,
+            weight=block.weight / block.length,
+            length=length,
+            dtype=spec.dtype,
+            devices=devices,
         )
 
     def is_one_chunk(self, part: Chunked) -> bool:
@@ -150,22 +157,22 @@ class ExampleTerm(AbstractTerm):
     def _one(self, theta: jax.Array, *example: Any) -> jax.Array:
         return flat(self._function(self._spec.unravel(theta), *example))
 
-    def _chunk(self, theta: jax.Array, examples: Any, scale: jax.Array) -> jax.Array:
+    def _chunk(self, examples: Any, scale: jax.Array, theta: jax.Array) -> jax.Array:
         r = jax.vmap(lambda *example: self._one(theta, *example))(*examples)
         return (scale[:, None] * r).reshape(-1)
 
     def residuals(self, part: Chunked, theta: jax.Array) -> jax.Array:
-        return map_chunks(lambda *chunk: self._chunk(theta, *chunk), part)
+        return map_chunks(self._chunk, part, theta, devices=self._devices)
 
     def value_and_grad(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        def chunk_loss(at: jax.Array, examples: Any, scale: jax.Array) -> jax.Array:
-            r = self._chunk(at, examples, scale)
+        def chunk_loss(examples: Any, scale: jax.Array, at: jax.Array) -> jax.Array:
+            r = self._chunk(examples, scale, at)
             return 0.5 * jnp.vdot(r, r)
 
-        return sum_chunks(lambda *chunk: jax.value_and_grad(chunk_loss)(theta, *chunk), part)
+        return sum_chunks(jax.value_and_grad(chunk_loss, argnums=2), part, theta)
 
     def _chunk_jacobian(
-        self, theta: jax.Array, examples: Any, scale: jax.Array
+        self, examples: Any, scale: jax.Array, theta: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         spec = self._spec
         params = spec.unravel(theta)
@@ -181,63 +188,70 @@ class ExampleTerm(AbstractTerm):
         return (scale[:, None] * r).reshape(-1), scaled.reshape(-1, spec.size)
 
     def jacobian(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
-        pieces = finer(part, self._rows)
-        return map_chunks(lambda *chunk: self._chunk_jacobian(theta, *chunk), pieces)
+        pieces = finer(part, self._rows, self._devices)
+        return map_chunks(self._chunk_jacobian, pieces, theta, devices=self._devices)
 
     def normal_equations(
         self, part: Chunked, theta: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        def products(examples: Any, scale: jax.Array) -> tuple[jax.Array, jax.Array]:
-            r, jacobian = self._chunk_jacobian(theta, examples, scale)
+        def products(*chunk: Any) -> tuple[jax.Array, jax.Array]:
+            r, jacobian = self._chunk_jacobian(*chunk)
             return jacobian.T @ r, jacobian.T @ jacobian
 
-        return (self.residuals(part, theta), *sum_chunks(products, finer(part, self._rows)))
+        pieces = finer(part, self._rows, self._devices)
+        gradient, matrix = sum_chunks(products, pieces, theta)
+        return self.residuals(part, theta), gradient, matrix
 
     def along(
         self, part: Chunked, theta: jax.Array, coefficients: tuple[jax.Array, ...]
     ) -> jax.Array:
-        return map_chunks(
-            lambda *chunk: derivative_along(
-                lambda at: self._chunk(at, *chunk), theta, coefficients
-            ),
-            part,
-        )
+        def chunk_along(
+            examples: Any, scale: jax.Array, theta: jax.Array, *coefficients: jax.Array
+        ) -> jax.Array:
+            return derivative_along(
+                lambda at: self._chunk(examples, scale, at), theta, coefficients
+            )
+
+        return map_chunks(chunk_along, part, theta, *coefficients, devices=self._devices)
 
     def pull(self, part: Chunked, theta: jax.Array, cotangent: jax.Array) -> jax.Array:
-        chunks, length = part.scale.shape
-        split = cotangent.reshape(chunks, length, -1)
+        split = like_chunks(cotangent, part, self._devices)
         bundle = Chunked((part.examples, split), part.scale)
 
-        def chunk_pull(pair: Any, scale: jax.Array) -> jax.Array:
+        def chunk_pull(pair: Any, scale: jax.Array, theta: jax.Array) -> jax.Array:
             examples, seed = pair
-            _, pull = jax.vjp(lambda at: self._chunk(at, examples, scale), theta)
+            _, pull = jax.vjp(lambda at: self._chunk(examples, scale, at), theta)
             return pull(seed.reshape(-1))[0]
 
-        return sum_chunks(chunk_pull, bundle)
+        return sum_chunks(chunk_pull, bundle, theta)
 
     def gauss_newton(self, part: Chunked, theta: jax.Array, v: jax.Array) -> jax.Array:
-        def chunk_product(*chunk: Any) -> jax.Array:
-            _, push = jax.linearize(lambda at: self._chunk(at, *chunk), theta)
+        def chunk_product(
+            examples: Any, scale: jax.Array, theta: jax.Array, v: jax.Array
+        ) -> jax.Array:
+            _, push = jax.linearize(lambda at: self._chunk(examples, scale, at), theta)
             return jax.linear_transpose(push, theta)(push(v))[0]
 
-        return sum_chunks(chunk_product, part)
+        return sum_chunks(chunk_product, part, theta, v)
 
     def hessian(self, part: Chunked, theta: jax.Array, v: jax.Array) -> jax.Array:
-        def chunk_product(*chunk: Any) -> jax.Array:
+        def chunk_product(
+            examples: Any, scale: jax.Array, theta: jax.Array, v: jax.Array
+        ) -> jax.Array:
             def gradient(at: jax.Array) -> jax.Array:
-                r, pull = jax.vjp(lambda inner: self._chunk(inner, *chunk), at)
+                r, pull = jax.vjp(lambda inner: self._chunk(examples, scale, inner), at)
                 return pull(r)[0]
 
             return jax.jvp(gradient, (theta,), (v,))[1]
 
-        return sum_chunks(chunk_product, part)
+        return sum_chunks(chunk_product, part, theta, v)
 
 
 @final
 class WholeTerm(AbstractTerm):
     """A block without data: one function of all residuals, of unknown structure."""
 
-    def lay_out(self, block: Block, *, memory: int) -> jax.Array:
+    def lay_out(self, block: Block, *, memory: int, devices: Devices | None) -> jax.Array:
         del memory  # nothing to cut into chunks
         theta = jax.ShapeDtypeStruct((self._spec.size,), self._spec.dtype)
         check_output(
@@ -245,7 +259,8 @@ class WholeTerm(AbstractTerm):
             self._spec,
             name="residuals",
         )
-        return jnp.sqrt(jnp.asarray(block.weight, self._spec.dtype))
+        root = jnp.sqrt(jnp.asarray(block.weight, self._spec.dtype))
+        return root if devices is None else devices.everywhere(root)
 
     def is_one_chunk(self, part: jax.Array) -> bool:
         del part
