@@ -19,13 +19,17 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.t
 # from a neighbour. A folder such as `solvers` counts as one; inside it imports are free.
 LAYERS = (
     ("errors",),
-    ("control", "files", "linear", "networks", "params", "solution", "stop", "threads"),
+    (
+        *("control", "devices", "files", "linear", "networks", "params", "solution", "stop"),
+        "threads",
+    ),
     ("checkpoint", "problem", "recorder"),
     ("flow", "progress"),
     ("diagnose", "host", "linearised"),
     ("solvers",),
-    ("loop",),
+    ("loop", "starts"),
     ("integrate",),
+    ("lanes",),
     ("minimization",),
     ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users
     ("machine", "problems", "record"),

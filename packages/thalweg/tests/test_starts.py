@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -207,6 +209,19 @@ def test_a_second_call_compiles_nothing():
     stop = tw.Stop(steps=3)
     tw.minimize(FIT, start(0), "bogacki-shampine", stop)
     assert tw.minimize(FIT, start, "bogacki-shampine", stop, starts=4).compile_seconds == 0
+
+
+def test_float64_may_be_a_context_of_the_callers():
+    """`jax.enable_x64` as a context holds for one thread; the starts run on others."""
+    code = """
+import jax, numpy as np, thalweg as tw
+with jax.enable_x64(True):
+    bowl = tw.LeastSquares(lambda p: p - 1)
+    solution = tw.minimize(bowl, lambda seed: np.full(2, 3.0 + seed), starts=2)
+assert solution.params.dtype == np.float64
+assert solution.outcome is tw.Outcome.CONVERGED, solution.message
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def vectorised(method, stop, seeds, *, width):

@@ -9,11 +9,14 @@ later, and the last one by a call that begins a step and does not take it.
 
 A method may hand over to its successor. That one's program is compiled only then, so that a run
 which ends before does not wait for it.
+
+A `Run` is a generator of the calls it waits for. So one run and many at a time are the same code:
+who drives it decides where and when a call is made.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,13 +25,15 @@ import numpy as np
 from thalweg.checkpoint import Saved
 from thalweg.errors import ConfigError
 from thalweg.host import HostFunctions, compiled
-from thalweg.loop import ROWS, UNLIMITED, Limits, Loop, Rows, run_chunk
+from thalweg.loop import ROWS, UNLIMITED, Chunk, Limits, Loop, Rows, run_chunk, run_side_by_side
 from thalweg.recorder import RunEnded
 from thalweg.solution import Outcome, Work
 from thalweg.solvers.base import CONVERGED, HANDED_OVER, OUTCOMES, RUNNING, AbstractJitMethod
 from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
     from thalweg.checkpoint import Checkpoint
     from thalweg.flow import Flow
     from thalweg.recorder import Recorder
@@ -59,30 +64,70 @@ def integrate(
     Raises:
         ConfigError: The checkpoint is damaged, of another run, or cannot be written.
     """
-    run = _Run(method, flow, theta, recorder)
+    run = Run(method, flow, theta, recorder)
     if checkpoint is not None:
         run.keep(checkpoint)
+    calls = run.calls()
+    chunk = None
     with one_blas_thread():
         try:
-            return run.to_the_end(), run.detail
-        except RunEnded as ended:
-            run.finish()
-            return ended.outcome, run.detail
+            while True:
+                call = calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
+                chunk = call.program(flow.data, call.loop, call.limits)
+        except StopIteration as end:
+            return end.value
         finally:
             run.save()
 
 
-class _Run:
-    """The host's side of one run."""
+class Call(NamedTuple):
+    """A call of a compiled program that a run waits for.
+
+    Attributes:
+        program: That of `run_chunk`; in a run of some width, that of `run_side_by_side`.
+        loop: The state to go on from.
+        limits: What ends the call.
+    """
+
+    program: Callable[..., Any]
+    loop: Loop
+    limits: Limits
+
+
+class Run:
+    """The host's side of one run.
+
+    Args:
+        method: The configured method.
+        flow: The flow; its compiled programs are kept with it.
+        theta: The start, shape `(n,)`.
+        recorder: Takes the rows; its criteria end the run.
+        width: How many runs a call of the program serves.
+
+    Attributes:
+        detail: What is known beyond the outcome.
+        is_ending: Whether the outcome is known and only |∇L| of the last row is waited for.
+        call_seconds: What the last call took, where whoever makes the calls says so; it leaves
+            out the time that the call had to wait for others.
+    """
 
     def __init__(
-        self, method: AbstractJitMethod, flow: Flow, theta: np.ndarray, recorder: Recorder
+        self,
+        method: AbstractJitMethod,
+        flow: Flow,
+        theta: np.ndarray,
+        recorder: Recorder,
+        *,
+        width: int = 1,
     ) -> None:
         self._flow = flow
         self._recorder = recorder
         self._stages = [method, *method.successors]
         self._stage = 0
+        self._width = width
         self.detail = ""
+        self.is_ending = False
+        self.call_seconds: float | None = None
         stop = recorder.stop
         self._limits = Limits(
             steps=1,
@@ -95,12 +140,17 @@ class _Run:
         self._checkpoint: Checkpoint | None = None
         self._settled = self._now()
 
+    @property
+    def temporary_bytes(self) -> int:
+        """What a call of the present program holds beside its arguments and results."""
+        analysis = self._program.memory_analysis()
+        return 0 if analysis is None else int(analysis.temp_size_in_bytes)
+
     def _first_loop(self, theta: np.ndarray) -> Loop:
         """What the loop carries before the first step of the present stage."""
         real = self._flow.spec.dtype
         at = jnp.asarray(theta)
-        return jax.tree.map(
-            jnp.asarray,
+        return self._placed(
             Loop(
                 theta=at,
                 loss=real.type(np.inf),
@@ -113,17 +163,30 @@ class _Run:
             ),
         )
 
+    def _placed(self, loop: Loop) -> Loop:
+        """The loop's arrays where the program takes them from."""
+        return self._flow.everywhere(jax.tree.map(jnp.asarray, loop))
+
     def _compile(self) -> None:
         """The program of the present stage."""
-        flow, method = self._flow, self._stages[self._stage]
-        self._program = compiled(
-            flow,
-            ("loop", method),
-            lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
-            self._loop,
-            self._cast(self._limits),
-            recorder=self._recorder,
-        )
+        flow, method, width = self._flow, self._stages[self._stage], self._width
+        example = self._loop, self._cast(self._limits)
+        if width == 1:
+            self._program: Any = compiled(
+                flow,
+                ("loop", method),
+                lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
+                *example,
+                recorder=self._recorder,
+            )
+        else:
+            self._program: Any = compiled(
+                flow,
+                ("loop", method, width),
+                lambda data, lanes: run_side_by_side(method, flow, data, lanes),
+                (example,) * width,
+                recorder=self._recorder,
+            )
 
     def _hand_over(self) -> None:
         """The next stage goes on from where this one is."""
@@ -158,7 +221,7 @@ class _Run:
                     expected=saved.best_loss,
                     start=float(saved.history["loss"][0]),
                 )
-            self._loop = jax.tree.unflatten(structure, [jnp.asarray(leaf) for leaf in saved.loop])
+            self._loop = self._placed(jax.tree.unflatten(structure, saved.loop))
             self._settled = self._now()
         self._checkpoint = checkpoint
         try:
@@ -191,7 +254,21 @@ class _Run:
             compile_seconds=recorder.compile_seconds,
         )
 
-    def to_the_end(self) -> Outcome:
+    def calls(self) -> Generator[Call, Chunk, tuple[Outcome, str]]:
+        """The run, as the calls it waits for; a `RunEnded` that is thrown in ends it.
+
+        Returns:
+            The outcome and a detail in words.
+        """
+        try:
+            outcome = yield from self._to_the_end()
+        except RunEnded as ended:
+            outcome = ended.outcome
+        self.is_ending = True
+        yield from self._finish()
+        return outcome, self.detail
+
+    def _to_the_end(self) -> Generator[Call, Chunk, Outcome]:
         recorder = self._recorder
         recorder.start()
         if recorder.rows:  # of an earlier run
@@ -200,26 +277,25 @@ class _Run:
                 self._hand_over()
             elif code != RUNNING and recorder.history()["h"][-1] == 0:
                 return OUTCOMES[code]  # the method had nothing left to do
-            self._loop = self._loop._replace(code=jnp.asarray(RUNNING, jnp.int32))
+            self._loop = self._loop._replace(code=np.int32(RUNNING))
             recorder.check()
         steps = 1
         while True:
             began = recorder.seconds
-            count, attempts = self._advance(steps)
+            count, attempts = yield from self._advance(steps)
             self._settled = self._now()
             if self._checkpoint is not None and self._checkpoint.is_due:
                 self.save()
             code = int(self._loop.code)
             if code not in {RUNNING, HANDED_OVER}:
-                self.finish()
                 return OUTCOMES[code]
             recorder.check()
             if code == HANDED_OVER:
                 self._hand_over()
                 steps = 1
                 continue
-            took = max(recorder.seconds - began, 1e-6) / max(attempts, 1)
-            steps = self._next_chunk(took, count)
+            took = recorder.seconds - began if self.call_seconds is None else self.call_seconds
+            steps = self._next_chunk(max(took, 1e-6) / max(attempts, 1), count)
 
     def _next_chunk(self, seconds_per_attempt: float, last_count: int) -> int:
         recorder = self._recorder
@@ -231,21 +307,21 @@ class _Run:
             steps = min(steps, int(recorder.stop.steps) - recorder.rows + 1)
         return max(steps, 1)
 
-    def _advance(self, steps: int) -> tuple[int, int]:
+    def _advance(self, steps: int) -> Generator[Call, Chunk, tuple[int, int]]:
         """One call of the program; returns the steps taken and the attempts made."""
         recorder = self._recorder
         began = recorder.seconds
         is_first = recorder.rows == 0
         limits = UNLIMITED if is_first else self._limits
         limits = limits._replace(steps=np.int32(steps))
-        chunk = self._program(self._flow.data, self._loop, self._cast(limits))
+        chunk = yield Call(self._program, self._loop, self._cast(limits))
         taken = int(chunk.filled)
         if is_first:
             self._log_start(chunk.rows)
             recorder.check()  # where the start itself meets a criterion, the step is forgotten
-        loop = self._without_last(taken) if chunk.is_there else chunk.loop
+        loop = (yield from self._without_last(taken)) if chunk.is_there else chunk.loop
         self._loop = loop
-        if int(loop.code) == HANDED_OVER and taken and chunk.rows.h[taken - 1] == 0:
+        if int(loop.code) == HANDED_OVER and taken and np.asarray(chunk.rows.h)[taken - 1] == 0:
             taken -= 1  # attempts that failed are left to the successor to better
         log = jax.tree.map(lambda column: np.asarray(column)[:taken], chunk.rows)
         ended = recorder.seconds
@@ -268,13 +344,13 @@ class _Run:
             recorder.offer_best(float(self._loop.best_loss), self._loop.best_theta)
         return taken, int(attempts[-1]) if taken else 1
 
-    def _without_last(self, steps: int) -> Loop:
+    def _without_last(self, steps: int) -> Generator[Call, Chunk, Loop]:
         """The state after `steps` steps from the last one, where the run has converged."""
         loop = self._loop
         if steps:
             again = self._cast(UNLIMITED._replace(steps=steps))
-            loop = self._program(self._flow.data, loop, again).loop
-        return loop._replace(code=jnp.asarray(CONVERGED, jnp.int32))
+            loop = (yield Call(self._program, loop, again)).loop
+        return loop._replace(code=np.int32(CONVERGED))
 
     def _cast(self, limits: Limits) -> Limits:
         """The limits in the dtypes that the program was compiled for."""
@@ -301,11 +377,11 @@ class _Run:
             theta=self._loop.best_theta,
         )
 
-    def finish(self) -> None:
+    def _finish(self) -> Generator[Call, Chunk, None]:
         """Learn |∇L| at the last point: begin a step there and do not take it."""
         loop = self._loop._replace(
             code=np.int32(RUNNING), loss=np.asarray(np.inf, self._flow.spec.dtype)
         )
         limits = self._cast(UNLIMITED._replace(grad_norm=np.inf))
-        chunk = self._program(self._flow.data, loop, limits)
+        chunk = yield Call(self._program, loop, limits)
         self._recorder.set_last_grad_norm(float(chunk.grad_norm))

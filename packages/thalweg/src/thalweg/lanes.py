@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 from thalweg.flow.chunks import bytes_of
 from thalweg.integrate import Call, Run
@@ -32,6 +32,8 @@ from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+    import numpy as np
 
     from thalweg.flow import Flow
     from thalweg.loop import Chunk
@@ -143,8 +145,9 @@ class _Lanes:
             chunks = (program(self._flow.data, calls[0].loop, calls[0].limits),)
         else:
             states = [(call.loop, call.limits) for call in calls]
+            steps = calls[0].limits.steps
             # A batch that is not full is filled up with a run that takes no step.
-            idle = calls[0].loop, calls[0].limits._replace(steps=np.int32(0))
+            idle = calls[0].loop, calls[0].limits._replace(steps=jnp.zeros_like(steps))
             states += [idle] * (self._width - len(states))
             chunks = program(self._flow.data, tuple(states))[: len(batch)]
         chunks = jax.block_until_ready(chunks)
@@ -179,14 +182,26 @@ class _Lanes:
     @staticmethod
     def _resume(lane: _Lane, chunk: Chunk | None) -> None:
         try:
-            lane.call = lane.calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins
+            call = lane.calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
         except StopIteration as end:
             lane.end = end.value
+        else:
+            lane.call = _as_arrays(call)
 
     @staticmethod
     def _end(lane: _Lane, outcome: Outcome) -> None:
         """End a run; the call that it now waits for tells |∇L| at its last point."""
-        lane.call = lane.calls.throw(RunEnded(outcome))
+        lane.call = _as_arrays(lane.calls.throw(RunEnded(outcome)))
+
+
+def _as_arrays(call: Call) -> Call:
+    """A call with arrays of JAX alone.
+
+    On a thread of the pool, numbers of NumPy would lose their precision where the caller has set
+    `jax.enable_x64` as a context: that holds for his own thread only.
+    """
+    loop, limits = jax.tree.map(jnp.asarray, (call.loop, call.limits))
+    return call._replace(loop=loop, limits=limits)
 
 
 def _call_of(lane: _Lane) -> Call:

@@ -9,56 +9,75 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 from thalweg.checkpoint import Checkpoint, interval
+from thalweg.devices import Devices, chosen_devices
 from thalweg.diagnose import explain_start, refuse_unreachable
 from thalweg.errors import ConfigError
 from thalweg.flow import MEMORY, Flow, build_flow
 from thalweg.host import HostFunctions
 from thalweg.integrate import integrate
-from thalweg.params import Params, ParamSpec, flatten
+from thalweg.lanes import integrate_side_by_side
 from thalweg.problem import Problem
 from thalweg.recorder import Recorder, RunEnded, Snapshot
-from thalweg.solution import Outcome, Solution, Work
+from thalweg.solution import Outcome, Solution, Start, Work
 from thalweg.solvers import make
 from thalweg.solvers.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod
+from thalweg.starts import Origin, best_of, one_after_another, origins, recorders_of
 from thalweg.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
+
+    from thalweg.params import Params, ParamSpec
 
 
 def minimize(  # noqa: PLR0913 - all but the first four are options that few calls name
     problem: Problem,
-    params: Params,
+    params: Params | Callable[[int], Params],
     method: str | AbstractMethod = "auto",
     stop: Stop | None = None,
     *,
     progress: bool = False,
     callback: Callable[[Snapshot], object] | None = None,
     seed: int = 0,
+    starts: int | None = None,
     memory: int = MEMORY,
     checkpoint: str | Path | None = None,
     every: str | float = "30s",
+    devices: Sequence[Any] | str | None = None,
 ) -> Solution:
     """Train: integrate the gradient flow of a problem from given parameters.
 
     Args:
         problem: A `LeastSquares`, `Composite` or `Scalar`.
-        params: The start: a pytree of float32 or float64 arrays; the run keeps their dtype.
+        params: The start: a pytree of float32 or float64 arrays; the run keeps their dtype. Or a
+            function that makes one from a seed.
         method: A name from `thalweg.methods()`, or a configured method.
         stop: Targets and budgets; without any, the run ends after 60 seconds at the latest.
         progress: Whether to show a live line on stderr (only where that is a terminal).
         callback: Called with a `Snapshot` after every step; a true result ends the run. The
             loop then comes back to the host after each step, which costs small problems speed.
-        seed: For methods that draw random numbers.
-        memory: Bytes that Jacobians and curvature products may hold at a time.
+        seed: What `params` is called with, where it is a function; the starts after the first are
+            made from `seed + 1`, `seed + 2`, ...
+        starts: Train from so many starts, return the best, and tell in `solution.starts` what came
+            of each. `params` is then such a function, or a pytree whose leaves have one more axis
+            in front, a row a start. The criteria hold for each start, but `seconds` for the whole
+            call, and the first start to reach `loss` ends the others. Methods whose loop is
+            thalweg's take all starts in turns, as many at a time as there are cores; those of
+            other libraries, and all where `devices` are given, take one start after the other,
+            each with its share of the seconds. The callback sees the steps of all, and a true
+            result ends the start that it was of.
+        memory: Bytes that Jacobians and curvature products may hold at a time, on each device.
         checkpoint: A file that the state of the run is kept in. Where it exists the run goes on
             from it, bit for bit as if it had not been interrupted, and `params` only say how the
             parameters are laid out; budgets count from the start of the first run. For methods
             whose loop is thalweg's: its own, and those of Optax, diffrax and optimistix.
         every: How often the checkpoint is written: seconds, or a text such as "30s" or "5min".
             It is also written at the end and on Ctrl-C.
+        devices: What the examples of the data are divided over: "all", or devices of JAX such as
+            `jax.devices()`; by default the one that JAX takes by itself. The result is the same
+            to rounding.
 
     Returns:
         The best parameters found, with the outcome, history and work. Ctrl-C ends the run and
@@ -92,44 +111,71 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         raise ConfigError(
             f"`callback` is of type {type(callback).__name__}, but a function was expected"
         )
-    del seed  # no method draws random numbers yet
     if memory <= 0:
         raise ConfigError(f"`memory` is {memory}, but a number of bytes above 0 was expected")
     criteria = Stop() if stop is None else stop
-    theta, spec = flatten(params)
-    flow = _flow(problem, spec, memory)
+    if starts is not None and checkpoint is not None:
+        raise ConfigError(
+            "`starts` and `checkpoint` were both given, but a checkpoint keeps a single run; leave "
+            "one of them out"
+        )
+    begun, spec = origins(params, starts=starts, seed=seed)
+    flow = _flow(problem, spec, memory, chosen_devices(devices))
     chosen, reason = make(method, flow)
     chosen.check(flow)
     refuse_unreachable(criteria, flow)
     keeper = None if checkpoint is None else _checkpoint(chosen, spec, checkpoint, every)
     with _progress(criteria, chosen.name, enabled=progress) as show:
-        recorder = Recorder(criteria, callback=callback, show=show)
-        outcome, detail = _run(chosen, flow, theta, recorder, checkpoint=keeper)
-    if outcome is Outcome.DIVERGED and recorder.rows <= 2:  # noqa: PLR2004 - start and first step
-        explain_start(flow, theta)
+        if starts is None:
+            recorders = [Recorder(criteria, callback=callback, show=show)]
+            ends = [_run(chosen, flow, begun[0].theta, recorders[0], checkpoint=keeper)]
+        else:
+            recorders = recorders_of(len(begun), criteria, callback=callback, show=show)
+            ends = _run_all(chosen, flow, begun, recorders, memory=memory)
+    failed = [
+        end[0] is Outcome.DIVERGED and recorder.rows <= 2  # noqa: PLR2004 - start and first step
+        for end, recorder in zip(ends, recorders, strict=True)
+    ]
+    best = best_of([recorder.best_loss for recorder in recorders], without=failed)
+    (outcome, detail), recorder, origin = ends[best], recorders[best], begun[best]
+    if failed[best]:
+        explain_start(flow, origin.theta)
     if recorder.rows == 0 and outcome is not Outcome.INTERRUPTED:
         # The budget was spent before the first evaluation came back.
-        _log_start(flow, theta, recorder)
-    best = theta if recorder.best_theta is None else recorder.best_theta
+        _log_start(flow, origin.theta, recorder)
+    tried = tuple(
+        Start(
+            index=k,
+            seed=begun[k].seed,
+            params=_best(begun[k], spec, recorders[k]),
+            loss=float(recorders[k].best_loss),
+            outcome=outcome_k,
+            detail=detail_k,
+            history=recorders[k].history(),
+            work=recorders[k].work,
+        )
+        for k, (outcome_k, detail_k) in enumerate(ends)
+    )
     return Solution(
-        params=_like(params, spec, best),
-        loss=float(recorder.best_loss),
+        params=tried[best].params,
+        loss=tried[best].loss,
         outcome=outcome,
-        history=recorder.history(),
-        work=recorder.work,
-        compile_seconds=recorder.compile_seconds,
+        history=tried[best].history,
+        work=tried[best].work,
+        compile_seconds=sum(each.compile_seconds for each in recorders),
         method=chosen.name,
         reason=reason,
         detail=detail,
+        starts=() if starts is None else tried,
     )
 
 
-def _flow(problem: Problem, spec: ParamSpec, memory: int) -> Flow:
+def _flow(problem: Problem, spec: ParamSpec, memory: int, devices: Devices | None) -> Flow:
     """The flow of a problem, kept with it so that a second run compiles nothing."""
     flows = problem.programs
-    key = (spec, memory)
+    key = (spec, memory) if devices is None else (spec, memory, devices)
     if key not in flows:
-        flows[key] = build_flow(problem, spec, memory=memory)
+        flows[key] = build_flow(problem, spec, memory=memory, devices=devices)
     return flows[key]
 
 
@@ -170,12 +216,37 @@ def _run(
     raise ConfigError(f"`{method.name}` is neither a jitted nor a host method")
 
 
+def _run_all(
+    method: AbstractMethod,
+    flow: Flow,
+    begun: Sequence[Origin],
+    recorders: Sequence[Recorder],
+    *,
+    memory: int,
+) -> list[tuple[Outcome, str]]:
+    """Run several starts; the outcome and a detail of each."""
+    thetas = [origin.theta for origin in begun]
+    if isinstance(method, AbstractJitMethod) and flow.devices is None:
+        return integrate_side_by_side(method, flow, thetas, recorders, memory=memory)
+
+    def run(k: int) -> tuple[Outcome, str]:
+        return _run(method, flow, thetas[k], recorders[k], checkpoint=None)
+
+    return one_after_another(run, recorders)
+
+
 def _log_start(flow: Flow, theta: np.ndarray, recorder: Recorder) -> None:
     """Log the start, whatever the criteria say of it."""
     loss, grad = HostFunctions(flow, recorder).value_and_grad(theta)
     norm = float((grad @ grad) ** 0.5)
     with contextlib.suppress(RunEnded):
         recorder.row(theta=theta, loss=loss, grad_norm=norm, work=Work(gradients=1), t=0.0)
+
+
+def _best(origin: Origin, spec: ParamSpec, recorder: Recorder) -> Params:
+    """The best parameters of a run; where it has none, those that it began from."""
+    theta = origin.theta if recorder.best_theta is None else recorder.best_theta
+    return _like(origin.params, spec, theta)
 
 
 def _like(params: Params, spec: ParamSpec, theta: np.ndarray) -> Params:
