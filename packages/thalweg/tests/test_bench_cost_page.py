@@ -7,10 +7,20 @@ from command import run
 from thalweg.bench.cost import GRADIENT, Costs, Step
 from thalweg.bench.memory import MIB, Peak
 from thalweg.machine import this_machine
-from thalweg.report.cost_page import cost_json, render_cost, rows
+from thalweg.report.cost_page import cost_json, render_cost, rows, sentences
 
 STEPS = tuple(
-    Step(method, "weights", n, 100, 2, seconds=factor * n / 1e6, flops=1e3 * n, bytes=8.0 * n)
+    Step(
+        method,
+        "weights",
+        n,
+        100,
+        2,
+        seconds=factor * n / 1e6,
+        flops=1e3 * n,
+        bytes=8.0 * n,
+        held=n**2 * MIB // 100,
+    )
     for n in (10, 100)
     for method, factor in ((GRADIENT, 1.0), ("<own>", 20.0))
 )
@@ -23,24 +33,36 @@ def test_the_rows_are_those_of_the_largest_network():
     gradient, own = rows(COSTS)
     assert gradient[0] == GRADIENT
     assert own[:3] == ("<own>", "2 ms", "20")
-    assert own[-4:] == ("0 %", "1.0", "-", "-")  # 5e7 of 1e10; the other axes have no sizes
-    assert gradient[-4] == "10 %"
+    # 5e7 of 1e10; time as n, memory as n²; the other axes have no sizes
+    assert own[-5:] == ("0 %", "100", "1.0 / 2.0", "- / -", "- / -")
+    assert gradient[-5] == "10 %"
+
+
+def test_a_sentence_a_method_says_which_share_of_the_machine_a_step_reaches():
+    """1e5 operations in 2 ms, at a twentieth of the gradient's rate."""
+    _, own = sentences(COSTS)
+    assert own == (
+        "<own>: a step does 0.1·10⁶ operations in 2 ms, 0 % of what a plain product of matrices "
+        "does in that time, at 0.05 times the rate of a plain gradient, and holds 100 MiB."
+    )
 
 
 def test_the_json_holds_exponents_and_shares():
     """What is unknown is null."""
     found = json.loads(json.dumps(cost_json(COSTS, PEAKS, this_machine()), allow_nan=False))
-    assert math.isclose(found["exponents"]["weights"]["<own>"], 1.0)
-    assert found["exponents"]["depth"]["<own>"] is None
+    assert math.isclose(found["exponents"]["seconds"]["weights"]["<own>"], 1.0)
+    assert math.isclose(found["exponents"]["held"]["weights"]["<own>"], 2.0)
+    assert found["exponents"]["seconds"]["depth"]["<own>"] is None
     assert found["steps"][1]["plain_gradients"] == 20.0
     assert found["peaks"][0]["taken"] == 3 * MIB
 
 
-def test_the_page_has_a_chart_with_words_for_each_axis_that_was_measured():
-    """Names are text, not HTML."""
+def test_the_page_has_charts_of_time_and_memory_for_each_axis_that_was_measured():
+    """With words beside them; names are text, not HTML."""
     page = render_cost(COSTS, PEAKS, this_machine())
-    assert page.count('<figure id="growth-') == 1
-    assert page.count("<desc") == 1
+    assert page.count('<figure id="growth-seconds-weights"') == 1
+    assert page.count('<figure id="growth-held-weights"') == 1
+    assert page.count("<desc") == 2
     assert "<own>" not in page
     assert "3 MiB" in page
 

@@ -10,7 +10,9 @@ the plain functions, with factorisations and the products of matrices besides:
     factorisations                 k³ / 3 of the smaller of n and m
 
 A product with a tensor of higher order, as `implicit-geodesic` takes them, counts as a Hessian
-product. Growth is the slope of a straight line through the logarithms.
+product. Memory is what the largest compiled program of a method holds while it runs: its data, its
+results and all between, as XLA sets it aside. Growth is the slope of a straight line through the
+logarithms.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ from thalweg.solvers.krylov import ExponentialKrylov
 from thalweg.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from thalweg.solvers.base import AbstractMethod
 
@@ -98,7 +100,8 @@ class Step:
         depth: Hidden layers.
         seconds: Of a step.
         flops: Of a step.
-        bytes: Of a step.
+        bytes: Of a step, moved by matrix operations.
+        held: Bytes that the compiled program holds at a time.
     """
 
     method: str
@@ -109,6 +112,7 @@ class Step:
     seconds: float
     flops: float
     bytes: float
+    held: int
 
     @property
     def rate(self) -> float:
@@ -137,14 +141,20 @@ class Costs:
         """The rate of a step as a share of the plain product's."""
         return step.rate / self.product_rate
 
+    def share_of_gradient(self, step: Step) -> float:
+        """The rate of a step as a share of a plain gradient's at the same size."""
+        return step.rate / self._plain(step).rate
+
     def gradients(self, step: Step) -> float:
         """The time of a step in plain gradients at the same size."""
-        plain = next(
+        return step.seconds / self._plain(step).seconds
+
+    def _plain(self, step: Step) -> Step:
+        return next(
             other
             for other in self.steps
             if other.method == GRADIENT and other.axis == step.axis and other.along == step.along
         )
-        return step.seconds / plain.seconds
 
     def exponent(self, method: str, axis: str, column: str = "seconds") -> float:
         """The power by which a column grows along an axis; NaN from less than two sizes."""
@@ -173,7 +183,7 @@ def measure(
         show: Told of each size before it is measured.
     """
     rate = product_rate()
-    known: dict[Size, list[tuple[str, float, Operations]]] = {}
+    known: dict[Size, list[tuple[str, float, Operations, int]]] = {}
     steps = []
     for axis, sizes in axes.items():
         for size in sizes:
@@ -181,8 +191,8 @@ def measure(
                 show(f"{size.weights:,} weights, {size.residuals:,} residuals, {size.depth} layers")
                 known[size] = list(_at(size, methods))
             steps += [
-                Step(name, axis, size.weights, size.residuals, size.depth, seconds, *counted)
-                for name, seconds, counted in known[size]
+                Step(name, axis, size.weights, size.residuals, size.depth, seconds, *counted, held)
+                for name, seconds, counted, held in known[size]
             ]
     return Costs(rate, tuple(steps))
 
@@ -200,11 +210,11 @@ def problem_of(size: Size) -> LeastSquares:
 
 def _at(
     size: Size, methods: Mapping[str, AbstractMethod]
-) -> Sequence[tuple[str, float, Operations]]:
-    """Seconds and operations of a step of each method, and of a plain gradient."""
-    problem, start = problem_of(size), networks.init(size.layers, seed=0)
+) -> Sequence[tuple[str, float, Operations, int]]:
+    """Seconds, operations and memory of a step of each method, and of a plain gradient."""
+    start = networks.init(size.layers, seed=0)
     theta, spec = flatten(start)
-    flow = build_flow(problem, spec)
+    flow = build_flow(problem_of(size), spec)
     assert isinstance(flow, LeastSquaresFlow)  # noqa: S101 - it is built from residuals
     at = jnp.asarray(theta)
     plain = {
@@ -215,17 +225,38 @@ def _at(
         ),
         "jacobians": operations(flow.jacobian, flow.data, at),
     }
-    gradient = jax.jit(flow.value_and_grad)
-    rows = [(GRADIENT, quickest(gradient, flow.data, at), plain["gradients"])]
+    gradient = jax.jit(flow.value_and_grad).lower(flow.data, at).compile()
+    seconds = quickest(gradient, flow.data, at)
+    rows = [(GRADIENT, seconds, plain["gradients"], _held(gradient))]
     for name, method in methods.items():
+        problem = problem_of(size)  # it keeps its programs, so those are this method's
         solution = minimize(problem, start, method, Stop(steps=STEPS))
         count = max(int(solution.history["step"][-1]), 1)
         total = Operations()
         for counter, cost in plain.items():
             total = total.plus(cost.times(getattr(solution.work, counter)))
         total = total.plus(_algebra(method, flow, solution.work))
-        rows.append((name, float(solution.history["seconds"][-1]) / count, total.times(1 / count)))
+        seconds = float(solution.history["seconds"][-1]) / count
+        held = max(_held(program) for program in _programs(problem))
+        rows.append((name, seconds, total.times(1 / count), held))
     return rows
+
+
+def _programs(problem: LeastSquares) -> Iterator[Any]:
+    """The compiled programs that runs have left with a problem."""
+    for flow in problem.programs.values():
+        yield from flow.programs.values()
+
+
+def _held(program: Any) -> int:
+    """Bytes that a compiled program holds while it runs; what it updates in place counts once."""
+    sizes = program.memory_analysis()
+    return (
+        sizes.argument_size_in_bytes
+        + sizes.output_size_in_bytes
+        + sizes.temp_size_in_bytes
+        - sizes.alias_size_in_bytes
+    )
 
 
 def _algebra(method: AbstractMethod, flow: LeastSquaresFlow, work: Any) -> Operations:

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 TITLE = "What a step of thalweg costs"
 GIGA, MIB = 1e9, 2**20
 AXES = {"weights": "weights", "residuals": "residuals", "depth": "hidden layers"}
+# What grows: what it is called, its unit, and how many of Step's make one of it.
+GROWING = {
+    "seconds": ("Seconds a step", "seconds a step", 1.0),
+    "held": ("Memory", "MiB held", float(MIB)),
+}
 HOW = (
     "A step's operations are its work counters times those of the plain functions, and the "
     "products and factorisations of matrices; a tanh counts as one operation, though it takes as "
@@ -42,13 +47,17 @@ def cost_json(costs: Costs, peaks: Sequence[Peak], machine: Machine) -> dict[str
                 {
                     **dataclasses.asdict(step),
                     "share_of_product_rate": costs.share_of_product(step),
+                    "share_of_gradient_rate": costs.share_of_gradient(step),
                     "plain_gradients": costs.gradients(step),
                 }
                 for step in costs.steps
             ],
             "exponents": {
-                axis: {method: costs.exponent(method, axis) for method in methods_of(costs)}
-                for axis in AXES
+                column: {
+                    axis: {m: costs.exponent(m, axis, column) for m in methods_of(costs)}
+                    for axis in AXES
+                }
+                for column in GROWING
             },
             "peaks": [dataclasses.asdict(peak) for peak in peaks],
         }
@@ -71,7 +80,11 @@ def rows(costs: Costs) -> list[tuple[str, ...]]:
             number(step.bytes / 1e6),
             number(step.rate / GIGA),
             f"{100 * costs.share_of_product(step):.0f} %",
-            *(_power(costs.exponent(step.method, axis)) for axis in AXES),
+            number(step.held / MIB),
+            *(
+                " / ".join(_power(costs.exponent(step.method, axis, column)) for column in GROWING)
+                for axis in AXES
+            ),
         )
         for step in _largest(costs)
     ]
@@ -85,7 +98,8 @@ HEADS = (
     "10⁶ bytes",
     "10⁹ operations a second",
     "of a plain product of matrices",
-    *(f"power of {words}" for words in AXES.values()),
+    "MiB held",
+    *(f"time / memory: power of {words}" for words in AXES.values()),
 )
 PEAK_HEADS = ("algebra", "weights", "residuals", "whole Jacobian", "budget", "taken")
 
@@ -100,6 +114,17 @@ def peak_rows(peaks: Sequence[Peak]) -> list[tuple[str, ...]]:
             *(f"{size / MIB:.0f} MiB" for size in (peak.jacobian, peak.budget, peak.taken)),
         )
         for peak in peaks
+    ]
+
+
+def sentences(costs: Costs) -> list[str]:
+    """A sentence a method: which share of what the machine can do a step reaches."""
+    return [
+        f"{step.method}: a step does {number(step.flops / 1e6)}·10⁶ operations in "
+        f"{duration(step.seconds)}, {100 * costs.share_of_product(step):.0f} % of what a plain "
+        f"product of matrices does in that time, at {number(costs.share_of_gradient(step))} times "
+        f"the rate of a plain gradient, and holds {number(step.held / MIB)} MiB."
+        for step in _largest(costs)
     ]
 
 
@@ -134,6 +159,7 @@ def render_cost(costs: Costs, peaks: Sequence[Peak], machine: Machine) -> str:
         TITLE,
         f'<header><h1>{TITLE}</h1><p>{escape(HOW)}</p></header><main id="results">'
         f"{_table(title_of(costs), HEADS, rows(costs))}"
+        f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in sentences(costs))}</ul>"
         f"<h2>Growth</h2>{legend(methods, look=looks)}"
         f'<div class="charts">{charts}</div>{memory}</main>'
         f"<footer><p>{escape(machine.processor)}, {machine.cores} cores, "
@@ -144,33 +170,38 @@ def render_cost(costs: Costs, peaks: Sequence[Peak], machine: Machine) -> str:
 
 
 def _charts(costs: Costs, looks: Looks) -> list[LineChart]:
+    """Time, then memory, along each axis that was measured."""
     return [
         LineChart(
-            key=f"growth-{axis}",
-            title=f"Seconds a step over {words}",
+            key=f"growth-{column}-{axis}",
+            title=f"{title} over {words}",
             caption="Fitted powers: "
             + ", ".join(
-                f"{method} {_power(costs.exponent(method, axis))}" for method in methods_of(costs)
+                f"{method} {_power(costs.exponent(method, axis, column))}"
+                for method in methods_of(costs)
             )
             + ".",
             x_label=words,
-            y_label="seconds a step",
+            y_label=label,
             lines={
-                method: _line([s for s in costs.steps if (s.method, s.axis) == (method, axis)])
+                method: _line(
+                    [s for s in costs.steps if (s.method, s.axis) == (method, axis)], column, unit
+                )
                 for method in methods_of(costs)
             },
             x_text=lambda count: f"{count:,.0f}",
             look=looks,
         )
+        for column, (title, label, unit) in GROWING.items()
         for axis, words in AXES.items()
         if any(step.axis == axis for step in costs.steps)
     ]
 
 
-def _line(steps: Sequence[Step]) -> tuple[np.ndarray, np.ndarray]:
+def _line(steps: Sequence[Step], column: str, unit: float) -> tuple[np.ndarray, np.ndarray]:
     return (
         np.asarray([float(step.along) for step in steps]),
-        np.asarray([step.seconds for step in steps]),
+        np.asarray([getattr(step, column) / unit for step in steps]),
     )
 
 
