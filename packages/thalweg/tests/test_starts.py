@@ -19,6 +19,7 @@ from thalweg.lanes import integrate_side_by_side
 from thalweg.params import flatten
 from thalweg.recorder import Recorder
 from thalweg.solvers.base import HANDED_OVER
+from thalweg.starts import recorders_of
 
 SIZES = (1, 4, 1)
 X = np.linspace(-1.0, 1.0, 12)
@@ -188,6 +189,18 @@ def test_a_callback_sees_all_starts_and_ends_the_one_it_is_asked_to():
     assert seen == {0: [1, 2, 3, 4, 5, 6], 1: [1, 2, 3]}
     ends = [each.outcome for each in solution.starts]
     assert ends == [tw.Outcome.BUDGET_SPENT, tw.Outcome.STOPPED_BY_CALLBACK]
+
+
+def test_progress_shows_the_best_start_and_the_time_of_all():
+    """A worse start moves only the clock of the line; a better one takes it over."""
+    shown = []
+    recorders = recorders_of(2, tw.Stop(steps=9), callback=None, show=shown.append)
+    for start_index, loss in ((0, 5.0), (1, 7.0), (1, 3.0), (0, 4.0)):
+        recorders[start_index].row(
+            theta=np.zeros(1), loss=loss, grad_norm=1.0, work=tw.Work(), seconds=len(shown)
+        )
+    assert [(line.start, line.loss) for line in shown] == [(0, 5.0), (0, 5.0), (1, 3.0), (1, 3.0)]
+    assert [line.seconds for line in shown] == [0, 1, 2, 3]
 
 
 def test_ctrl_c_gives_back_the_best_so_far():

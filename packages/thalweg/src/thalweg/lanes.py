@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from thalweg.flow.chunks import bytes_of
 from thalweg.integrate import Call, Run
@@ -32,8 +32,6 @@ from thalweg.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-
-    import numpy as np
 
     from thalweg.flow import Flow
     from thalweg.loop import Chunk
@@ -103,6 +101,8 @@ class _Lanes:
     def __init__(self, flow: Flow, width: int) -> None:
         self._flow = flow
         self._width = width
+        # The caller may have set it as a context, which holds for his own thread only.
+        self._is_x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
         self._waiting: list[_Lane] = []
         self._is_reached = False  # the loss that was aimed at, by any of them
         self.lanes: list[_Lane] = []
@@ -139,21 +139,22 @@ class _Lanes:
     def _make(self, batch: list[_Lane]) -> tuple[Chunk, ...]:
         """One call of a program, timed. On a thread of the pool: all else is done in one thread."""
         began = time.perf_counter()
-        calls = [_call_of(lane) for lane in batch]
-        program = calls[0].program
-        if self._width == 1:
-            chunks = (program(self._flow.data, calls[0].loop, calls[0].limits),)
-        else:
-            states = [(call.loop, call.limits) for call in calls]
-            steps = calls[0].limits.steps
-            # A batch that is not full is filled up with a run that takes no step.
-            idle = calls[0].loop, calls[0].limits._replace(steps=jnp.zeros_like(steps))
-            states += [idle] * (self._width - len(states))
-            chunks = program(self._flow.data, tuple(states))[: len(batch)]
-        chunks = jax.block_until_ready(chunks)
+        with jax.enable_x64(self._is_x64):
+            chunks = jax.block_until_ready(self._called([_call_of(lane) for lane in batch]))
         for lane in batch:
             lane.run.call_seconds = time.perf_counter() - began
         return chunks
+
+    def _called(self, calls: list[Call]) -> tuple[Chunk, ...]:
+        """The results of calls of one program."""
+        program, data = calls[0].program, self._flow.data
+        if self._width == 1:
+            return (program(data, calls[0].loop, calls[0].limits),)
+        states = [(call.loop, call.limits) for call in calls]
+        # A batch that is not full is filled up with a run that takes no step.
+        idle = calls[0].loop, calls[0].limits._replace(steps=np.int32(0))
+        states += [idle] * (self._width - len(states))
+        return program(data, tuple(states))[: len(calls)]
 
     def _go_on(self, lane: _Lane, chunk: Chunk | None) -> None:
         """Hand a lane what it waited for, and take up its next call or its end."""
@@ -182,26 +183,14 @@ class _Lanes:
     @staticmethod
     def _resume(lane: _Lane, chunk: Chunk | None) -> None:
         try:
-            call = lane.calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
+            lane.call = lane.calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins
         except StopIteration as end:
             lane.end = end.value
-        else:
-            lane.call = _as_arrays(call)
 
     @staticmethod
     def _end(lane: _Lane, outcome: Outcome) -> None:
         """End a run; the call that it now waits for tells |∇L| at its last point."""
-        lane.call = _as_arrays(lane.calls.throw(RunEnded(outcome)))
-
-
-def _as_arrays(call: Call) -> Call:
-    """A call with arrays of JAX alone.
-
-    On a thread of the pool, numbers of NumPy would lose their precision where the caller has set
-    `jax.enable_x64` as a context: that holds for his own thread only.
-    """
-    loop, limits = jax.tree.map(jnp.asarray, (call.loop, call.limits))
-    return call._replace(loop=loop, limits=limits)
+        lane.call = lane.calls.throw(RunEnded(outcome))
 
 
 def _call_of(lane: _Lane) -> Call:
