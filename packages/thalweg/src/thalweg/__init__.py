@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from thalweg.solution import Outcome, Solution, Start, Work
     from thalweg.solvers import methods
     from thalweg.solvers.adam_then_lbfgs import AdamThenLBFGS
+    from thalweg.solvers.batch_euler import BatchEuler
     from thalweg.solvers.bdf import BDF
     from thalweg.solvers.chebyshev import Chebyshev
     from thalweg.solvers.cvode import CVODE
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.optax_methods import Optax
     from thalweg.solvers.optimistix_methods import Optimistix
     from thalweg.solvers.rosenbrock import Rosenbrock
+    from thalweg.solvers.sampled import Sampled
     from thalweg.solvers.scipy_least_squares import SciPyLeastSquares
     from thalweg.solvers.scipy_minimize import BFGS, LBFGS
     from thalweg.solvers.scipy_ode import SciPyODE
@@ -47,6 +49,7 @@ _HOME = {
     "LBFGS": "solvers.scipy_minimize",
     "Accuracy": "control",
     "AdamThenLBFGS": "solvers.adam_then_lbfgs",
+    "BatchEuler": "solvers.batch_euler",
     "BogackiShampine": "solvers.explicit",
     "Chebyshev": "solvers.chebyshev",
     "Composite": "problem",
@@ -59,6 +62,7 @@ _HOME = {
     "Optimistix": "solvers.optimistix_methods",
     "Outcome": "solution",
     "Rosenbrock": "solvers.rosenbrock",
+    "Sampled": "solvers.sampled",
     "Scalar": "problem",
     "SciPyLeastSquares": "solvers.scipy_least_squares",
     "SciPyODE": "solvers.scipy_ode",
@@ -81,6 +85,7 @@ __all__ = [
     "LBFGS",
     "Accuracy",
     "AdamThenLBFGS",
+    "BatchEuler",
     "BogackiShampine",
     "Chebyshev",
     "Composite",
@@ -93,6 +98,7 @@ __all__ = [
     "Optimistix",
     "Outcome",
     "Rosenbrock",
+    "Sampled",
     "Scalar",
     "SciPyLeastSquares",
     "SciPyODE",

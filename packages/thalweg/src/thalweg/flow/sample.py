@@ -1,8 +1,8 @@
 """A random sample of a flow's data, and the flow over data of that size.
 
-A sample of R of N examples has the weights `N/R` times as large, so that its loss and gradient are
-unbiased estimates of those over all data. It is stratified: one example of each of R stretches of
-equal length, which also keeps the shares of classes or regions where the data are in order.
+A sample of R of N examples is stratified: one example of each of R stretches of about equal length,
+with the weight of its stretch, so that loss and gradient are unbiased estimates of those over all
+data; which also keeps the shares of classes or regions where the data are in order.
 
 Source: Cochran 1977, *Sampling Techniques*, 3rd ed., chapter 5 (stratified sampling).
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from thalweg.errors import ConfigError
 from thalweg.flow.chunks import Chunked
 from thalweg.flow.least_squares import LeastSquaresFlow
 
@@ -23,21 +24,42 @@ if TYPE_CHECKING:
     from thalweg.flow.base import Flow
 
 
-def draw(data: Any, key: jax.Array, examples: int) -> Any:
+def draw(data: Any, key: jax.Array, examples: int, turn: jax.Array | int = 0) -> Any:
     """A random sample of the data of a flow; what has no more than `examples` rows stays whole.
 
     Args:
         data: `flow.data`.
         key: A key of JAX's random numbers.
         examples: How many examples of each block are drawn. At least 1.
+        turn: Which of the samples of this key. Those of `N // R` turns in a row share no example.
 
     Returns:
         Data that the functions of `sample_flow` take. Cost: R rows are copied.
     """
     blocks, structure = jax.tree.flatten(data, is_leaf=_is_chunked)
     keys = jax.random.split(key, max(len(blocks), 1))
-    drawn = [_draw_block(block, one, examples) for block, one in zip(blocks, keys, strict=False)]
+    drawn = [
+        _draw_block(block, one, examples, turn) for block, one in zip(blocks, keys, strict=False)
+    ]
     return jax.tree.unflatten(structure, drawn)
+
+
+def refuse_unsampled(flow: Flow, name: str) -> None:
+    """Refuse a flow that a method of this name cannot draw samples from.
+
+    Raises:
+        ConfigError: It has no examples, or they are divided over devices.
+    """
+    if flow.devices is not None:
+        raise ConfigError(
+            f"`{name}` was given examples on {flow.devices.count} devices, but draws its samples "
+            "on one; leave `devices` out, or use `auto`"
+        )
+    if sample_share(flow, 1) == 1.0:
+        raise ConfigError(
+            f"`{name}` draws from the examples of a problem, but this one has none or only one; "
+            "pass them as `data`, or use `auto`"
+        )
 
 
 def sample_flow(flow: Flow, examples: int) -> Flow:
@@ -82,7 +104,7 @@ def _layout(block: Chunked, examples: int) -> tuple[int, int]:
     return pieces, math.ceil(examples / pieces)
 
 
-def _draw_block(block: Any, key: jax.Array, examples: int) -> Any:
+def _draw_block(block: Any, key: jax.Array, examples: int, turn: jax.Array | int) -> Any:
     if not _is_chunked(block) or examples >= block.scale.size:
         return block
     shape = _layout(block, examples)
@@ -90,10 +112,15 @@ def _draw_block(block: Any, key: jax.Array, examples: int) -> Any:
     flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), block)
     count = jnp.count_nonzero(flat.scale)  # filling is at the end
     width = count / jnp.asarray(taken, flat.scale.dtype)
-    places = (jnp.arange(taken) + jax.random.uniform(key, (taken,), flat.scale.dtype)) * width
-    index = jnp.minimum(places.astype(jnp.int32), count - 1)
+    edges = jnp.minimum((jnp.arange(taken + 1) * width).astype(jnp.int32), count)
+    lengths = edges[1:] - edges[:-1]
+    # Each stretch is walked through from a place of its own, round and round.
+    first = (jax.random.uniform(key, (taken,), flat.scale.dtype) * lengths).astype(jnp.int32)
+    index = jnp.minimum(edges[:-1] + (first + turn) % jnp.maximum(lengths, 1), count - 1)
     rows = jax.tree.map(lambda leaf: leaf[index].reshape(*shape, *leaf.shape[1:]), flat)
-    return rows._replace(scale=rows.scale * jnp.sqrt(width).astype(rows.scale.dtype))
+    # Each stands for its stretch; stretches are not all of one length.
+    weights = jnp.sqrt(lengths.astype(rows.scale.dtype)).reshape(shape)
+    return rows._replace(scale=rows.scale * weights)
 
 
 def _fitted(owner: Any, block: Any) -> Any:

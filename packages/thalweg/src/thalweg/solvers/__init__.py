@@ -18,6 +18,8 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "implicit-geodesic": ("thalweg.solvers.geodesic", "ImplicitGeodesic"),
     "exponential-krylov": ("thalweg.solvers.krylov", "ExponentialKrylov"),
     "secant-euler": ("thalweg.solvers.secant", "SecantEuler"),
+    "sampled": ("thalweg.solvers.sampled", "Sampled"),
+    "batch-euler": ("thalweg.solvers.batch_euler", "BatchEuler"),
     "rosenbrock": ("thalweg.solvers.rosenbrock", "Rosenbrock"),
     "bdf": ("thalweg.solvers.bdf", "BDF"),
     "chebyshev": ("thalweg.solvers.chebyshev", "Chebyshev"),

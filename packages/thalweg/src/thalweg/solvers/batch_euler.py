@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
-from thalweg.flow.sample import draw, sample_flow, sample_share
+from thalweg.flow.sample import draw, refuse_unsampled, sample_flow, sample_share
 from thalweg.solvers.base import (
     DIVERGED,
     HANDED_OVER,
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 MEAN, SQUARE = 0.9, 0.999  # what m and v keep of themselves a step (Kingma & Ba)
 FIRST_H = 1e-3  # their step size, where ours begins
-GOAL = 0.75  # decrease on the batch over that promised by the slope
+GOAL = 0.8  # decrease on the batch over that promised by the slope
 LOOK = 8  # steps from one look at the batch's loss to the next
 FACTOR = 1.25  # h grows or shrinks by it at a look ...
 WARM_UP = 2.0  # ... and by this, until it had to shrink once
-FALL = 0.95  # the loss of a row over that of the row before, above which batches double
+FALL = 0.8  # the loss of a row over that of the row before, above which batches double
 LEAST_STEPS = 30  # of a row: larger batches than this allows are for other methods
 RETREAT = 8.0  # h shrinks by it where a row ends in no number
 
@@ -62,7 +62,7 @@ class Memory(NamedTuple):
         is_warm: Whether h has shrunk before.
         loss: The loss over all data at the point that was logged last; NaN before it is known.
         blocks: How many times `batch` a batch has.
-        draws: Batches drawn so far; with the seed, it says which come next.
+        draws: Batches of the least size drawn so far; with the seed, it says which come next.
         rest: Fraction of a gradient over all data that is not counted yet.
     """
 
@@ -83,7 +83,7 @@ class Walk(NamedTuple):
 
     memory: Memory
     total: jax.Array
-    count: jax.Array
+    points: jax.Array
     t: jax.Array
 
 
@@ -133,11 +133,7 @@ class BatchEuler(AbstractJitMethod):
 
     def check(self, flow: Flow) -> None:
         """Refuse a problem without examples to draw from."""
-        if not jax.tree.leaves(flow.data) or sample_share(flow, 1) == 1.0:
-            raise ConfigError(
-                "`batch-euler` draws from the examples of a problem, but this one has none or only "
-                "one; pass them as `data`, or use `auto`"
-            )
+        refuse_unsampled(flow, self.name)
         if self.then is not None:
             self.then.check(flow)
 
@@ -169,7 +165,7 @@ class BatchEuler(AbstractJitMethod):
             looks, start_loss, _, _, _ = state
             # Before the first row the start is looked at: one program of the loss for both.
             walk = self._walk(flow, data, memory, jnp.where(looks == 0, 0, steps))
-            middle = jnp.where(walk.count > 0, walk.total / jnp.maximum(walk.count, 1), theta)
+            middle = jnp.where(walk.points > 0, walk.total / jnp.maximum(walk.points, 1), theta)
             loss = flow.loss(data, middle)
             return looks + 1, jnp.where(looks == 0, loss, start_loss), loss, middle, walk
 
@@ -223,13 +219,16 @@ class BatchEuler(AbstractJitMethod):
         """So many steps, each on a batch of its own."""
         small = sample_flow(flow, self.batch)
         root = jax.random.PRNGKey(self.seed)
+        turns = max(1, int(1 / sample_share(flow, self.batch)))  # until all examples were drawn
 
         def over_batch(function: Any, zero: Any, number: jax.Array) -> Any:
             """The mean of a function of a sample over the blocks of a batch."""
 
             def add(block: jax.Array, total: Any) -> Any:
-                key = jax.random.fold_in(jax.random.fold_in(root, number), block)
-                return jax.tree.map(jnp.add, total, function(draw(data, key, self.batch)))
+                turn = number + block
+                key = jax.random.fold_in(root, turn // turns)
+                sample = draw(data, key, self.batch, turn % turns)
+                return jax.tree.map(jnp.add, total, function(sample))
 
             total = jax.lax.fori_loop(0, memory.blocks, add, zero)
             return jax.tree.map(lambda leaf: leaf / memory.blocks, total)
@@ -243,10 +242,11 @@ class BatchEuler(AbstractJitMethod):
                 now.draws,
             )
             count = now.steps + 1
+            age = count.astype(grad.dtype)
             mean = MEAN * now.mean + (1 - MEAN) * grad
             square = SQUARE * now.square + (1 - SQUARE) * grad**2
-            metric = jnp.sqrt(square / (1 - SQUARE**count)) + jnp.finfo(grad.dtype).eps
-            direction = -mean / (1 - MEAN**count) / metric
+            metric = jnp.sqrt(square / (1 - SQUARE**age)) + jnp.finfo(grad.dtype).eps
+            direction = -mean / (1 - MEAN**age) / metric
             trial = now.theta + now.h * direction
 
             def adapted() -> tuple[jax.Array, jax.Array]:
@@ -269,10 +269,10 @@ class BatchEuler(AbstractJitMethod):
                     steps=count,
                     h=h,
                     is_warm=is_warm,
-                    draws=now.draws + 1,
+                    draws=now.draws + now.blocks,
                 ),
                 total=walk.total + jnp.where(is_late, trial, 0),
-                count=walk.count + is_late,
+                points=walk.points + is_late,
                 t=walk.t + now.h,
             )
 

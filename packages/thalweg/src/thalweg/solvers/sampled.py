@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
-from thalweg.flow.sample import draw, sample_flow, sample_share
+from thalweg.flow.sample import draw, refuse_unsampled, sample_flow, sample_share
 from thalweg.solution import Work
 from thalweg.solvers.base import DIVERGED, HANDED_OVER, RUNNING, AbstractJitMethod, StepResult
 from thalweg.solvers.geodesic import ImplicitGeodesic
@@ -116,11 +116,7 @@ class Sampled(AbstractJitMethod):
 
     def check(self, flow: Flow) -> None:
         """Refuse a problem without examples to draw from."""
-        if not jax.tree.leaves(flow.data) or sample_share(flow, 1) == 1.0:
-            raise ConfigError(
-                "`sampled` draws from the examples of a problem, but this one has none; pass them "
-                "as `data`, or use `auto`"
-            )
+        refuse_unsampled(flow, self.name)
         self.successors[0].check(flow)
         self.method.check(flow)
 
