@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from thalweg.devices import Devices
 
+CONVOLVED = 8  # examples whose Jacobians through a convolution are computed at a time
+
 
 class Chunked(NamedTuple):
     """Examples laid out in chunks.
@@ -166,7 +168,13 @@ def finer(data: Chunked, rows: int, devices: Devices | None = None) -> Chunked:
 
 
 def chunk_lengths(
-    count: int, *, memory: int, product_bytes: int, jacobian_bytes: int, devices: int = 1
+    count: int,
+    *,
+    memory: int,
+    product_bytes: int,
+    jacobian_bytes: int,
+    most_rows: int | None = None,
+    devices: int = 1,
 ) -> tuple[int, int]:
     """How many examples to compute at a time: for products, and for rows of a Jacobian.
 
@@ -175,6 +183,7 @@ def chunk_lengths(
         memory: The budget in bytes, of each device.
         product_bytes: What a curvature product holds for one example.
         jacobian_bytes: What the Jacobian holds for one example, beyond that.
+        most_rows: No more rows of a Jacobian than this on each device; None for no such limit.
         devices: How many devices share the work; both lengths are multiples of it.
 
     Returns:
@@ -183,10 +192,29 @@ def chunk_lengths(
     share = math.ceil(count / devices)
     length = max(1, min(share, memory // max(product_bytes, 1)))
     rows = max(1, min(length, memory // max(product_bytes + jacobian_bytes, 1)))
+    rows = min(rows, most_rows or rows)
     if rows == length:
         return devices * length, devices * rows
     pieces = math.ceil(share / rows) if length == share else length // rows
     return devices * pieces * rows, devices * rows
+
+
+def most_rows(function: Callable[..., Any], *arguments: Any) -> int | None:
+    """The limit that a function of one example sets to the rows of a Jacobian; None for none.
+
+    Its arguments are those of `bytes_of`. The slopes of a convolution by weights that differ from
+    example to example are one convolution in which XLA lets every example meet every other:
+    memory and time grow with the square of the number of examples.
+    """
+    return CONVOLVED if _has_convolution(jax.make_jaxpr(function)(*arguments).jaxpr) else None
+
+
+def _has_convolution(jaxpr: Any) -> bool:
+    return any(
+        equation.primitive.name == "conv_general_dilated"
+        or any(map(_has_convolution, jax.extend.core.jaxprs_in_params(equation.params)))
+        for equation in jaxpr.eqns
+    )
 
 
 def bytes_of(function: Callable[..., Any], *arguments: Any, shared: int = 0) -> int:

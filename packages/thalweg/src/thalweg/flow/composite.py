@@ -14,7 +14,15 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow.base import Flow, Linearisation, linearised_gradient
-from thalweg.flow.chunks import bytes_of, chunk_lengths, example_shapes, finer, lay_out, sum_chunks
+from thalweg.flow.chunks import (
+    bytes_of,
+    chunk_lengths,
+    example_shapes,
+    finer,
+    lay_out,
+    most_rows,
+    sum_chunks,
+)
 from thalweg.flow.terms import LIVE_COPIES, check_output, check_scalar, derivative_along, flat
 
 if TYPE_CHECKING:
@@ -47,6 +55,7 @@ class CompositeFlow(Flow):
             devices=1 if devices is None else devices.count,
             memory=memory,
             product_bytes=LIVE_COPIES * bytes_of(self._one, theta, x, y, shared=1),
+            most_rows=most_rows(self._one, theta, x, y),
             jacobian_bytes=MATRIX_COPIES * self.output_size * spec.size * spec.dtype.itemsize,
         )
         examples = lay_out(

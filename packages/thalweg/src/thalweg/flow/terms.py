@@ -22,6 +22,7 @@ from thalweg.flow.chunks import (
     lay_out,
     like_chunks,
     map_chunks,
+    most_rows,
     sum_chunks,
 )
 
@@ -138,6 +139,7 @@ class ExampleTerm(AbstractTerm):
             devices=1 if devices is None else devices.count,
             memory=memory,
             product_bytes=LIVE_COPIES * bytes_of(self._one, theta, *shapes, shared=1),
+            most_rows=most_rows(self._one, theta, *shapes),
             jacobian_bytes=2 * width * spec.size * spec.dtype.itemsize,
         )
         return lay_out(
