@@ -28,6 +28,7 @@ LAYERS = (
     ("diagnose", "host", "linearised"),
     ("solvers",),
     ("loop", "starts"),
+    ("settled",),
     ("integrate",),
     ("lanes",),
     ("minimization",),

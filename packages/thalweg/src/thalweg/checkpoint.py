@@ -13,8 +13,10 @@ import hashlib
 import json
 import math
 import re
+import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,13 +26,14 @@ from thalweg.files import whole_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from thalweg.devices import Devices
     from thalweg.params import ParamSpec
 
 FORMAT = 2  # the version of the file's layout
 KEY = "thalweg"  # where the metadata have the JSON text
 DIGEST = "sha256"  # and where the digest of that and of the arrays
+WHOLE_FILE, NO_FILE, NOT_READ = b"=", b"0", b"!"  # what follows, between processes
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -84,12 +87,16 @@ class Checkpoint:
         every: Seconds between two writes.
         method: The method with its settings, as text.
         spec: The layout of the parameters.
+        devices: What the run is divided over; None for one device. Of several processes the first
+            one reads and writes, and tells the others what it read; but any may write what it
+            has once another has gone.
     """
 
     path: Path
     every: float
     method: str
     spec: ParamSpec
+    devices: Devices | None = None
 
     def __post_init__(self) -> None:
         # What is an object of another library shows its address, which is another in each process.
@@ -98,9 +105,18 @@ class Checkpoint:
         self._has_warned = False
 
     @property
+    def is_kept_here(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self._process == 0
+
+    @property
+    def _process(self) -> int:
+        return 0 if self.devices is None else self.devices.process
+
+    @property
     def is_due(self) -> bool:
-        """Whether an interval has passed since the last write."""
-        return time.monotonic() - self._written >= self.every
+        """Whether it is for this process to write, and an interval has passed since it did."""
+        return self.is_kept_here and time.monotonic() - self._written >= self.every
 
     def write(self, saved: Saved) -> None:
         """Put the state into the file, as a whole.
@@ -121,9 +137,29 @@ class Checkpoint:
             "compile_seconds": saved.compile_seconds,
         }
         text = json.dumps(facts)
-        with whole_file(self.path) as new:
+        with whole_file(self.path, writer=self._process) as new:
             new.write_bytes(save(arrays, metadata={KEY: text, DIGEST: _digest(text, arrays)}))
         self._written = time.monotonic()
+
+    def write_first(self, saved: Saved) -> None:
+        """As `write`, at the beginning of a run: what cannot be written then never can.
+
+        Raises:
+            ConfigError: It cannot be written; in all processes.
+        """
+        reason = ""
+        if self.is_kept_here:
+            try:
+                self.write(saved)
+            except OSError as error:
+                reason = error.strerror or str(error)
+        if self.devices is not None:
+            reason = self.devices.from_first(reason.encode()).decode()
+        if reason:
+            raise ConfigError(
+                f"the checkpoint `{self.path}` cannot be written ({reason}); name a file in a "
+                "folder that can be written to"
+            )
 
     def try_to_write(self, saved: Saved) -> None:
         """As `write`; but a run that has come far is not ended by a full disk: it warns once."""
@@ -145,13 +181,36 @@ class Checkpoint:
         Raises:
             ConfigError: The file is damaged, or of another run.
         """
-        if self.path.is_dir():
+        if self.devices is None or self.devices.processes == 1:
+            return self._read(self.path)
+        sent = self.devices.from_first(self._sent() if self.is_kept_here else b"")
+        mark, content = sent[:1], sent[1:]
+        if mark == NO_FILE:
+            return None
+        if mark == NOT_READ:
+            raise self._unreadable(content.decode())
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "checkpoint")
+            copy.write_bytes(content)
+            return self._read(copy)
+
+    def _sent(self) -> bytes:
+        """What the first process tells the others of the file: a mark, and content or reason."""
+        try:
+            return WHOLE_FILE + self.path.read_bytes()
+        except FileNotFoundError:
+            return NO_FILE
+        except OSError as error:
+            return NOT_READ + (error.strerror or str(error)).encode()
+
+    def _read(self, path: Path) -> Saved | None:
+        if path.is_dir():
             raise ConfigError(
                 f"the checkpoint `{self.path}` is a folder, but a file was expected; name a file"
             )
-        if not self.path.exists():
+        if not path.exists():
             return None
-        arrays, facts = self._opened()
+        arrays, facts = self._opened(path)
         if facts["format"] != FORMAT:
             raise self._refused(
                 f"is of format {facts['format']}, but this version of thalweg reads format {FORMAT}"
@@ -203,22 +262,23 @@ class Checkpoint:
         names, shapes = self.spec.names, self.spec.shapes
         return [str(self.spec.dtype), [[n, list(s)] for n, s in zip(names, shapes, strict=True)]]
 
-    def _opened(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def _opened(self, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(self.path, framework="numpy") as file:
+            with safe_open(path, framework="numpy") as file:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
                 text, digest = file.metadata()[KEY], file.metadata()[DIGEST]
         except OSError as error:
-            raise ConfigError(
-                f"the checkpoint `{self.path}` could not be read ({error.strerror or error})"
-            ) from error
+            raise self._unreadable(error.strerror or str(error)) from error
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise self._refused("is damaged, or no checkpoint") from error
         if _digest(text, arrays) != digest:
             raise self._refused("is damaged")
         return arrays, json.loads(text)
+
+    def _unreadable(self, reason: str) -> ConfigError:
+        return ConfigError(f"the checkpoint `{self.path}` could not be read ({reason})")
 
     def _refused(self, why: str) -> ConfigError:
         return ConfigError(

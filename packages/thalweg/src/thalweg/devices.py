@@ -5,6 +5,9 @@ rows, and θ, a method's memory and every result are the same on all. The progra
 device; XLA partitions them by where their data lie. So residuals, products and Jacobians are
 computed by each device for its own rows, and sums over examples become one all-reduce each.
 
+The devices may be those of several processes, each of which makes the same calls in the same order.
+What a process decides by its own clock or its own callback is agreed upon first.
+
 Source: Xu et al. 2021, "GSPMD: General and Scalable Parallelization for ML Computation Graphs",
 arXiv 2105.04663.
 Decision: docs/decisions/0017-more-than-one-device.md.
@@ -12,20 +15,31 @@ Decision: docs/decisions/0017-more-than-one-device.md.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import hashlib
 from typing import TYPE_CHECKING, Any, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from thalweg.errors import ConfigError
+from thalweg.errors import ConfigError, DevicesLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 AXIS = "data"  # the name of the mesh's only axis
 ALL = "all"
+
+# Codes of failed operations, by which a message of the runtime begins
+# (https://abseil.io/docs/cpp/guides/status-codes).
+LOSSES = (
+    *("ABORTED:", "CANCELLED:", "DATA_LOSS:", "DEADLINE_EXCEEDED:", "FAILED_PRECONDITION:"),
+    *("INTERNAL:", "UNAVAILABLE:", "UNKNOWN:"),
+)
 
 
 @final
@@ -48,6 +62,11 @@ class Devices:
     def processes(self) -> int:
         """How many processes they belong to."""
         return len({device.process_index for device in self.members})
+
+    @property
+    def process(self) -> int:
+        """Which of its processes this one is, from 0; 0 where there is one."""
+        return jax.process_index() if self.processes > 1 else 0
 
     @property
     def _mesh(self) -> Mesh:
@@ -87,6 +106,117 @@ class Devices:
         """`jax.jit` of a function whose results every device needs whole."""
         return jax.jit(function, out_shardings=self._whole)
 
+    # ---------------------------------------------------------------------- several processes
+
+    def agree(self, values: np.ndarray) -> np.ndarray:
+        """The least of what the processes say, element by element.
+
+        Args:
+            values: An array of the same shape and dtype in each, of at least one element.
+
+        Raises:
+            RuntimeError: Or ValueError, by JAX: another process has gone.
+
+        Cost: nothing for one process; for several one all-reduce, which waits for all of them.
+        """
+        if self.processes == 1:
+            return values
+        sharding = NamedSharding(self._mesh, PartitionSpec(AXIS))
+        shape = (self.count, *values.shape)
+        said = jax.make_array_from_callback(shape, sharding, lambda _: values[None])
+        return np.asarray(_least_of(self)(said))
+
+    def from_first(self, content: bytes) -> bytes:
+        """What process 0 holds; the others' own content is not looked at."""
+        if self.processes == 1:
+            return content
+        # The least of all is that of process 0, where the others say the most there is.
+        most = np.iinfo(np.int32).max
+        is_first = self.process == 0
+        size = int(self.agree(np.array([len(content) if is_first else most], np.int32))[0])
+        if size == 0:
+            return b""
+        mine = np.frombuffer(content, np.uint8) if is_first else np.full(size, 255, np.uint8)
+        return self.agree(mine).tobytes()
+
+    def refuse_different(self, **facts: object) -> None:
+        """Refuse a call that is not the same in all processes.
+
+        Args:
+            **facts: Arrays, or what has a text that tells it from others, by name.
+
+        Raises:
+            ConfigError: Naming what differs; in all processes.
+        """
+        if self.processes == 1:
+            return
+        codes = np.array([_code(fact) for fact in facts.values()], np.int32)
+        least = self.agree(np.concatenate([codes, ~codes]))
+        differs = least[: len(codes)] != ~least[len(codes) :]
+        names = [f"`{name}`" for name, is_other in zip(facts, differs, strict=True) if is_other]
+        if names:
+            raise ConfigError(
+                f"{', '.join(names)} differ between the {self.processes} processes of the run, but "
+                "each has to make the same call; give all of them the same"
+            )
+
+    @contextlib.contextmanager
+    def losses_told(self) -> Iterator[None]:
+        """Where a program fails as another process has gone: say so.
+
+        Raises:
+            DevicesLostError: In the place of JAX's error.
+        """
+        try:
+            yield
+        except (RuntimeError, ValueError) as error:
+            if not self.is_loss(error):
+                raise
+            reason = str(error).partition("\n")[0]
+            raise DevicesLostError(processes=self.processes, reason=reason) from error
+
+    def is_loss(self, error: BaseException) -> bool:
+        """Whether an error means that another process has gone.
+
+        Each transport has words of its own for it, and JAX raises a RuntimeError where a program is
+        called and a ValueError where its result is read. So the code counts that the text begins
+        with; what is this process's own fault, such as memory that is spent, has another one.
+        """
+        return self.processes > 1 and str(error).startswith(LOSSES)
+
+
+def agreed_on(
+    devices: Devices | None, number: int, choice: Any, *, among: tuple[Any, ...]
+) -> tuple[int, Any]:
+    """The least number that a process says, and the choice that comes first of those made.
+
+    Args:
+        devices: Those of the run; None for one device.
+        number: Fits 32 bits.
+        choice: One of `among`, or None, which gives way to any other process's choice.
+        among: What there is to choose from, first to last.
+
+    Cost: that of `Devices.agree`.
+    """
+    if devices is None or devices.processes == 1:
+        return number, choice
+    choices = (*among, None)
+    said = np.array([number, choices.index(choice)], np.int32)
+    number, place = map(int, devices.agree(said))
+    return number, choices[place]
+
+
+@functools.cache
+def _least_of(devices: Devices) -> Any:
+    """The program of `Devices.agree`, made once."""
+    return devices.jit(lambda said: jnp.min(said, axis=0))
+
+
+def _code(fact: object) -> int:
+    """32 bits of a digest."""
+    content = fact.tobytes() if isinstance(fact, np.ndarray) else repr(fact).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:4], "little", signed=True)
+
 
 def chosen_devices(devices: Sequence[Any] | str | None) -> Devices | None:
     """What a caller's `devices` mean; None for the one device that JAX takes by itself.
@@ -104,7 +234,7 @@ def chosen_devices(devices: Sequence[Any] | str | None) -> Devices | None:
             f"`devices` is {devices!r}, but 'all' or devices such as `jax.devices()` were expected"
         )
     try:
-        members = tuple(jax.devices() if isinstance(devices, str) else devices)
+        members: tuple[Any, ...] = tuple(jax.devices() if isinstance(devices, str) else devices)
     except TypeError:
         members = (devices,)
     if not members or not all(isinstance(device, jax.Device) for device in members):

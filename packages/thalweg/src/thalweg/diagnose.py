@@ -24,8 +24,8 @@ def explain_start(flow: Flow, theta: np.ndarray) -> None:
     Raises:
         DataError: Naming the example or the parameter that gives NaN or infinity.
     """
-    at = jnp.asarray(theta)
-    loss, grad = jax.jit(flow.value_and_grad)(flow.data, at)
+    at = flow.everywhere(jnp.asarray(theta))
+    loss, grad = flow.jit(flow.value_and_grad)(flow.data, at)
     if not np.isfinite(loss):
         raise DataError(
             f"the loss at the start is {float(loss)}{_first_bad_residual(flow, at)}; check the "
@@ -39,7 +39,7 @@ def explain_start(flow: Flow, theta: np.ndarray) -> None:
             "such as sqrt or a norm may be differentiated where it has no slope"
         )
     if isinstance(flow, LeastSquaresFlow):
-        _, jacobian = jax.jit(flow.jacobian)(flow.data, at)
+        _, jacobian = flow.jit(flow.jacobian)(flow.data, at)
         rows, columns = np.nonzero(~np.isfinite(np.asarray(jacobian)))
         if rows.size:
             raise DataError(
@@ -51,7 +51,7 @@ def explain_start(flow: Flow, theta: np.ndarray) -> None:
 def _first_bad_residual(flow: Flow, theta: jax.Array) -> str:
     if not isinstance(flow, LeastSquaresFlow):
         return ""
-    r = np.asarray(jax.jit(flow.residuals)(flow.data, theta))
+    r = np.asarray(flow.jit(flow.residuals)(flow.data, theta))
     bad = np.flatnonzero(~np.isfinite(r))
     return f" ({bad.size} of {r.size} residuals, first residual {bad[0]})" if bad.size else ""
 

@@ -6,6 +6,7 @@ ThalwegError
 │   ├── DataError           data, parameters or a start that are empty or not finite
 │   ├── UnknownMethodError  no method of that name
 │   └── PrecisionError      a target that the dtype cannot resolve, or float64 without JAX's flag
+├── DevicesLostError        another process of a run has gone, or does not answer
 └── MissingExtraError       an optional library is not installed
 """
 
@@ -52,6 +53,17 @@ class UnknownMethodError(ConfigError):
 
 class PrecisionError(ConfigError):
     """The dtype cannot resolve what was asked for."""
+
+
+class DevicesLostError(ThalwegError):
+    """The other processes of a run can no longer be reached, so it cannot go on."""
+
+    def __init__(self, *, processes: int, reason: str) -> None:
+        super().__init__(
+            f"the run is divided over {processes} processes, of which one has gone or does not "
+            f"answer ({reason}); start all of them again, and with the same `checkpoint` the run "
+            "goes on from its last state"
+        )
 
 
 class MissingExtraError(ThalwegError, ImportError):

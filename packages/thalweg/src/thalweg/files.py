@@ -12,16 +12,20 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, *, writer: int = 0) -> Iterator[Path]:
     """A place beside a file to write it to; it takes the file's name where the block ends well.
 
     A process that is killed meanwhile leaves the old file as it was, and a hidden `.name.part`
     that the next attempt writes over. After a power cut the file is the old one or the new one.
 
+    Args:
+        path: The file.
+        writer: Which of several processes writes it, from 0: each has a place of its own.
+
     Raises:
         OSError: It cannot be written; then the file is as it was.
     """
-    new = path.with_name(f".{path.name}.part")
+    new = path.with_name(f".{path.name}.part{writer or ''}")
     try:
         yield new
         with new.open("rb") as file:

@@ -38,8 +38,9 @@ def compiled(
     """
     if key not in flow.programs:
         with recorder.compiling():
-            program = jax.jit(function).lower(flow.data, *arguments).compile()
-            jax.block_until_ready(program(flow.data, *arguments))
+            placed = flow.everywhere(arguments)
+            program = flow.jit(function).lower(flow.data, *placed).compile()
+            jax.block_until_ready(program(flow.data, *placed))
             flow.programs[key] = program
     return flow.programs[key]
 
@@ -59,7 +60,7 @@ class HostFunctions:
         flow = self._flow
         at = np.asarray(theta, flow.spec.dtype)
         program = compiled(flow, name, getattr(flow, name), at, recorder=self._recorder)
-        return program(flow.data, at)
+        return program(flow.data, flow.everywhere(at))
 
     def value_and_grad(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """L and ∇L of shape `(n,)`."""
@@ -94,4 +95,4 @@ class HostFunctions:
             *arguments,
             recorder=self._recorder,
         )
-        return np.asarray(program(flow.data, *arguments), np.float64)
+        return np.asarray(program(flow.data, *flow.everywhere(arguments)), np.float64)

@@ -10,6 +10,10 @@ later, and the last one by a call that begins a step and does not take it.
 A method may hand over to its successor. That one's program is compiled only then, so that a run
 which ends before does not wait for it.
 
+Where several processes share a run, each of them drives it and has to make the same calls as the
+others. What depends on a clock or on a callback, how long the next call is and whether there is
+one, is agreed upon after each call.
+
 A `Run` is a generator of the calls it waits for. So one run and many at a time are the same code:
 who drives it decides where and when a call is made.
 """
@@ -22,11 +26,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.checkpoint import Saved
-from thalweg.errors import ConfigError
+from thalweg.devices import agreed_on
 from thalweg.host import HostFunctions, compiled
 from thalweg.loop import ROWS, UNLIMITED, Chunk, Limits, Loop, Rows, run_chunk, run_side_by_side
 from thalweg.recorder import RunEnded
+from thalweg.settled import Settled
 from thalweg.solution import Outcome, Work
 from thalweg.solvers.base import CONVERGED, HANDED_OVER, OUTCOMES, RUNNING, AbstractJitMethod
 from thalweg.threads import one_blas_thread
@@ -63,6 +67,7 @@ def integrate(
 
     Raises:
         ConfigError: The checkpoint is damaged, of another run, or cannot be written.
+        RuntimeError: Or ValueError, by JAX: another process has gone; the state before is kept.
     """
     run = Run(method, flow, theta, recorder)
     if checkpoint is not None:
@@ -76,6 +81,9 @@ def integrate(
                 chunk = call.program(flow.data, call.loop, call.limits)
         except StopIteration as end:
             return end.value
+        except (RuntimeError, ValueError) as error:
+            run.is_left_alone = flow.devices is not None and flow.devices.is_loss(error)
+            raise
         finally:
             run.save()
 
@@ -109,6 +117,7 @@ class Run:
         is_ending: Whether the outcome is known and only |∇L| of the last row is waited for.
         call_seconds: What the last call took, where whoever makes the calls says so; it leaves
             out the time that the call had to wait for others.
+        is_left_alone: Whether another process has gone, so that this one keeps what it has.
     """
 
     def __init__(
@@ -128,6 +137,7 @@ class Run:
         self.detail = ""
         self.is_ending = False
         self.call_seconds: float | None = None
+        self.is_left_alone = False
         stop = recorder.stop
         self._limits = Limits(
             steps=1,
@@ -138,7 +148,7 @@ class Run:
         self._loop = self._first_loop(theta)
         self._compile()
         self._checkpoint: Checkpoint | None = None
-        self._settled = self._now()
+        self._settled = Settled.now(self._loop, self._stage, recorder)
 
     @property
     def temporary_bytes(self) -> int:
@@ -222,37 +232,15 @@ class Run:
                     start=float(saved.history["loss"][0]),
                 )
             self._loop = self._placed(jax.tree.unflatten(structure, saved.loop))
-            self._settled = self._now()
+            self._settled = Settled.now(self._loop, self._stage, recorder)
         self._checkpoint = checkpoint
-        try:
-            checkpoint.write(self._state())
-        except OSError as error:
-            raise ConfigError(
-                f"the checkpoint `{checkpoint.path}` cannot be written "
-                f"({error.strerror or error}); name a file in a folder that can be written to"
-            ) from error
+        checkpoint.write_first(self._settled.saved(self._recorder))
 
     def save(self) -> None:
         """Write the state after the last whole call of the program."""
-        if self._checkpoint is not None:
-            self._checkpoint.try_to_write(self._state())
-
-    def _now(self) -> tuple[Loop, int, int, float, np.ndarray | None]:
-        recorder = self._recorder
-        return self._loop, self._stage, recorder.rows, recorder.best_loss, recorder.best_theta
-
-    def _state(self) -> Saved:
-        loop, stage, rows, best_loss, best_theta = self._settled
-        recorder = self._recorder
-        return Saved(
-            loop=[np.asarray(leaf) for leaf in jax.tree.leaves(loop)],
-            history={name: values[:rows] for name, values in recorder.history().items()},
-            best_theta=np.asarray(loop.theta if best_theta is None else best_theta),
-            best_loss=best_loss,
-            stage=stage,
-            seconds=recorder.seconds if recorder.rows else 0.0,
-            compile_seconds=recorder.compile_seconds,
-        )
+        keeper = self._checkpoint
+        if keeper is not None and (keeper.is_kept_here or self.is_left_alone):
+            keeper.try_to_write(self._settled.saved(self._recorder))
 
     def calls(self) -> Generator[Call, Chunk, tuple[Outcome, str]]:
         """The run, as the calls it waits for; a `RunEnded` that is thrown in ends it.
@@ -281,21 +269,35 @@ class Run:
             recorder.check()
         steps = 1
         while True:
-            began = recorder.seconds
+            steps, end = self._agreed((yield from self._turn(steps)))
+            if end is not None:
+                return end
+            if int(self._loop.code) == HANDED_OVER:
+                self._hand_over()
+
+    def _turn(self, steps: int) -> Generator[Call, Chunk, tuple[int, Outcome | None]]:
+        """One call, and what this process would do next: the steps of the next one, or the end."""
+        recorder = self._recorder
+        began = recorder.seconds
+        try:
             count, attempts = yield from self._advance(steps)
-            self._settled = self._now()
+            self._settled = Settled.now(self._loop, self._stage, recorder)
             if self._checkpoint is not None and self._checkpoint.is_due:
                 self.save()
             code = int(self._loop.code)
             if code not in {RUNNING, HANDED_OVER}:
-                return OUTCOMES[code]
+                return 1, OUTCOMES[code]
             recorder.check()
-            if code == HANDED_OVER:
-                self._hand_over()
-                steps = 1
-                continue
-            took = recorder.seconds - began if self.call_seconds is None else self.call_seconds
-            steps = self._next_chunk(max(took, 1e-6) / max(attempts, 1), count)
+        except RunEnded as ended:
+            return 1, ended.outcome
+        if code == HANDED_OVER:
+            return 1, None
+        took = recorder.seconds - began if self.call_seconds is None else self.call_seconds
+        return self._next_chunk(max(took, 1e-6) / max(attempts, 1), count), None
+
+    def _agreed(self, wish: tuple[int, Outcome | None]) -> tuple[int, Outcome | None]:
+        """What all processes do next: the least steps, and the end where one of them ends."""
+        return agreed_on(self._flow.devices, *wish, among=tuple(Outcome))
 
     def _next_chunk(self, seconds_per_attempt: float, last_count: int) -> int:
         recorder = self._recorder

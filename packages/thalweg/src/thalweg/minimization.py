@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from thalweg.checkpoint import Checkpoint, interval
 from thalweg.devices import Devices, chosen_devices
@@ -26,8 +29,6 @@ from thalweg.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import numpy as np
 
     from thalweg.params import Params, ParamSpec
 
@@ -77,7 +78,8 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
             It is also written at the end and on Ctrl-C.
         devices: What the examples of the data are divided over: "all", or devices of JAX such as
             `jax.devices()`; by default the one that JAX takes by itself. The result is the same
-            to rounding.
+            to rounding. Of several processes each makes this call, with the same arguments; only
+            callbacks may differ, and the checkpoint is read and written by the first process.
 
     Returns:
         The best parameters found, with the outcome, history and work. Ctrl-C ends the run and
@@ -87,6 +89,7 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         ConfigError: Something cannot be run as asked; nothing was run.
         DataError: Parameters, loss or Jacobian at the start are not finite.
         MissingExtraError: The method needs a library that is not installed.
+        DevicesLostError: Another process of the run has gone; the checkpoint holds the state.
 
     Examples:
         >>> import jax.numpy as jnp
@@ -124,8 +127,11 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
     chosen, reason = make(method, flow)
     chosen.check(flow)
     refuse_unreachable(criteria, flow)
-    keeper = None if checkpoint is None else _checkpoint(chosen, spec, checkpoint, every)
-    with _progress(criteria, chosen.name, enabled=progress) as show:
+    keeper = None if checkpoint is None else _checkpoint(chosen, flow, checkpoint, every)
+    told = contextlib.nullcontext() if flow.devices is None else flow.devices.losses_told()
+    with told, _progress(criteria, chosen.name, enabled=progress) as show:
+        if flow.devices is not None:
+            _refuse_different_calls(flow.devices, chosen, begun, criteria, checkpoint=keeper)
         if starts is None:
             recorders = [Recorder(criteria, callback=callback, show=show)]
             ends = [_run(chosen, flow, begun[0].theta, recorders[0], checkpoint=keeper)]
@@ -180,7 +186,7 @@ def _flow(problem: Problem, spec: ParamSpec, memory: int, devices: Devices | Non
 
 
 def _checkpoint(
-    method: AbstractMethod, spec: ParamSpec, path: str | Path, every: str | float
+    method: AbstractMethod, flow: Flow, path: str | Path, every: str | float
 ) -> Checkpoint:
     if not isinstance(method, AbstractJitMethod):
         raise ConfigError(
@@ -188,7 +194,35 @@ def _checkpoint(
             "it is of and cannot be kept; leave `checkpoint` out, or choose a method of thalweg's "
             "own"
         )
-    return Checkpoint(Path(path), interval(every), f"{method.name} {method!r}", spec)
+    name = f"{method.name} {method!r}"
+    return Checkpoint(Path(path), interval(every), name, flow.spec, flow.devices)
+
+
+def _refuse_different_calls(
+    devices: Devices,
+    method: AbstractMethod,
+    begun: Sequence[Origin],
+    stop: Stop,
+    *,
+    checkpoint: Checkpoint | None,
+) -> None:
+    """Refuse what several processes cannot do together.
+
+    Raises:
+        ConfigError: The method decides on the host, or the processes do not make the same call.
+    """
+    if devices.processes > 1 and isinstance(method, AbstractHostMethod):
+        raise ConfigError(
+            f"`{method.name}` takes its decisions in another library, each process its own, but "
+            f"`devices` are of {devices.processes} processes; choose a method of thalweg's own, or "
+            "the devices of one process"
+        )
+    devices.refuse_different(
+        params=np.stack([origin.theta for origin in begun]),
+        method=re.sub(r" at 0x[0-9a-f]+", "", f"{method.name} {method!r}"),
+        stop=stop,
+        checkpoint=checkpoint is None,
+    )
 
 
 def _run(
@@ -253,7 +287,6 @@ def _like(params: Params, spec: ParamSpec, theta: np.ndarray) -> Params:
     """θ as a pytree whose leaves are NumPy arrays where the caller's were, else JAX arrays."""
     import jax
     import jax.numpy as jnp
-    import numpy as np
 
     tree = spec.unravel(jnp.asarray(theta, spec.dtype))
     return jax.tree.map(
