@@ -3,7 +3,8 @@
 The examples of the data are split evenly: of each chunk every device holds its own share of the
 rows, and θ, a method's memory and every result are the same on all. The programs are those of one
 device; XLA partitions them by where their data lie. So residuals, products and Jacobians are
-computed by each device for its own rows, and sums over examples become one all-reduce each.
+computed by each device for its own rows, and sums over examples become one all-reduce each; with
+several chunks, one a chunk.
 
 The devices may be those of several processes, each of which makes the same calls in the same order.
 What a process decides by its own clock or its own callback is agreed upon first.
