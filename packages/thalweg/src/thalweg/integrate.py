@@ -28,7 +28,17 @@ import numpy as np
 
 from thalweg.devices import agreed_on
 from thalweg.host import HostFunctions, compiled
-from thalweg.loop import ROWS, UNLIMITED, Chunk, Limits, Loop, Rows, run_chunk, run_side_by_side
+from thalweg.loop import (
+    ROWS,
+    UNLIMITED,
+    WHOLES,
+    Chunk,
+    Limits,
+    Loop,
+    Rows,
+    run_chunk,
+    run_side_by_side,
+)
 from thalweg.recorder import RunEnded
 from thalweg.settled import Settled
 from thalweg.solution import Outcome, Work
@@ -43,6 +53,7 @@ if TYPE_CHECKING:
     from thalweg.recorder import Recorder
 
 CHUNK_SECONDS = 0.03  # what a call may take: short enough for clock and Ctrl-C
+FEW = 7  # twice as many and one are the steps of a first call, where they fit into that time
 
 
 def integrate(
@@ -138,13 +149,7 @@ class Run:
         self.is_ending = False
         self.call_seconds: float | None = None
         self.is_left_alone = False
-        stop = recorder.stop
-        self._limits = Limits(
-            steps=1,
-            loss=UNLIMITED.loss if stop.loss is None else stop.loss,
-            grad_norm=UNLIMITED.grad_norm if stop.grad_norm is None else stop.grad_norm,
-            gradients=min(UNLIMITED.gradients, stop.gradients or UNLIMITED.gradients),
-        )
+        self._limits = Limits.of(recorder.stop)
         self._loop = self._first_loop(theta)
         self._compile()
         self._checkpoint: Checkpoint | None = None
@@ -165,7 +170,7 @@ class Run:
                 theta=at,
                 loss=real.type(np.inf),
                 t=real.type(0),
-                work=Work._make(np.int32(0) for _ in Work._fields),
+                work=np.zeros(len(Work._fields), np.int32),
                 memory=self._stages[self._stage].init(self._flow, at),
                 code=np.int32(RUNNING),
                 best_theta=at,
@@ -180,19 +185,21 @@ class Run:
     def _compile(self) -> None:
         """The program of the present stage."""
         flow, method, width = self._flow, self._stages[self._stage], self._width
-        example = self._loop, self._cast(self._limits)
+        example = self._loop, self._typed(self._limits)
         if width == 1:
+            self._key = ("loop", method)
             self._program: Any = compiled(
                 flow,
-                ("loop", method),
+                self._key,
                 lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
                 *example,
                 recorder=self._recorder,
             )
         else:
+            self._key = ("loop", method, width)
             self._program: Any = compiled(
                 flow,
-                ("loop", method, width),
+                self._key,
                 lambda data, lanes: run_side_by_side(method, flow, data, lanes),
                 (example,) * width,
                 recorder=self._recorder,
@@ -267,13 +274,14 @@ class Run:
                 return OUTCOMES[code]  # the method had nothing left to do
             self._loop = self._loop._replace(code=np.int32(RUNNING))
             recorder.check()
-        steps = 1
+        steps, _ = self._agreed((self._next_chunk(FEW), None))
         while True:
             steps, end = self._agreed((yield from self._turn(steps)))
             if end is not None:
                 return end
             if int(self._loop.code) == HANDED_OVER:
                 self._hand_over()
+                steps, _ = self._agreed((self._next_chunk(FEW), None))
 
     def _turn(self, steps: int) -> Generator[Call, Chunk, tuple[int, Outcome | None]]:
         """One call, and what this process would do next: the steps of the next one, or the end."""
@@ -293,20 +301,22 @@ class Run:
         if code == HANDED_OVER:
             return 1, None
         took = recorder.seconds - began if self.call_seconds is None else self.call_seconds
-        return self._next_chunk(max(took, 1e-6) / max(attempts, 1), count), None
+        self._flow.paces[self._key] = max(took, 1e-6) / max(attempts, 1)
+        return self._next_chunk(count), None
 
     def _agreed(self, wish: tuple[int, Outcome | None]) -> tuple[int, Outcome | None]:
         """What all processes do next: the least steps, and the end where one of them ends."""
         return agreed_on(self._flow.devices, *wish, among=tuple(Outcome))
 
-    def _next_chunk(self, seconds_per_attempt: float, last_count: int) -> int:
+    def _next_chunk(self, last_count: int) -> int:
         recorder = self._recorder
         if recorder.callback is not None:
             return 1
         time_left = min(CHUNK_SECONDS, recorder.seconds_left)
-        steps = int(min(time_left / seconds_per_attempt, 2 * last_count + 1, ROWS))
+        steps = int(min(time_left / self._flow.paces[self._key], 2 * last_count + 1, ROWS))
         if recorder.stop.steps is not None:
-            steps = min(steps, int(recorder.stop.steps) - recorder.rows + 1)
+            taken = max(recorder.rows - 1, 0)  # the start is a row too
+            steps = min(steps, int(recorder.stop.steps) - taken)
         return max(steps, 1)
 
     def _advance(self, steps: int) -> Generator[Call, Chunk, tuple[int, int]]:
@@ -314,67 +324,62 @@ class Run:
         recorder = self._recorder
         began = recorder.seconds
         is_first = recorder.rows == 0
-        limits = UNLIMITED if is_first else self._limits
-        limits = limits._replace(steps=np.int32(steps))
-        chunk = yield Call(self._program, self._loop, self._cast(limits))
+        limits = self._limits._replace(steps=np.int32(steps))
+        chunk = yield Call(self._program, self._loop, self._typed(limits))
         taken = int(chunk.filled)
         if is_first:
             self._log_start(chunk.rows)
-            recorder.check()  # where the start itself meets a criterion, the step is forgotten
+            recorder.check()  # where the start itself meets a criterion, the steps are forgotten
         loop = (yield from self._without_last(taken)) if chunk.is_there else chunk.loop
         self._loop = loop
-        if int(loop.code) == HANDED_OVER and taken and np.asarray(chunk.rows.h)[taken - 1] == 0:
+        code = int(loop.code)
+        log = chunk.rows.columns(taken)
+        if code == HANDED_OVER and taken and log["h"][-1] == 0:
             taken -= 1  # attempts that failed are left to the successor to better
-        log = jax.tree.map(lambda column: np.asarray(column)[:taken], chunk.rows)
+            log = chunk.rows.columns(taken)
         ended = recorder.seconds
-        if not is_first and (taken or int(loop.code) != RUNNING):
-            recorder.set_last_grad_norm(float(log.start_grad_norm[0] if taken else chunk.grad_norm))
-        attempts = np.cumsum(1 + log.rejected)
-        if taken:
-            recorder.extend(
-                {
-                    "t": log.t,
-                    "h": log.h,
-                    "seconds": began + (ended - began) * attempts / attempts[-1],
-                    "loss": log.loss,
-                    "grad_norm": np.append(log.start_grad_norm[1:], np.nan),
-                    "rejected": log.rejected,
-                    **log.work._asdict(),
-                },
-                theta=self._loop.theta,
-            )
-            recorder.offer_best(float(self._loop.best_loss), self._loop.best_theta)
-        return taken, int(attempts[-1]) if taken else 1
+        if not is_first and (taken or code != RUNNING):
+            known = log["start_grad_norm"][0] if taken else chunk.grad_norm
+            recorder.set_last_grad_norm(float(known))
+        if not taken:
+            return 0, 1
+        attempts = np.cumsum(1 + log["rejected"])
+        recorder.extend(
+            {
+                "t": log["t"],
+                "h": log["h"],
+                "seconds": began + (ended - began) * attempts / attempts[-1],
+                "loss": log["loss"],
+                "grad_norm": np.append(log["start_grad_norm"][1:], np.nan),
+                **{name: log[name] for name in WHOLES},
+            },
+            theta=loop.theta,
+        )
+        recorder.offer_best(float(loop.best_loss), loop.best_theta)
+        return taken, int(attempts[-1])
 
     def _without_last(self, steps: int) -> Generator[Call, Chunk, Loop]:
         """The state after `steps` steps from the last one, where the run has converged."""
         loop = self._loop
         if steps:
-            again = self._cast(UNLIMITED._replace(steps=steps))
+            again = self._typed(UNLIMITED._replace(steps=steps))
             loop = (yield Call(self._program, loop, again)).loop
         return loop._replace(code=np.int32(CONVERGED))
 
-    def _cast(self, limits: Limits) -> Limits:
-        """The limits in the dtypes that the program was compiled for."""
-        real = self._flow.spec.dtype.type
-        return Limits(
-            np.int32(limits.steps),
-            real(limits.loss),
-            real(limits.grad_norm),
-            np.int32(limits.gradients),
-        )
+    def _typed(self, limits: Limits) -> Limits:
+        return limits.typed(self._flow.spec.dtype)
 
     def _log_start(self, rows: Rows) -> None:
         """Row 0: loss and slope at the start are what the first step began with."""
+        start = rows.columns(1)
         self._recorder.extend(
             {
                 "t": [0.0],
                 "h": [np.nan],
                 "seconds": [0.0],
-                "loss": [float(rows.start_loss[0])],
-                "grad_norm": [float(rows.start_grad_norm[0])],
-                "rejected": [0],
-                **{name: [0] for name in Work._fields},
+                "loss": start["start_loss"],
+                "grad_norm": start["start_grad_norm"],
+                **{name: [0] for name in WHOLES},
             },
             theta=self._loop.best_theta,
         )
@@ -384,6 +389,6 @@ class Run:
         loop = self._loop._replace(
             code=np.int32(RUNNING), loss=np.asarray(np.inf, self._flow.spec.dtype)
         )
-        limits = self._cast(UNLIMITED._replace(grad_norm=np.inf))
+        limits = self._typed(UNLIMITED._replace(grad_norm=np.inf))
         chunk = yield Call(self._program, loop, limits)
         self._recorder.set_last_grad_norm(float(chunk.grad_norm))

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
+from thalweg.flow.stencil import along_by_points
 from thalweg.linear import ParameterSpace, ResidualSpace, forcing_test, lanczos, symmetric_product
 
 Metric = Callable[[jax.Array], jax.Array]
@@ -67,13 +68,21 @@ def _pulled_force(
     flow: LeastSquaresFlow | CompositeFlow, data: Any, theta: jax.Array, grad: jax.Array
 ) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
     """Forces in the space of parameters, without a Jacobian."""
+    if isinstance(flow, CompositeFlow):
+        return lambda c: flow.pull_curve(data, theta, c) if c else grad
+
+    def residuals(at: jax.Array) -> jax.Array:
+        return flow.residuals(data, at)
+
+    def push(v: jax.Array) -> jax.Array:
+        return jax.jvp(residuals, (theta,), (v,))[1]
 
     def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
         if not coefficients:
             return grad
-        if isinstance(flow, CompositeFlow):
-            return flow.pull_curve(data, theta, coefficients)
-        return flow.pull(data, theta, flow.along(data, theta, coefficients))
+        r = residuals(theta)
+        bend = along_by_points(flow, data, theta, coefficients, r=r, push=push)
+        return flow.pull(data, theta, bend)
 
     return force
 
@@ -109,7 +118,11 @@ def parameter_system(
     grad = jacobian.T @ r
 
     def kept_force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        return jacobian.T @ flow.along(data, theta, coefficients) if coefficients else grad
+        if not coefficients:
+            return grad
+        push = jacobian.__matmul__
+        bend = along_by_points(flow, data, theta, coefficients, r=r, push=push)
+        return jacobian.T @ bend
 
     curvature = symmetric_product(jacobian)
     return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
@@ -161,6 +174,13 @@ def residual_system(
     squares = jnp.sum(jacobian * jacobian, axis=0)
     columns = jnp.maximum(columns, squares)
     metric = metric_of(columns)
+
+    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        if not coefficients:
+            return r
+        push = jacobian.__matmul__
+        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
+
     return System(
         loss=0.5 * jnp.vdot(r, r),
         grad=jacobian.T @ r,
@@ -168,7 +188,7 @@ def residual_system(
         columns=columns,
         largest=jnp.max(squares),
         at=ResidualSpace.prepare(jacobian, metric).at,
-        force=lambda c: flow.along(data, theta, c) if c else r,
+        force=force,
         products=0,
         jacobians=1,
         factors=True,

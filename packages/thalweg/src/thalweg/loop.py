@@ -17,8 +17,12 @@ from thalweg.solvers.base import RUNNING, AbstractJitMethod
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
+    from thalweg.stop import Stop
 
 ROWS = 128  # steps that one call of the program can log
+REALS = ("t", "h", "loss", "start_loss", "start_grad_norm")
+WHOLES = ("rejected", *Work._fields)
+GRADIENTS = Work._fields.index("gradients")
 
 
 class Limits(NamedTuple):
@@ -36,6 +40,23 @@ class Limits(NamedTuple):
     grad_norm: Any
     gradients: Any
 
+    @classmethod
+    def of(cls, stop: Stop) -> Limits:
+        """Those of the criteria that the program knows of, for one step."""
+        return cls(
+            steps=1,
+            loss=UNLIMITED.loss if stop.loss is None else stop.loss,
+            grad_norm=UNLIMITED.grad_norm if stop.grad_norm is None else stop.grad_norm,
+            gradients=min(UNLIMITED.gradients, stop.gradients or UNLIMITED.gradients),
+        )
+
+    def typed(self, dtype: np.dtype) -> Limits:
+        """In the dtypes that the program is compiled for."""
+        real = dtype.type
+        return Limits(
+            np.int32(self.steps), real(self.loss), real(self.grad_norm), np.int32(self.gradients)
+        )
+
 
 UNLIMITED = Limits(steps=1, loss=-np.inf, grad_norm=-1, gradients=2**31 - 1)
 
@@ -47,7 +68,7 @@ class Loop(NamedTuple):
         theta: The point, shape `(n,)`.
         loss: The loss there; infinite before the first step.
         t: Flow time so far.
-        work: Totals so far.
+        work: Totals so far, an int32 a field of `Work`.
         memory: What the method carries.
         code: RUNNING, or why the run ends.
         best_theta: The point of the least loss so far.
@@ -57,7 +78,7 @@ class Loop(NamedTuple):
     theta: Any
     loss: Any
     t: Any
-    work: Work
+    work: Any
     memory: Any
     code: Any
     best_theta: Any
@@ -65,15 +86,20 @@ class Loop(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """One array of length `ROWS` each; a row is a step."""
+    """A row a step, packed: XLA takes a kernel for each array, to compile and at every step.
 
-    t: Any
-    h: Any
-    loss: Any
-    rejected: Any
-    start_loss: Any
-    start_grad_norm: Any
-    work: Work
+    Attributes:
+        reals: The columns `REALS`, shape `(ROWS, 5)`.
+        wholes: The columns `WHOLES`, those of `Work` as totals, `(ROWS, 1 + len(Work))`.
+    """
+
+    reals: Any
+    wholes: Any
+
+    def columns(self, count: int) -> dict[str, np.ndarray]:
+        """The first `count` rows by column, on the host."""
+        reals, wholes = np.asarray(self.reals)[:count].T, np.asarray(self.wholes)[:count].T
+        return dict(zip((*REALS, *WHOLES), (*reals, *wholes), strict=True))
 
 
 class Chunk(NamedTuple):
@@ -101,10 +127,9 @@ def run_chunk(
 ) -> Chunk:
     """Take up to `limits.steps` steps. Pure."""
     real = loop.theta.dtype
-    column = jnp.zeros(ROWS, real)
-    whole = jnp.zeros(ROWS, jnp.int32)
     rows = Rows(
-        column, column, column, whole, column, column, Work._make(whole for _ in Work._fields)
+        reals=jnp.zeros((ROWS, len(REALS)), real),
+        wholes=jnp.zeros((ROWS, len(WHOLES)), jnp.int32),
     )
 
     def goes_on(chunk: Chunk) -> jax.Array:
@@ -113,7 +138,7 @@ def run_chunk(
             & (chunk.loop.code == RUNNING)
             & ~chunk.is_there
             & ~(chunk.loop.loss <= limits.loss)
-            & (chunk.loop.work.gradients < limits.gradients)
+            & (chunk.loop.work[GRADIENTS] < limits.gradients)
         )
 
     def step(chunk: Chunk) -> Chunk:
@@ -124,22 +149,18 @@ def run_chunk(
             theta=result.theta,
             loss=result.loss,
             t=loop.t + result.h,
-            work=jax.tree.map(jnp.add, loop.work, result.work),
+            work=loop.work + jnp.stack(result.work),
             memory=result.memory,
             code=result.code,
             best_theta=jnp.where(result.loss < loop.best_loss, result.theta, loop.best_theta),
             best_loss=jnp.minimum(result.loss, loop.best_loss),
         )
-        values = Rows(
-            new.t,
-            result.h,
-            result.loss,
-            result.rejected,
-            result.start_loss,
-            result.grad_norm,
-            new.work,
+        reals = jnp.stack([new.t, result.h, result.loss, result.start_loss, result.grad_norm])
+        wholes = jnp.concatenate([result.rejected[None], new.work])
+        rows = Rows(
+            chunk.rows.reals.at[chunk.filled].set(reals),
+            chunk.rows.wholes.at[chunk.filled].set(wholes),
         )
-        rows = jax.tree.map(lambda log, value: log.at[chunk.filled].set(value), chunk.rows, values)
         return Chunk(
             new, rows, chunk.filled + jnp.where(is_there, 0, 1), result.grad_norm, is_there
         )

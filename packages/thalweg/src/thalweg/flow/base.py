@@ -52,6 +52,7 @@ class Flow(abc.ABC):
         data: A pytree of arrays, to be passed to every function.
         devices: What the data are divided over; None for one device.
         programs: Compiled programs of this flow, by name.
+        paces: Seconds that the last call of each took for an attempt at a step, or for its all.
     """
 
     spec: ParamSpec
@@ -62,6 +63,7 @@ class Flow(abc.ABC):
         self.data = data
         self.devices = devices
         self.programs: dict[Any, Any] = {}
+        self.paces: dict[Any, float] = {}
 
     def jit(self, function: Callable[..., Any]) -> Any:
         """`jax.jit` of a function of `(data, ...)`; its results are whole on every device."""

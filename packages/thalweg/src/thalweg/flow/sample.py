@@ -68,7 +68,7 @@ def sample_flow(flow: Flow, examples: int) -> Flow:
     Methods ask a flow for the shape of its data; that of all data would mislead them.
     """
     small = copy.copy(flow)
-    small.programs = {}
+    small.programs, small.paces = {}, {}
     key = jax.ShapeDtypeStruct((2,), jnp.uint32)
     small.data = jax.eval_shape(lambda data, at: draw(data, at, examples), flow.data, key)
     if isinstance(small, LeastSquaresFlow):

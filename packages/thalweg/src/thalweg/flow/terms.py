@@ -177,6 +177,9 @@ class ExampleTerm(AbstractTerm):
         self, examples: Any, scale: jax.Array, theta: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
         spec = self._spec
+        width = jax.eval_shape(self._one, theta, *jax.tree.map(lambda leaf: leaf[0], examples)).size
+        if spec.size <= width:
+            return self._chunk_columns(examples, scale, theta)
         params = spec.unravel(theta)
 
         def one(*example: Any) -> tuple[jax.Array, jax.Array]:
@@ -188,6 +191,13 @@ class ExampleTerm(AbstractTerm):
         r, jacobian = jax.vmap(one)(*examples)
         scaled = scale[:, None, None] * jacobian
         return (scale[:, None] * r).reshape(-1), scaled.reshape(-1, spec.size)
+
+    def _chunk_columns(
+        self, examples: Any, scale: jax.Array, theta: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """The same by columns, for examples that have more residuals than there are weights."""
+        r, push = jax.linearize(lambda at: self._chunk(examples, scale, at), theta)
+        return r, jax.vmap(push, out_axes=1)(jnp.eye(theta.size, dtype=theta.dtype))
 
     def jacobian(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
         pieces = finer(part, self._rows, self._devices)

@@ -3,7 +3,7 @@
     u_t + u u_x = ν u_xx on [-1, 1] x [0, 1],   ν = 0.01 / π,
     u(x, 0) = -sin πx,   u(±1, t) = 0
 
-The network is 2-20-20-20-1 with tanh: 5,000 points inside, 100 at the start, 100 on the edges.
+The network is 2-20-20-20-1 with tanh: 2,000 points inside, 100 at the start, 100 on the edges.
 The Cole-Hopf transformation gives the solution by quadrature: with η = 2 √(νt) z,
 
     u = - ∫ sin(π(x-η)) w dz / ∫ w dz,   w = exp(-z² - cos(π(x-η)) / 2πν)
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SIZES = (2, 20, 20, 20, 1)
 VISCOSITY = 0.01 / np.pi
-INSIDE, AT_START, ON_EDGES = 5000, 100, 100  # points
+INSIDE, AT_START, ON_EDGES = 2000, 100, 100  # points
 POINT_SEED = 0
 # Where the error is measured: close together in x, for the shock.
 X, T = np.linspace(-1, 1, 257), np.linspace(0, 1, 51)
@@ -60,7 +60,7 @@ def misfit(layers: networks.Layers, point: jax.Array, u: jax.Array) -> jax.Array
 
 
 def points() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points inside `(5000, 2)`, at the start and on the edges `(200, 2)`, and u there `(200,)`."""
+    """Points inside `(2000, 2)`, at the start and on the edges `(200, 2)`, and u there `(200,)`."""
     inside = physics.latin_hypercube(INSIDE, (-1.0, 0.0), (1.0, 1.0), seed=POINT_SEED)
     x = np.linspace(-1, 1, AT_START)
     edges = physics.grid(np.array([-1.0, 1.0]), np.linspace(0, 1, ON_EDGES // 2))
