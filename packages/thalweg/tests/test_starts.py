@@ -276,7 +276,7 @@ def test_a_vectorised_run_that_has_ended_stays_as_it_is_bit_for_bit():
     ended = call.loop._replace(code=np.int32(HANDED_OVER))
     frozen, moved = program(flow.data, ((ended, call.limits), (call.loop, call.limits)))
     assert [end[0] for end in ends] == [tw.Outcome.BUDGET_SPENT] * 2
-    assert (int(frozen.filled), int(moved.filled)) == (0, 1)
+    assert (int(frozen.filled), int(moved.filled)) == (0, int(call.limits.steps))
     assert not np.array_equal(moved.loop.theta, call.loop.theta)
     for new, old in zip(
         (frozen.loop.theta, frozen.loop.memory.columns, *frozen.loop.work),

@@ -59,16 +59,16 @@ ENTRIES = (
     Entry("poisson", "physics", (*PHYSICS, *RESIDUALS[3:]), 2.5, floor=1e-12, is_quick=True),
     Entry("burgers", "physics", PHYSICS, 10.0, starts=3, floor=1e-9),
     Entry("allen-cahn", "physics", PHYSICS, 10.0, starts=3, floor=1e-9),
-    Entry("convection-5", "physics", PHYSICS, 10.0, starts=3, floor=1e-8),
-    Entry("convection-30", "physics", PHYSICS, 10.0, starts=3, floor=1e-8),
+    Entry("convection-5", "physics", PHYSICS, 8.0, starts=3, floor=1e-8),
+    Entry("convection-30", "physics", PHYSICS, 8.0, starts=3, floor=1e-8),
     Entry("iris", "classification", SMALL, 1.0, floor=1e-6, is_quick=True),
     Entry("wine", "classification", SMALL, 1.0),
     Entry("breast-cancer", "classification", SMALL, 1.0),
     Entry("digits", "classification", LARGE, 2.0, is_quick=True),
     Entry("digits-without-decay", "classification", LARGE, 2.0, floor=1e-6),
     Entry("mnist-cnn", "classification", LARGE, 6.0, starts=3),
-    Entry("convection-large", "large", LARGE, 12.0, starts=3, floor=1e-7),
-    Entry("franke", "large", LARGE, 10.0, starts=3, floor=1e-7),
+    Entry("convection-large", "large", LARGE, 10.0, starts=3, floor=1e-7),
+    Entry("franke", "large", LARGE, 8.0, starts=3, floor=1e-7),
 )
 
 
