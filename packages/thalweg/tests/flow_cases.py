@@ -67,6 +67,11 @@ def slope_misfit(p, x):
     return jax.grad(lambda at: jnp.tanh(p["in"] @ at).sum())(x)[0] - jnp.sin(x[1])
 
 
+def decay_misfit(p, shift):
+    """Five residuals of one example and two parameters: a curve at five times."""
+    return p["height"] * jnp.exp(-p["rate"] * jnp.arange(5, dtype=shift.dtype)) - shift
+
+
 def edge_misfit(p, b):
     """A residual on another set of points."""
     return network(p, jnp.array([b, 1.0], b.dtype))
@@ -136,6 +141,11 @@ CASES = {
                 jnp.sqrt(1 / 2) * stack(prior(p)),
             ]
         ),
+    ),
+    "curves with data": Case(
+        LeastSquares(decay_misfit, data=(EDGE,)),
+        {"height": np.array([1.5]), "rate": np.array([0.3])},
+        lambda p: jnp.sqrt(1 / 3) * each(decay_misfit, EDGE)(p).ravel(),
     ),
     "more residuals than parameters, no data": Case(
         LeastSquares(tall), np.array([0.8, -0.3]), lambda p: stack(tall(p))

@@ -16,6 +16,7 @@ ONE, MANY = "one chunk", "many chunks"
 WITH_DATA = [
     "network with data",
     "weighted blocks",
+    "curves with data",
     "classes with weight decay",
     "matrices of outputs",
 ]

@@ -239,6 +239,14 @@ def test_auto_says_which_method_it_picked_and_why(solution):
     assert method.name == "secant-euler"
     assert reason.startswith("`secant-euler` first")
     assert "then `implicit-geodesic`" in reason
+    assert pick(dear, np.ones(100))[0].name == "implicit-geodesic"  # secants miss good minima
+    x = np.linspace(0.0, 1.0, 400)
+    points = tw.LeastSquares(lambda p, x, y: p @ jnp.array([x, 1.0]) - y, data=(x, x))
+    for size, first in ((400, "sampled"), (60, "implicit-geodesic")):
+        few = tw.LeastSquares(points.blocks[0].function, data=(x[:size], x[:size]))
+        method, reason = pick(few, np.ones(2))
+        assert method.name == first
+        assert "`implicit-geodesic` because the loss is a sum of squares" in reason
 
 
 def test_every_method_is_listed_and_can_be_asked_for_by_name():
