@@ -9,7 +9,7 @@ INPUTS := uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard packages/*/pypr
 # everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint docs bench five-questions format lock clean
+.PHONY: help demo test lint docs bench five-questions benchmark-figures format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ bench: .venv/dev.stamp ## Race thalweg against its peers on four problems; ARGS=
 
 five-questions: .venv/dev.stamp ## Draw the figures and tables of docs/five-questions.md from the committed record
 	$(BIN)/python scripts/five_questions.py draw
+
+benchmark-figures: .venv/dev.stamp ## Draw the README's picture and table of the benchmark from the committed record
+	$(BIN)/python scripts/benchmark.py
 
 format: .venv/dev.stamp ## Mend style and formatting where that can be done safely
 	$(BIN)/ruff check --fix-only --quiet

@@ -1,0 +1,46 @@
+"""The README says of the benchmark what the committed record says."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from thalweg.bench.suite import FULL, entries
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def script():
+    """The script that draws the picture and fills in the README."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    yield importlib.import_module("benchmark")
+    sys.path.remove(str(ROOT / "scripts"))
+
+
+def test_the_readme_is_the_one_that_the_record_makes(script):
+    """Nobody edited a number, and nobody forgot to make them anew."""
+    page = script.README.read_text(encoding="utf-8")
+    assert script.filled(page, script.record()) == page
+    assert "docs/images/benchmark.png" in page
+    assert script.IMAGE.is_file()
+
+
+def test_another_record_makes_another_readme(script):
+    """The figures are not the script's."""
+    page, results = script.README.read_text(encoding="utf-8"), script.record()
+    for problem in results["problems"]:
+        for rung in problem["rungs"]:
+            rung.update(ratio=0.25, bound="measured")
+    assert script.filled(page, results).count("| 0.25 | 0.25 |") == len(script.KINDS)
+
+
+def test_the_record_is_of_the_suite_from_clean_commits(script):
+    """Each problem was run at the suite's budget and from all of its starts."""
+    results = script.record()
+    assert results["suite"] == FULL
+    assert not any(commit.endswith("+dirty") for commit in results["commits"])
+    suite = {entry.problem: (entry.starts, entry.seconds) for entry in entries(FULL)}
+    found = {p["problem"]: (p["starts"], p["budget"]) for p in results["problems"]}
+    assert found == {name: suite[name] for name in found}
