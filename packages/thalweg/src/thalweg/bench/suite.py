@@ -56,7 +56,9 @@ ENTRIES = (
     Entry("diabetes", "least squares", RESIDUALS, 2.0, outputs=2),
     Entry("sinc", "least squares", RESIDUALS, 2.0, floor=1e-8),
     Entry("lotka-volterra", "least squares", RESIDUALS, 1.5, floor=1e-10, outputs=62),
-    Entry("poisson", "physics", (*PHYSICS, *RESIDUALS[3:]), 2.5, starts=5, floor=1e-12, is_quick=True),
+    Entry(
+        "poisson", "physics", (*PHYSICS, *RESIDUALS[3:]), 2.5, starts=5, floor=1e-12, is_quick=True
+    ),
     Entry("burgers", "physics", PHYSICS, 8.0, starts=3, floor=1e-9),
     Entry("allen-cahn", "physics", PHYSICS, 8.0, starts=3, floor=1e-9),
     Entry("convection-5", "physics", PHYSICS, 4.0, starts=3, floor=1e-8),
