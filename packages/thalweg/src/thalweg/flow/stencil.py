@@ -8,9 +8,9 @@ For the curve `p(s) = θ + c₁s + … + c_k sᵏ`, ρ(s) = r(p(s)) and a distan
 
 each with an error of order δ². A step takes these derivatives as terms of a series in s at s = 1
 that shrinks, so δ is in units of the step: at a quarter of it the error is about a hundredth of a
-term, a twentieth of the last one, and rounding is a few hundred times that of r. Nested forward derivatives, which are exact,
-take 2ᵏ passes' worth of values where an evaluation takes one: on a network whose residual holds
-second derivatives they took three to twelve times as long.
+term, of the fourth one a twentieth, and rounding is a few hundred times that of r. Nested forward
+derivatives, which are exact, take 2ᵏ passes' worth of values where an evaluation takes one: on a
+network whose residual holds second derivatives they took three to twelve times as long.
 
 Source: Transtrum & Sethna 2012, arXiv:1201.5885, section 3 (the second derivative by differences).
 """
