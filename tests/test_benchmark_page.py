@@ -1,22 +1,8 @@
 """The README says of the benchmark what the committed record says."""
 
-import importlib
-import sys
-from pathlib import Path
-
-import pytest
-
 from thalweg.bench.suite import FULL, entries
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def script():
-    """The script that draws the picture and fills in the README."""
-    sys.path.insert(0, str(ROOT / "scripts"))
-    yield importlib.import_module("benchmark")
-    sys.path.remove(str(ROOT / "scripts"))
+SCRIPT = "benchmark"
 
 
 def test_the_readme_is_the_one_that_the_record_makes(script):

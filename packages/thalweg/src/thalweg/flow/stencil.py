@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from thalweg.flow.terms import displaced
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -62,10 +64,7 @@ def along_by_points(
     points = jnp.asarray(NEAR if order <= THIRD else WIDE, theta.dtype) * DISTANCE
 
     def at(s: jax.Array) -> jax.Array:
-        displacement = coefficients[-1] * s
-        for coefficient in reversed(coefficients[:-1]):
-            displacement = (displacement + coefficient) * s
-        return flow.residuals(data, theta + displacement)
+        return flow.residuals(data, theta + displaced(coefficients, s))
 
     ahead, behind, *wide = jax.lax.map(at, points)
     if order == SECOND:

@@ -45,6 +45,14 @@ def residual_term(block: Block, spec: ParamSpec) -> ExampleTerm | WholeTerm:
     return WholeTerm(block, spec) if block.data is None else ExampleTerm(block, spec)
 
 
+def displaced(coefficients: tuple[jax.Array, ...], s: jax.Array) -> jax.Array:
+    """`c₁s + … + c_k sᵏ`, shape `(n,)`, for one or more coefficients."""
+    displacement = coefficients[-1] * s
+    for coefficient in reversed(coefficients[:-1]):
+        displacement = (displacement + coefficient) * s
+    return displacement
+
+
 def derivative_along(
     function: Callable[[jax.Array], jax.Array],
     theta: jax.Array,
@@ -53,10 +61,7 @@ def derivative_along(
     """The derivative of order k+1 of `function(θ + c₁s + … + c_k sᵏ)` at s = 0."""
 
     def curve(s: jax.Array) -> jax.Array:
-        displacement = coefficients[-1] * s
-        for coefficient in reversed(coefficients[:-1]):
-            displacement = (displacement + coefficient) * s
-        return function(theta + displacement)
+        return function(theta + displaced(coefficients, s))
 
     def differentiate(inner: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
         return lambda s: jax.jvp(inner, (s,), (jnp.ones_like(s),))[1]

@@ -52,15 +52,15 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
         method = ImplicitGeodesic()
         space = method.space(flow)
         cost = step_cost(flow) if space != "krylov" else MOST_PATIENCE / PATIENCE
-        why = "because the loss is a sum of squares; " + _SPACES[space].format(
+        why = "`implicit-geodesic` because the loss is a sum of squares; " + _SPACES[space].format(
             n=flow.size, m=flow.residual_count
         )
         if space != "krylov" and is_sampled(flow):
             return Sampled(then=method), f"`sampled` first, on a few examples a weight; then {why}"
         if cost < CHEAP or flow.size <= TINY:
-            return method, f"`implicit-geodesic` {why}"
+            return method, why
         patience = round(min(PATIENCE * cost, MOST_PATIENCE))
-        return SecantEuler(then=method, patience=patience), _first(f"`implicit-geodesic` {why}")
+        return SecantEuler(then=method, patience=patience), _first(why)
     method = ExponentialKrylov()
     why = (
         "`exponential-krylov` because the loss is no sum of squares, so the true Hessian "
