@@ -57,7 +57,8 @@ def kill_in_phase(world, phase: str) -> None:
         return bool(found) and PHASES.index(found[0].phase) >= PHASES.index(phase)
 
     with world.running("reboot", "tk") as process:
-        wait_until(is_there)
+        wait_until(lambda: is_there() or process.poll() is not None)
+        assert process.poll() is None, process.communicate()
         process.send_signal(signal.SIGKILL)
         process.wait(timeout=SOON)
 
@@ -302,6 +303,34 @@ def test_no_day_sees_more_restarts_than_allowed(waits, per_day):
     times = [one.started.wall for one in booked]
     assert all(sum(0 <= time - one < DAY for time in times) <= per_day for one in times)
     assert bool(times) == bool(waits)
+
+
+def begin_together(folder: Path, together: threading.Barrier, told: list[str]) -> None:
+    """Open a ledger at the same moment as others do, and book an attempt."""
+    together.wait(SOON)
+    try:
+        with Ledger(folder) as ledger:
+            ledger.begin("tk", phase="limit")
+    except LedgerError as error:
+        told.append(str(error))
+
+
+def test_many_may_open_a_new_ledger_at_the_same_moment(tmp_path: Path):
+    """None is told that it is locked: all 200 attempts in 25 new ledgers are booked."""
+    told: list[str] = []
+    for number in range(25):
+        together = threading.Barrier(8)
+        openers = [
+            threading.Thread(target=begin_together, args=(tmp_path / str(number), together, told))
+            for _ in range(8)
+        ]
+        for opener in openers:
+            opener.start()
+        for opener in openers:
+            opener.join(SOON)
+        with Ledger(tmp_path / str(number)) as ledger:
+            assert len(ledger.attempts()) == 8
+    assert told == []
 
 
 def test_a_ledger_of_another_version_is_refused(tmp_path: Path):

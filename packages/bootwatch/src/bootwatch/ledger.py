@@ -17,6 +17,7 @@ import json
 import os
 import secrets
 import sqlite3
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 DAY = 86400.0
+PATIENCE = 10.0  # seconds for which another process may keep the ledger locked
 _SCHEMA = """
 CREATE TABLE attempts (
     id INTEGER PRIMARY KEY,
@@ -101,9 +103,9 @@ class Ledger:
         except OSError as error:
             raise LedgerError(f"The state folder `{folder}` cannot be made: {error}") from None
         with self._errors():
-            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=10)
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE)
             self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             self._db.execute("PRAGMA synchronous = FULL")
             self._prepare()
 
@@ -122,6 +124,19 @@ class Ledger:
                 f"The ledger `{self.path}` cannot be used ({error}); check the free space and the "
                 "rights there. Without it no restart is made"
             ) from None
+
+    def _write_ahead(self) -> None:
+        """Choose WAL, also where another process does the same: SQLite itself does not wait then."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def _prepare(self) -> None:
         """Make the tables, once, also if two processes come at the same time."""
