@@ -126,7 +126,7 @@ class Ledger:
             ) from None
 
     def _write_ahead(self) -> None:
-        """Choose WAL, also where another process does the same: SQLite itself does not wait then."""
+        """Choose WAL, also where another process does so too: SQLite does not wait then."""
         end = time.monotonic() + PATIENCE
         while True:
             try:
