@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 import thalweg as tw
 from method_suite import FIT, FIT_START, suite_for
-from thalweg.solvers.secant import SecantEuler, direction, largest_curvature, no_pairs, with_pair
+from thalweg.solvers.pairs import (
+    Displacement,
+    Products,
+    direction,
+    forgotten,
+    largest_curvature,
+    no_pairs,
+    with_pair,
+)
+from thalweg.solvers.secant import SecantEuler
 
 # More steps than other methods: the matrix has to come near the curvature first.
 TestSecantEuler = suite_for(
@@ -27,6 +36,21 @@ ROOM = 4
 def compiled(function):
     """One program for all examples."""
     return jax.jit(function)
+
+
+def stored(pairs):
+    """The pairs as they are told by age: `(2m, n)`, steps first, 0 where there is none."""
+    m = len(pairs.gram) // 2
+    slots = (int(pairs.newest) + 2 + np.arange(m)) % (m + 1)
+    rows = np.asarray(pairs.rows).reshape(2, m + 1, -1)[:, slots]
+    return np.where(np.arange(m)[:, None] >= m - int(pairs.known), rows, 0).reshape(2 * m, -1)
+
+
+def extended(pairs, s, grad, new, **options):
+    """The pairs with one more, over any step s, whose products with them are computed here."""
+    displacement = Displacement(s, stored(pairs) @ s)
+    products = compiled(Products.of)(s, grad, new)
+    return compiled(with_pair)(pairs, displacement, grad, new, products, **options)
 
 
 def dense_secant_matrix(kept, grad, h):
@@ -49,7 +73,10 @@ def dense_secant_matrix(kept, grad, h):
     power=st.integers(-3, 3),
 )
 def test_the_compact_direction_is_that_of_the_dense_updates(seed, count, power):
-    """With none, some or more pairs than there is room for, whatever the shift."""
+    """With none, some or more pairs than there is room for, whatever the shift.
+
+    Its products with the pairs are told beside it.
+    """
     random = np.random.default_rng(seed)
     n, h = 6, 10.0**power
     half = random.normal(size=(n, n))
@@ -60,12 +87,16 @@ def test_the_compact_direction_is_that_of_the_dense_updates(seed, count, power):
         s = random.normal(size=n)
         new = grad + curvature @ s
         is_taken = bool(random.integers(2))
-        pairs = compiled(with_pair)(pairs, s, grad, new, is_taken=is_taken)
+        pairs = extended(pairs, s, grad, new, is_taken=is_taken)
         kept = [*kept, (s, new - grad)][-ROOM:]
         grad = new if is_taken else grad
     found = compiled(direction)(pairs, grad, h)
-    assert np.allclose(found, dense_secant_matrix(kept, grad, h), rtol=1e-6, atol=1e-9)
-    assert np.allclose(pairs.gram, pairs.rows @ pairs.rows.T, rtol=1e-9, atol=1e-9)
+    assert np.allclose(found.vector, dense_secant_matrix(kept, grad, h), rtol=1e-6, atol=1e-9)
+    rows = stored(pairs)
+    assert np.allclose(found.onto_pairs, rows @ found.vector, rtol=1e-6, atol=1e-9)
+    assert np.allclose(pairs.gram, rows @ rows.T, rtol=1e-9, atol=1e-9)
+    assert np.allclose(pairs.onto_grad, rows @ grad, rtol=1e-9, atol=1e-9)
+    assert np.allclose(rows[ROOM - len(kept) : ROOM], [s for s, _ in kept] or rows[:0])
     ratios = [(y @ y) / (s @ y) for s, y in kept]
     assert largest_curvature(pairs) == pytest.approx(max(ratios, default=0.0))
 
@@ -75,11 +106,31 @@ def test_a_pair_without_positive_curvature_is_left_out(bad):
     """Negative, none, or not a number: the pairs stay, and what they make of the gradient too."""
     random = np.random.default_rng(0)
     s, grad = random.normal(size=5), random.normal(size=5)
-    before = compiled(with_pair)(no_pairs(jnp.zeros(5), ROOM), s, grad, grad + s, is_taken=False)
-    after = compiled(with_pair)(before, s, grad, grad + bad * s, is_taken=False)
-    for one, other in zip(before._replace(onto_grad=0), after._replace(onto_grad=0), strict=True):
+    before = extended(no_pairs(jnp.zeros(5), ROOM), s, grad, grad + s, is_taken=False)
+    after = extended(before, s, grad, grad + bad * s, is_taken=False)
+    for one, other in zip(before, after, strict=True):
         assert np.array_equal(one, other)
-    assert np.allclose(after.onto_grad, after.rows @ grad)
+    assert np.allclose(after.onto_grad, stored(after) @ grad)
+
+
+def test_pairs_that_are_forgotten_leave_no_trace():
+    """What follows is what no pairs would make of it, although their rows are still there."""
+    random = np.random.default_rng(1)
+    grad, pairs = random.normal(size=5), no_pairs(jnp.zeros(5), ROOM)
+    for _ in range(ROOM + 1):
+        s = random.normal(size=5)
+        pairs = extended(pairs, s, grad, grad + 2 * s, is_taken=False)
+    pairs, empty = forgotten(pairs, is_anew=jnp.ones((), bool)), no_pairs(jnp.zeros(5), ROOM)
+    assert pairs.rows.any()
+    for _ in range(2):
+        s = random.normal(size=5)
+        pairs, empty = (
+            extended(each, s, grad, grad + 3 * s, is_taken=False) for each in (pairs, empty)
+        )
+    assert np.allclose(stored(pairs), stored(empty))
+    assert np.allclose(pairs.gram, empty.gram)
+    found = [compiled(direction)(each, grad, 0.5).vector for each in (pairs, empty)]
+    assert np.allclose(*found)
 
 
 def test_each_attempt_costs_one_gradient():
@@ -113,7 +164,7 @@ def test_it_hands_over_once_secants_pay_no_longer():
 def test_a_pair_from_far_away_is_left_out():
     """The curvature over an attempt that overshot by far tells nothing of where the run goes on."""
     empty = no_pairs(jnp.zeros(3), ROOM)
-    left = compiled(with_pair)(empty, np.ones(3), np.ones(3), 2 * np.ones(3), is_near=False)
+    left = extended(empty, np.ones(3), np.ones(3), 2 * np.ones(3), is_near=False)
     assert left.known == 0
     assert not left.rows.any()
 
@@ -165,3 +216,68 @@ def test_what_the_second_method_cannot_do_is_refused_before_the_first_step():
     """A scalar loss has no Gauss-Newton matrix."""
     with pytest.raises(tw.ThalwegError, match="implicit-geodesic"):
         tw.minimize(tw.Scalar(lambda p: p @ p), np.ones(2), relay())
+
+
+MANY = np.linspace(-1.0, 1.0, 800)
+WAVE = tw.LeastSquares(
+    lambda p, x, y: p["out"] @ jnp.tanh(p["in"] * x + p["bias"]) - y,
+    data=(MANY, np.sin(3 * MANY)),
+)
+WAVE_START = {
+    "in": np.linspace(-3.0, 3.0, 8),
+    "bias": np.linspace(-1.0, 1.0, 8),
+    "out": np.full(8, 0.1),
+}
+
+
+def test_steps_on_samples_go_on_with_all_data_where_these_tell_no_more():
+    """Rows tell of all data and never rise; each costs a look and its steps, by their share."""
+    method = SecantEuler(sample=100)
+    solution = tw.minimize(WAVE, WAVE_START, method, tw.Stop(steps=60, seconds=60))
+    history = solution.history
+    assert (np.diff(history["loss"]) <= 0).all()
+    assert (np.diff(history["gradients"]) >= 1).all()
+    assert float(tw.minimize(WAVE, solution.params, stop=tw.Stop(steps=1)).history["loss"][0]) == (
+        pytest.approx(solution.loss, rel=1e-12)
+    )
+    # The first row: the start, four steps of an eighth and more where refused, all data again.
+    tries = 4 + history["rejected"][1] + 1
+    assert history["gradients"][1] == np.floor(2 + tries * 100 / 800)
+    alone = tw.minimize(WAVE, WAVE_START, SecantEuler(), tw.Stop(steps=60, seconds=60))
+    spent = alone.history["gradients"][np.argmax(alone.history["loss"] <= 1e-3)]
+    assert history["gradients"][np.argmax(history["loss"] <= 1e-3)] < spent
+
+
+def test_a_sample_that_misleads_is_left():
+    """Two examples of 800 can be fitted by what fits no other: the step is not taken."""
+    method = SecantEuler(sample=2)
+    solution = tw.minimize(WAVE, WAVE_START, method, tw.Stop(steps=200, seconds=60))
+    history = solution.history
+    assert (np.diff(history["loss"]) <= 0).all()
+    assert solution.loss < 1e-3 * history["loss"][0]
+    late = np.diff(history["gradients"])[-20:]
+    assert np.array_equal(late, 1 + np.diff(history["rejected_steps"])[-20:])
+
+
+def test_a_run_on_samples_resumes_bit_for_bit(tmp_path):
+    """Which sample comes next is in the checkpoint."""
+    method = SecantEuler(sample=100)
+    whole = tw.minimize(WAVE, WAVE_START, method, tw.Stop(steps=9, seconds=60))
+    for steps in (4, 9):
+        solution = tw.minimize(
+            WAVE,
+            WAVE_START,
+            method,
+            tw.Stop(steps=steps, seconds=60),
+            checkpoint=tmp_path / "run.state",
+        )
+    assert np.array_equal(solution.history["loss"], whole.history["loss"])
+
+
+def test_samples_need_examples():
+    """A loss without data has none to draw from."""
+    bowl = tw.Scalar(lambda p: jnp.sum(p**2))
+    with pytest.raises(tw.ThalwegError, match="has none or only one"):
+        tw.minimize(bowl, np.ones(2), SecantEuler(sample=10), tw.Stop(steps=1))
+    with pytest.raises(tw.ThalwegError, match="`sample` is 0"):
+        SecantEuler(sample=0)

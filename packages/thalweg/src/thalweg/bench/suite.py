@@ -69,8 +69,8 @@ ENTRIES = (
     Entry("digits", "classification", LARGE, 1.5, is_quick=True),
     Entry("digits-without-decay", "classification", LARGE, 2.0, floor=1e-6),
     Entry("mnist-cnn", "classification", LARGE, 4.0, starts=3),
-    Entry("convection-large", "large", LARGE, 5.0, starts=3, floor=1e-7),
-    Entry("franke", "large", LARGE, 5.0, starts=3, floor=1e-7),
+    Entry("convection-large", "large", LARGE, 10.0, starts=3, floor=1e-7),
+    Entry("franke", "large", LARGE, 8.0, starts=3, floor=1e-7),
 )
 
 

@@ -91,6 +91,12 @@ def sample_share(flow: Flow, examples: int) -> float:
     return taken / total if total else 1.0
 
 
+def max_examples(flow: Flow) -> int:
+    """The examples of the largest block of data, with what fills it up; 0 where there is none."""
+    blocks = jax.tree.leaves(flow.data, is_leaf=_is_chunked)
+    return max((block.scale.size for block in blocks if _is_chunked(block)), default=0)
+
+
 def _is_chunked(node: Any) -> bool:
     return isinstance(node, Chunked)
 

@@ -21,14 +21,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thalweg.flow import Flow, LeastSquaresFlow
-from thalweg.flow.sample import sample_share
+from thalweg.flow.sample import max_examples, sample_share
 from thalweg.solvers.geodesic import ImplicitGeodesic
 from thalweg.solvers.krylov import ExponentialKrylov
 from thalweg.solvers.sampled import Sampled
 from thalweg.solvers.secant import SecantEuler
 
 if TYPE_CHECKING:
-    from thalweg.solvers.base import AbstractMethod
+    from thalweg.solvers.base import AbstractJitMethod, AbstractMethod
 
 SMALL_SHARE = 0.1  # of the examples in a sample, up to which sampling pays
 CHEAP = 15  # gradients: a step that costs less is worth taking from the start
@@ -37,6 +37,9 @@ MOST_PATIENCE = 300  # gradients; also where a step's cost is not known beforeha
 TINY = 128  # weights up to which a network's loss has many poor minima that secants end in
 PASSES = 3  # of a gradient over the data
 LINEARISING = 5  # gradients that Jacobian, corrections and attempts take
+SAMPLE = 8  # the examples over those in a sample that secants begin with ...
+LEAST_SAMPLE = 50  # ... which has no fewer than this
+WORTH_SAMPLING = 10**6  # weights times examples from which steps on a sample pay
 FLOPS_A_BYTE = 2  # of a factorisation in the time that a pass over the data moves a byte
 
 _SPACES = {
@@ -60,7 +63,7 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
         if cost < CHEAP or flow.size <= TINY:
             return method, why
         patience = round(min(PATIENCE * cost, MOST_PATIENCE))
-        return SecantEuler(then=method, patience=patience), _first(why)
+        return _secants(flow, method, patience), _first(why)
     method = ExponentialKrylov()
     why = (
         "`exponential-krylov` because the loss is no sum of squares, so the true Hessian "
@@ -68,7 +71,15 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
     )
     if flow.size <= TINY:
         return method, why
-    return SecantEuler(then=method, patience=MOST_PATIENCE), _first(why)
+    return _secants(flow, method, MOST_PATIENCE), _first(why)
+
+
+def _secants(flow: Flow, then: AbstractJitMethod, patience: int) -> SecantEuler:
+    """Secants before another method, on samples where a gradient is worth saving."""
+    examples = max_examples(flow)
+    is_large = flow.devices is None and flow.size * examples >= WORTH_SAMPLING
+    sample = examples // SAMPLE if is_large and examples >= SAMPLE * LEAST_SAMPLE else None
+    return SecantEuler(sample=sample, then=then, patience=patience)
 
 
 def is_sampled(flow: LeastSquaresFlow) -> bool:
