@@ -249,6 +249,23 @@ def test_auto_says_which_method_it_picked_and_why(solution):
         assert "`implicit-geodesic` because the loss is a sum of squares" in reason
 
 
+def test_auto_begins_on_samples_where_a_pass_over_all_data_is_dear():
+    """An eighth of the examples, where they are many beside the weights there are."""
+    for examples in (8000, 4000):
+        x = np.linspace(0.0, 1.0, examples)
+        problem = tw.Composite(
+            lambda p, x: p * x, lambda z, y: (z - y) @ (z - y), data=(x, np.zeros(examples))
+        )
+        method, reason = pick(problem, np.ones(200))
+        assert isinstance(method, tw.SecantEuler)
+        if examples == 4000:
+            assert method.sample is None
+            assert "samples" not in reason
+        else:
+            assert method.sample == pytest.approx(1000, rel=0.05)  # of all, filling included
+            assert f"begin on samples of {method.sample} examples" in reason
+
+
 def test_every_method_is_listed_and_can_be_asked_for_by_name():
     """`auto` first; each name makes the method that carries it."""
     flow = build_flow(LINE, flatten(START)[1])

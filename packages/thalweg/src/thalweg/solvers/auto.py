@@ -11,9 +11,10 @@ and where a network is so small that a good minimum is easily missed: on Iris (8
 `exponential-krylov` fitted all rows from 8 of 8 starts, secants from 4; on the tumours (92 weights)
 `implicit-geodesic` brought the squares to 0 from 6 of 6 starts, secants from 2.
 
-Least squares with many more examples than weights begin with `sampled`.
+Secants begin on samples where a gradient over all data is dear. Least squares with many more
+examples than weights begin with `sampled`.
 
-Decision: docs/decisions/0016-secant-start.md.
+Decisions: docs/decisions/0016-secant-start.md, docs/decisions/0020-secants-on-samples.md.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
         if cost < CHEAP or flow.size <= TINY:
             return method, why
         patience = round(min(PATIENCE * cost, MOST_PATIENCE))
-        return _secants(flow, method, patience), _first(why)
+        return _secants(flow, method, patience, why)
     method = ExponentialKrylov()
     why = (
         "`exponential-krylov` because the loss is no sum of squares, so the true Hessian "
@@ -71,15 +72,19 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
     )
     if flow.size <= TINY:
         return method, why
-    return _secants(flow, method, MOST_PATIENCE), _first(why)
+    return _secants(flow, method, MOST_PATIENCE, why)
 
 
-def _secants(flow: Flow, then: AbstractJitMethod, patience: int) -> SecantEuler:
+def _secants(
+    flow: Flow, then: AbstractJitMethod, patience: int, why: str
+) -> tuple[SecantEuler, str]:
     """Secants before another method, on samples where a gradient is worth saving."""
     examples = max_examples(flow)
     is_large = flow.devices is None and flow.size * examples >= WORTH_SAMPLING
     sample = examples // SAMPLE if is_large and examples >= SAMPLE * LEAST_SAMPLE else None
-    return SecantEuler(sample=sample, then=then, patience=patience)
+    on = "" if sample is None else f" and begin on samples of {sample} examples"
+    reason = f"`secant-euler` first, as its steps cost one gradient each{on}; then {why}"
+    return SecantEuler(sample=sample, then=then, patience=patience), reason
 
 
 def is_sampled(flow: LeastSquaresFlow) -> bool:
@@ -94,7 +99,3 @@ def step_cost(flow: LeastSquaresFlow) -> float:
     small, large = flow.matrix_sizes
     factoring = 2 * small**2 * large + small**3 / 3
     return LINEARISING + factoring / (FLOPS_A_BYTE * PASSES * flow.pass_bytes)
-
-
-def _first(rest: str) -> str:
-    return f"`secant-euler` first, as its steps cost one gradient each; then {rest}"
