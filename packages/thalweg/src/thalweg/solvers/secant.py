@@ -26,131 +26,56 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.control import H_MAX, LENGTHEN, is_descent, is_flat, next_h
+from thalweg.control import H_MAX
 from thalweg.errors import ConfigError
 from thalweg.flow.sample import draw, refuse_unsampled, sample_flow, sample_share
 from thalweg.solvers.base import (
-    CONVERGED,
     DIVERGED,
     HANDED_OVER,
     RUNNING,
-    STALLED,
     AbstractJitMethod,
     StepResult,
     no_work,
 )
-from thalweg.solvers.pairs import (
-    Pairs,
-    Products,
-    direction,
-    forgotten,
-    largest_curvature,
-    no_pairs,
-    with_pair,
+from thalweg.solvers.pairs import Pairs, Products, direction, no_pairs, with_pair
+from thalweg.solvers.secant_walk import (
+    ENTER,
+    TAKEN,
+    WALK,
+    Memory,
+    Point,
+    Sampling,
+    Walk,
+    attempted,
+    begun,
+    failure,
+    start_loss,
 )
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
 
-FAR = -10.0  # gain of a refused attempt below which its pair tells of another place
-MOST_ATTEMPTS = 60
 FIRST_STEPS, MOST_STEPS = 4, 32  # on a sample between two looks at all data; doubled each time
-GAP = 2.0  # loss over all data, in units of the sample's, at which a sample tells no more
-LEAST_GAIN = 0.25  # decrease over all data, in units of the sample's, for the same
-
-# What the next evaluation of a step is: at the point where it stands, or of an attempt.
-LOOK = 0  # over all data, at the start of a run
-ENTER = 1  # over the sample
-WALK = 2  # an attempt
-LEAVE = 3  # over all data, after steps on the sample
-TAKEN, LOST = 4, 5  # none: the step has ended
 
 
-class Sampling(NamedTuple):
-    """What is carried while steps may be taken on samples; all scalars.
+class Ended(NamedTuple):
+    """A step after its last evaluation; all scalars but the point.
 
     Attributes:
-        is_on: Whether the next steps are.
-        steps: How many, until all data are looked at.
-        turn: Samples drawn so far.
-        rest: The part of a gradient over all data that is in no count of work yet.
-    """
-
-    is_on: jax.Array
-    steps: jax.Array
-    turn: jax.Array
-    rest: jax.Array
-
-
-class Memory(NamedTuple):
-    """What is carried from step to step.
-
-    Attributes:
-        h: The step size to try next.
-        loss: The loss at the present point; NaN before it is known.
-        grad: The gradient there, `(n,)`.
-        grad_norm: Its norm.
-        pairs: The curvature seen so far.
-        start_loss: The loss at the start of the run; NaN before it is known.
-        mark: The loss that the present stretch of `patience` gradients began with.
-        since: Gradients since then.
-        sampling: Where samples are drawn.
-    """
-
-    h: jax.Array
-    loss: jax.Array
-    grad: jax.Array
-    grad_norm: jax.Array
-    pairs: Pairs
-    start_loss: jax.Array
-    mark: jax.Array
-    since: jax.Array
-    sampling: Sampling | None
-
-
-class Point(NamedTuple):
-    """A point θ with loss, gradient and its norm, over the data that the last evaluation took."""
-
-    theta: jax.Array
-    loss: jax.Array
-    grad: jax.Array
-    grad_norm: jax.Array
-
-
-class Walk(NamedTuple):
-    """A step in the making; all scalars but the point and the pairs.
-
-    Attributes:
-        point: Where it stands.
-        pairs: The curvature seen so far.
-        stage: What the next evaluation is.
-        h: The size of the next attempt.
-        t: Flow time so far.
-        start_loss: The loss over all data where the step began.
-        start_norm: The norm of the gradient there.
-        attempts: Attempts made.
-        steps: Attempts taken.
-        tries: Attempts since one was taken.
-        shortened: Whether h has shrunk since one was taken.
-        is_anew: Whether the pairs were forgotten since one was taken.
-        entry_loss: The loss of the sample where the step began.
-        tells: Whether the sample tells of all data.
+        point: Where it ended.
+        is_taken: Whether it was taken.
+        is_back: Whether it went back to where it began, from a sample that misled.
+        spent: Gradients; those over a sample by its share.
+        counted: The same, with the part of one that was in no count before.
+        sampling: How samples go on.
     """
 
     point: Point
-    pairs: Pairs
-    stage: jax.Array
-    h: jax.Array
-    t: jax.Array
-    start_loss: jax.Array
-    start_norm: jax.Array
-    attempts: jax.Array
-    steps: jax.Array
-    tries: jax.Array
-    shortened: jax.Array
-    is_anew: jax.Array
-    entry_loss: jax.Array
-    tells: jax.Array
+    is_taken: jax.Array
+    is_back: jax.Array
+    spent: jax.Array
+    counted: jax.Array
+    sampling: Sampling | None
 
 
 @final
@@ -252,71 +177,43 @@ class SecantEuler(AbstractJitMethod):
         is_known = ~jnp.isnan(memory.loss)
         walk = jax.lax.while_loop(
             lambda walk: walk.stage < TAKEN,
-            lambda walk: self._attempted(walk, evaluate, memory.sampling),
-            _begun(theta, memory),
+            lambda walk: attempted(walk, evaluate, memory.sampling),
+            begun(theta, memory),
         )
+        end = _ended(walk, is_known)
+        if memory.sampling is not None:
+            share = sample_share(flow, self._examples())
+            end = _off_sample(end, walk, theta, memory, memory.sampling, is_known, share)
         is_finite = jnp.isfinite(walk.start_loss) & jnp.isfinite(walk.start_norm)
-        is_taken = walk.stage == TAKEN
-        spent = walk.attempts + jnp.where(is_known, 0, 1)
-        after, sampling, rest = walk.point, memory.sampling, 0
-        if sampling is not None:
-            is_on = sampling.is_on
-            is_taken &= ~is_on | (after.loss < walk.start_loss)
-            after = jax.tree.map(
-                lambda new, old: jnp.where(is_taken | ~is_on, new, old),
-                after,
-                Point(theta, walk.start_loss, memory.grad, walk.start_norm),
-            )
-            part = sample_share(flow, self._examples()) * (walk.attempts + 1)
-            spent = jnp.where(is_on, part + jnp.where(is_known, 1, 2), spent)
-            rest = sampling.rest
-            total = spent + rest
-            sampling = Sampling(
-                is_on=is_on & is_taken & walk.tells,
-                steps=jnp.minimum(2 * sampling.steps, MOST_STEPS).astype(jnp.int32),
-                turn=sampling.turn + 1,
-                rest=(total - jnp.floor(total)).astype(theta.dtype),
-            )
-        code = jnp.where(is_taken, RUNNING, _failure(walk, memory))
+        code = jnp.where(end.is_taken | end.is_back, RUNNING, failure(walk, memory))
         code = jnp.where(is_finite, code, DIVERGED)
-        loss_known = after.loss
-        if memory.sampling is not None and sampling is not None:
-            # What was refused on a sample says nothing of all data; and the gradient over them
-            # at the start of the step is no longer known.
-            is_back = memory.sampling.is_on & ~is_taken & is_finite
-            code = jnp.where(is_back, RUNNING, code)
-            loss_known = jnp.where(is_back, jnp.nan, loss_known)
-        since = memory.since + spent
+        point = end.point
+        since = memory.since + end.spent
         is_due = since >= self.patience
         mark = jnp.where(jnp.isnan(memory.start_loss), walk.start_loss, memory.mark)
         if self.then is not None:
-            is_slow = is_due & ~(after.loss <= self.share * mark)
+            is_slow = is_due & ~(point.loss <= self.share * mark)
             code = jnp.where(is_finite & (is_slow | (code != RUNNING)), HANDED_OVER, code)
         rejected = walk.attempts - walk.steps
         return StepResult(
-            theta=after.theta,
-            loss=after.loss,
+            theta=point.theta,
+            loss=point.loss,
             start_loss=walk.start_loss,
             grad_norm=walk.start_norm,
-            h=jnp.where(is_taken, walk.t, 0),
+            h=jnp.where(end.is_taken, walk.t, 0),
             rejected=rejected,
-            work=no_work(
-                gradients=jnp.floor(spent + rest),
-                rejected_steps=rejected,
-            ),
+            work=no_work(gradients=jnp.floor(end.counted), rejected_steps=rejected),
             code=code.astype(jnp.int32),
             memory=Memory(
                 h=jnp.minimum(walk.h, H_MAX),
-                loss=loss_known,
-                grad=after.grad,
-                grad_norm=after.grad_norm,
+                loss=jnp.where(end.is_back, jnp.nan, point.loss),
+                grad=point.grad,
+                grad_norm=point.grad_norm,
                 pairs=walk.pairs,
-                start_loss=jnp.where(
-                    jnp.isnan(memory.start_loss), walk.start_loss, memory.start_loss
-                ),
-                mark=jnp.where(is_due, after.loss, mark),
+                start_loss=start_loss(walk, memory),
+                mark=jnp.where(is_due, point.loss, mark),
                 since=jnp.where(is_due, 0, since).astype(theta.dtype),
-                sampling=sampling,
+                sampling=end.sampling,
             ),
         )
 
@@ -346,110 +243,53 @@ class SecantEuler(AbstractJitMethod):
 
         return evaluate
 
-    def _attempted(self, walk: Walk, evaluate: Any, sampling: Sampling | None) -> Walk:
-        """The walk after one more evaluation."""
-        is_walking, h, now = walk.stage == WALK, walk.h, walk.point
-        made = direction(walk.pairs, now.grad, h)
-        displacement = jnp.where(is_walking, made.vector, 0)
-        trial = now.theta + displacement
-        trial_loss, trial_grad = evaluate(trial, walk.stage)
-        # Where it stands, a point is only seen anew.
-        grad = jnp.where(is_walking, now.grad, trial_grad)
-        products = Products.of(displacement, grad, trial_grad)
-        # -(g·d + ½ d·Bd) with Bd = -g - d/h.
-        predicted = 0.5 * (products.ss / h - products.sg)
-        gain = jnp.where(predicted > 0, (now.loss - trial_loss) / predicted, jnp.nan)
-        taken = is_walking & is_descent(gain)
-        tries = walk.tries + is_walking
-        # A decrease too small to be seen: of a first attempt, h may just be too short.
-        eps = jnp.finfo(h.dtype).eps
-        is_unseen = is_walking & ~taken & (predicted <= eps * jnp.abs(now.loss))
-        is_short = is_unseen & ~walk.shortened & (h < H_MAX)
-        is_lost = (is_unseen & ~is_short) | (is_walking & ~taken & (tries >= MOST_ATTEMPTS))
-        # Pairs that lead nowhere are forgotten, once, before the run is given up.
-        is_anew = is_lost & ~walk.is_anew & (walk.pairs.known > 0)
-        moves = taken | ~is_walking
-        pairs = with_pair(
-            walk.pairs,
-            made._replace(vector=displacement),
-            grad,
-            trial_grad,
-            products,
-            is_taken=moves,
-            is_near=gain > FAR,
-        )
-        longer = jnp.where(is_short, jnp.minimum(LENGTHEN * h, H_MAX), next_h(h, gain))
-        longer = jnp.where(is_anew, 1 / largest_curvature(walk.pairs), longer)
-        steps = walk.steps + taken
-        trial_norm = jnp.sqrt(products.tt)
-        is_look = walk.stage == LOOK
-        is_out = is_look & ~jnp.isfinite(trial_loss + trial_norm)
-        is_out |= is_lost & ~is_anew
-        stage = jnp.where(is_out, LOST, jnp.where(taken, TAKEN, WALK))
-        entry_loss, tells = walk.entry_loss, walk.tells
-        if sampling is not None:
-            is_done = (taken & (steps >= sampling.steps)) | (is_out & is_walking)
-            on_sample = jnp.where(is_done, LEAVE, WALK)
-            on_sample = jnp.where(is_look, jnp.where(is_out, LOST, ENTER), on_sample)
-            on_sample = jnp.where(walk.stage == LEAVE, TAKEN, on_sample)
-            stage = jnp.where(sampling.is_on, on_sample, stage)
-            entry_loss = jnp.where(walk.stage == ENTER, trial_loss, entry_loss)
-            fell = walk.start_loss - trial_loss >= LEAST_GAIN * (entry_loss - now.loss)
-            tells = fell & (trial_loss <= GAP * now.loss) & (steps > 0)
-        return Walk(
-            point=Point(
-                theta=jnp.where(moves, trial, now.theta),
-                loss=jnp.where(moves, trial_loss, now.loss),
-                grad=jnp.where(moves, trial_grad, now.grad),
-                grad_norm=jnp.where(moves, trial_norm, now.grad_norm),
-            ),
-            pairs=forgotten(pairs, is_anew),
-            stage=stage.astype(jnp.int32),
-            h=jnp.where(is_walking, longer, h),
-            t=walk.t + jnp.where(taken, h, 0),
-            start_loss=jnp.where(is_look, trial_loss, walk.start_loss),
-            start_norm=jnp.where(is_look, trial_norm, walk.start_norm),
-            attempts=walk.attempts + is_walking,
-            steps=steps,
-            tries=jnp.where(taken, 0, tries).astype(jnp.int32),
-            shortened=is_walking & ~(taken | is_anew) & (walk.shortened | ~is_short),
-            is_anew=~taken & (walk.is_anew | is_anew),
-            entry_loss=entry_loss,
-            tells=tells,
-        )
 
-
-def _begun(theta: jax.Array, memory: Memory) -> Walk:
-    """A step before its first evaluation."""
-    none, whole, no = jnp.zeros_like(memory.h), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
-    first = jnp.asarray(WALK)
-    if memory.sampling is not None:
-        first = jnp.where(memory.sampling.is_on, ENTER, WALK)
-    return Walk(
-        point=Point(theta, memory.loss, memory.grad, memory.grad_norm),
-        pairs=memory.pairs,
-        stage=jnp.where(jnp.isnan(memory.loss), LOOK, first).astype(jnp.int32),
-        h=memory.h,
-        t=none,
-        start_loss=memory.loss,
-        start_norm=memory.grad_norm,
-        attempts=whole,
-        steps=whole,
-        tries=whole,
-        shortened=no,
-        is_anew=no,
-        entry_loss=none,
-        tells=no,
+def _ended(walk: Walk, is_known: jax.Array) -> Ended:
+    """A step over all data after its last evaluation."""
+    spent = walk.attempts + jnp.where(is_known, 0, 1)
+    return Ended(
+        point=walk.point,
+        is_taken=walk.stage == TAKEN,
+        is_back=jnp.zeros((), bool),
+        spent=spent,
+        counted=spent,
+        sampling=None,
     )
 
 
-def _failure(walk: Walk, memory: Memory) -> jax.Array:
-    """Why a run ends that has found no step."""
-    start_loss = jnp.where(jnp.isnan(memory.start_loss), walk.start_loss, memory.start_loss)
-    flat = is_flat(
-        loss=walk.start_loss,
-        start_loss=start_loss,
-        grad_norm=walk.start_norm,
-        largest=largest_curvature(walk.pairs),
+def _off_sample(
+    end: Ended,
+    walk: Walk,
+    theta: jax.Array,
+    memory: Memory,
+    sampling: Sampling,
+    is_known: jax.Array,
+    share: float,
+) -> Ended:
+    """The same where its steps may have been on a sample, of this share of the data.
+
+    They are taken where the loss over all data fell. Else the step goes back to where it began,
+    where the gradient over all data is no longer known, and samples are drawn no more.
+    """
+    is_on = sampling.is_on
+    is_finite = jnp.isfinite(walk.start_loss) & jnp.isfinite(walk.start_norm)
+    fell = end.is_taken & (walk.point.loss < walk.start_loss)
+    is_taken = jnp.where(is_on, fell, end.is_taken)
+    start = Point(theta, walk.start_loss, memory.grad, walk.start_norm)
+    point = jax.tree.map(lambda old, new: jnp.where(is_on & ~fell, old, new), start, walk.point)
+    looks = jnp.where(is_known, 1, 2)
+    spent = jnp.where(is_on, share * (walk.attempts + 1) + looks, end.spent)
+    counted = spent + sampling.rest
+    return Ended(
+        point=point,
+        is_taken=is_taken,
+        is_back=is_on & ~fell & is_finite,
+        spent=spent,
+        counted=counted,
+        sampling=Sampling(
+            is_on=is_on & is_taken & walk.tells,
+            steps=jnp.minimum(2 * sampling.steps, MOST_STEPS).astype(jnp.int32),
+            turn=sampling.turn + 1,
+            rest=(counted - jnp.floor(counted)).astype(theta.dtype),
+        ),
     )
-    return jnp.where(flat, CONVERGED, STALLED)
