@@ -23,6 +23,9 @@ from thalweg.flow.least_squares import LeastSquaresFlow
 if TYPE_CHECKING:
     from thalweg.flow.base import Flow
 
+GAP = 2.0  # loss over all data, in units of the sample's, at which the sample tells no more
+LEAST_GAIN = 0.25  # decrease over all data, in units of the sample's, for the same
+
 
 def draw(data: Any, key: jax.Array, examples: int, turn: jax.Array | int = 0) -> Any:
     """A random sample of the data of a flow; what has no more than `examples` rows stays whole.
@@ -42,6 +45,35 @@ def draw(data: Any, key: jax.Array, examples: int, turn: jax.Array | int = 0) ->
         _draw_block(block, one, examples, turn) for block, one in zip(blocks, keys, strict=False)
     ]
     return jax.tree.unflatten(structure, drawn)
+
+
+def draw_in_turn(flow: Flow, data: Any, seed: int, examples: int, turn: jax.Array) -> Any:
+    """The sample of a turn, counted from 0: no example comes twice until all were drawn.
+
+    Args:
+        flow: The flow.
+        data: Its data.
+        seed: Of the random samples.
+        examples: How many examples of each block are drawn. At least 1.
+        turn: A whole number.
+    """
+    turns = max(1, int(1 / sample_share(flow, examples)))
+    key = jax.random.fold_in(jax.random.PRNGKey(seed), turn // turns)
+    return draw(data, key, examples, turn % turns)
+
+
+def still_tells(
+    *, fell: jax.Array, sample_fell: jax.Array, loss: jax.Array, sample_loss: jax.Array
+) -> jax.Array:
+    """Whether steps on a sample went on to lower the loss over all data, and did not only fit it.
+
+    Args:
+        fell: The decrease of the loss over all data.
+        sample_fell: That of the sample's loss meanwhile.
+        loss: The loss over all data after it.
+        sample_loss: The sample's.
+    """
+    return (fell >= LEAST_GAIN * sample_fell) & (loss <= GAP * sample_loss)
 
 
 def refuse_unsampled(flow: Flow, name: str) -> None:
@@ -77,28 +109,30 @@ def sample_flow(flow: Flow, examples: int) -> Flow:
         theta = jax.ShapeDtypeStruct((flow.size,), flow.spec.dtype)
         small.residual_count = jax.eval_shape(small.residuals, small.data, theta).shape[0]
         return small
-    blocks = [b for b in jax.tree.leaves(small.data, is_leaf=_is_chunked) if _is_chunked(b)]
+    blocks = _blocks(small.data)
     return _fitted(small, blocks[0]) if blocks else small
 
 
 def sample_share(flow: Flow, examples: int) -> float:
     """What a pass over a sample costs of a pass over all data; 1.0 where nothing is left out."""
     taken = total = 0
-    for block in jax.tree.leaves(flow.data, is_leaf=_is_chunked):
-        if _is_chunked(block):
-            total += block.scale.size
-            taken += math.prod(_layout(block, examples))
+    for block in _blocks(flow.data):
+        total += block.scale.size
+        taken += math.prod(_layout(block, examples))
     return taken / total if total else 1.0
 
 
 def max_examples(flow: Flow) -> int:
     """The examples of the largest block of data, with what fills it up; 0 where there is none."""
-    blocks = jax.tree.leaves(flow.data, is_leaf=_is_chunked)
-    return max((block.scale.size for block in blocks if _is_chunked(block)), default=0)
+    return max((block.scale.size for block in _blocks(flow.data)), default=0)
 
 
 def _is_chunked(node: Any) -> bool:
     return isinstance(node, Chunked)
+
+
+def _blocks(data: Any) -> list[Chunked]:
+    return [leaf for leaf in jax.tree.leaves(data, is_leaf=_is_chunked) if _is_chunked(leaf)]
 
 
 def _layout(block: Chunked, examples: int) -> tuple[int, int]:

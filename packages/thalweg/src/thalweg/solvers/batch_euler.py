@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
-from thalweg.flow.sample import draw, refuse_unsampled, sample_flow, sample_share
+from thalweg.flow.sample import draw_in_turn, refuse_unsampled, sample_flow, sample_share
 from thalweg.solvers.base import (
     DIVERGED,
     HANDED_OVER,
@@ -218,16 +218,12 @@ class BatchEuler(AbstractJitMethod):
     def _walk(self, flow: Flow, data: Any, memory: Memory, steps: jax.Array) -> Walk:
         """So many steps, each on a batch of its own."""
         small = sample_flow(flow, self.batch)
-        root = jax.random.PRNGKey(self.seed)
-        turns = max(1, int(1 / sample_share(flow, self.batch)))  # until all examples were drawn
 
         def over_batch(function: Any, zero: Any, number: jax.Array) -> Any:
             """The mean of a function of a sample over the blocks of a batch."""
 
             def add(block: jax.Array, total: Any) -> Any:
-                turn = number + block
-                key = jax.random.fold_in(root, turn // turns)
-                sample = draw(data, key, self.batch, turn % turns)
+                sample = draw_in_turn(flow, data, self.seed, self.batch, number + block)
                 return jax.tree.map(jnp.add, total, function(sample))
 
             total = jax.lax.fori_loop(0, memory.blocks, add, zero)

@@ -22,7 +22,13 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
-from thalweg.flow.sample import draw, refuse_unsampled, sample_flow, sample_share
+from thalweg.flow.sample import (
+    draw,
+    refuse_unsampled,
+    sample_flow,
+    sample_share,
+    still_tells,
+)
 from thalweg.solution import Work
 from thalweg.solvers.base import DIVERGED, HANDED_OVER, RUNNING, AbstractJitMethod, StepResult
 from thalweg.solvers.geodesic import ImplicitGeodesic
@@ -31,8 +37,6 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 PER_WEIGHT = 4  # examples in a sample for each weight, where the caller names no number
-GAP = 2.0  # loss over all data, in units of the sample's, at which the sample tells no more
-LEAST_GAIN = 0.25  # decrease over all data, in units of the sample's, for the same
 STEP_COST = 10  # passes over the sample that an inner step takes, about
 MOST_STEPS = 32  # inner steps in a row at most, so that Ctrl-C is heard
 
@@ -166,8 +170,12 @@ class Sampled(AbstractJitMethod):
             first,
         )
         is_taken = loss < start_loss
-        fell_here = walk.first_loss - walk.loss
-        tells = (start_loss - loss >= LEAST_GAIN * fell_here) & (loss <= GAP * walk.loss)
+        tells = still_tells(
+            fell=start_loss - loss,
+            sample_fell=walk.first_loss - walk.loss,
+            loss=loss,
+            sample_loss=walk.loss,
+        )
         goes_on = is_taken & tells & (walk.code == RUNNING)
         is_finite = jnp.isfinite(start_loss) & jnp.isfinite(start_norm)
         code = jnp.where(is_finite, jnp.where(goes_on, RUNNING, HANDED_OVER), DIVERGED)

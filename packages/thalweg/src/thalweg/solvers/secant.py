@@ -28,7 +28,7 @@ import jax.numpy as jnp
 
 from thalweg.control import H_MAX
 from thalweg.errors import ConfigError
-from thalweg.flow.sample import draw, refuse_unsampled, sample_flow, sample_share
+from thalweg.flow.sample import draw_in_turn, refuse_unsampled, sample_flow, sample_share
 from thalweg.solvers.base import (
     DIVERGED,
     HANDED_OVER,
@@ -226,11 +226,9 @@ class SecantEuler(AbstractJitMethod):
             return lambda theta, stage: flow.value_and_grad(data, theta)  # noqa: ARG005 - as below
         examples = self._examples()
         small = sample_flow(flow, examples)
-        turns = max(1, int(1 / sample_share(flow, examples)))  # until all examples were drawn
-        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), sampling.turn // turns)
         sample = jax.lax.cond(
             sampling.is_on,
-            lambda: draw(data, key, examples, sampling.turn % turns),
+            lambda: draw_in_turn(flow, data, self.seed, examples, sampling.turn),
             lambda: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), small.data),
         )
 
@@ -272,7 +270,6 @@ def _off_sample(
     where the gradient over all data is no longer known, and samples are drawn no more.
     """
     is_on = sampling.is_on
-    is_finite = jnp.isfinite(walk.start_loss) & jnp.isfinite(walk.start_norm)
     fell = end.is_taken & (walk.point.loss < walk.start_loss)
     is_taken = jnp.where(is_on, fell, end.is_taken)
     start = Point(theta, walk.start_loss, memory.grad, walk.start_norm)
@@ -283,7 +280,7 @@ def _off_sample(
     return Ended(
         point=point,
         is_taken=is_taken,
-        is_back=is_on & ~fell & is_finite,
+        is_back=is_on & ~fell,
         spent=spent,
         counted=counted,
         sampling=Sampling(

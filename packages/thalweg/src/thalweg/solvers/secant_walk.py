@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.control import H_MAX, LENGTHEN, is_descent, is_flat, next_h
+from thalweg.flow.sample import still_tells
 from thalweg.solvers.base import CONVERGED, STALLED
 from thalweg.solvers.pairs import (
     Pairs,
@@ -33,8 +34,6 @@ Evaluate = Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]  # of Î
 
 FAR = -10.0  # gain of a refused attempt below which its pair tells of another place
 MOST_ATTEMPTS = 60
-GAP = 2.0  # loss over all data, in units of the sample's, at which a sample tells no more
-LEAST_GAIN = 0.25  # decrease over all data, in units of the sample's, for the same
 
 # What the next evaluation of a step is: at the point where it stands, or of an attempt.
 LOOK = 0  # over all data, at the start of a run
@@ -203,8 +202,12 @@ def attempted(walk: Walk, evaluate: Evaluate, sampling: Sampling | None) -> Walk
         on_sample = jnp.where(walk.stage == LEAVE, TAKEN, on_sample)
         stage = jnp.where(sampling.is_on, on_sample, stage)
         entry_loss = jnp.where(walk.stage == ENTER, trial_loss, entry_loss)
-        fell = walk.start_loss - trial_loss >= LEAST_GAIN * (entry_loss - now.loss)
-        tells = fell & (trial_loss <= GAP * now.loss) & (steps > 0)
+        tells = (steps > 0) & still_tells(
+            fell=walk.start_loss - trial_loss,
+            sample_fell=entry_loss - now.loss,
+            loss=trial_loss,
+            sample_loss=now.loss,
+        )
     return Walk(
         point=Point(
             theta=jnp.where(moves, trial, now.theta),
