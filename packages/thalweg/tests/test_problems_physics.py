@@ -146,11 +146,23 @@ def test_the_relative_error_of_a_network_that_is_zero_is_one():
         assert task.measure.of(zero) == pytest.approx(1.0)
 
 
-def test_latin_hypercube_fills_every_slice_once():
-    """Each of the slices along each axis holds one point."""
-    points = physics.latin_hypercube(50, (-1.0, 0.0), (1.0, 3.0), seed=3)
+def test_boxes_of_equal_area_hold_one_sobol_point_each():
+    """However 64 of them divide the square, with the points in the middle of 64 slices."""
+    points = physics.sobol(64, (-1.0, 0.0), (1.0, 3.0))
     unit = (points - [-1, 0]) / [2, 3]
-    assert (np.sort((unit * 50).astype(int), axis=0) == np.arange(50)[:, None]).all()
+    assert np.allclose(unit * 64 % 1, 0.5)
+    for rows in (1, 2, 4, 8, 16, 32, 64):
+        boxes = {(int(x * rows), int(t * 64 / rows)) for x, t in unit}
+        assert len(boxes) == 64
+
+
+def test_the_points_of_burgers_equation_gather_at_the_shock():
+    """On both sides of it, and a fifth of them within a hundredth."""
+    inside, _, _ = burgers.points()
+    near = np.abs(inside[:, 0]) < 0.01
+    assert near.mean() == pytest.approx(0.01 ** (1 / 3), abs=0.01)
+    assert inside[:, 0].mean() == pytest.approx(0, abs=1e-3)
+    assert {inside[:, 0].min() > -1, inside[:, 0].max() < 1} == {True}
 
 
 def test_frankes_function_has_its_known_values():

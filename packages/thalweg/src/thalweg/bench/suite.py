@@ -49,19 +49,19 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("bessel", "least squares", FEW_RESIDUALS, 2.0, floor=1e-12, is_quick=True),
+    Entry("bessel", "least squares", FEW_RESIDUALS, 6.0, floor=1e-12, is_quick=True),
     Entry("sine", "least squares", RESIDUALS, 1.0, floor=1e-10),
     Entry("parity3", "least squares", FEW_RESIDUALS, 1.0, floor=1e-9),
-    Entry("cancer", "least squares", RESIDUALS, 1.5, outputs=2),
+    Entry("cancer", "least squares", RESIDUALS, 5.0, outputs=2),
     Entry("diabetes", "least squares", RESIDUALS, 2.0, outputs=2),
     Entry("sinc", "least squares", RESIDUALS, 2.0, floor=1e-8),
     Entry("lotka-volterra", "least squares", RESIDUALS, 1.5, floor=1e-10, outputs=62),
     Entry(
         "poisson", "physics", (*PHYSICS, *RESIDUALS[3:]), 2.5, starts=5, floor=1e-12, is_quick=True
     ),
-    Entry("burgers", "physics", PHYSICS, 8.0, starts=3, floor=1e-9),
-    Entry("allen-cahn", "physics", PHYSICS, 8.0, starts=3, floor=1e-9),
-    Entry("convection-5", "physics", PHYSICS, 4.0, starts=3, floor=1e-8),
+    Entry("burgers", "physics", PHYSICS, 20.0, starts=3, floor=1e-9),
+    Entry("allen-cahn", "physics", PHYSICS, 16.0, starts=3, floor=1e-9),
+    Entry("convection-5", "physics", PHYSICS, 12.0, starts=3, floor=1e-8),
     Entry("convection-30", "physics", PHYSICS, 4.0, starts=3, floor=1e-8),
     Entry("iris", "classification", SMALL, 1.0, floor=1e-6, is_quick=True),
     Entry("wine", "classification", SMALL, 0.5),

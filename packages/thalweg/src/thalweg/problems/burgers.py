@@ -3,7 +3,10 @@
     u_t + u u_x = ν u_xx on [-1, 1] x [0, 1],   ν = 0.01 / π,
     u(x, 0) = -sin πx,   u(±1, t) = 0
 
-The network is 2-20-20-20-1 with tanh: 2,000 points inside, 100 at the start, 100 on the edges.
+The network is 2-20-20-20-1 with tanh: 2,048 points inside, 100 at the start, 100 on the edges.
+Those inside gather at the shock, x = ξ³ with ξ spread evenly over [-1, 1]: where x is spread evenly,
+few are where u falls, and a network can fit all 2,000 to a loss of 10⁻¹⁰ and be wrong by 3 %.
+
 The Cole-Hopf transformation gives the solution by quadrature: with η = 2 √(νt) z,
 
     u = - ∫ sin(π(x-η)) w dz / ∫ w dz,   w = exp(-z² - cos(π(x-η)) / 2πν)
@@ -28,8 +31,8 @@ if TYPE_CHECKING:
 
 SIZES = (2, 20, 20, 20, 1)
 VISCOSITY = 0.01 / np.pi
-INSIDE, AT_START, ON_EDGES = 2000, 100, 100  # points
-POINT_SEED = 0
+INSIDE, AT_START, ON_EDGES = 2048, 100, 100  # points
+GRADING = 3  # the power of x by which points inside gather at the shock
 # Where the error is measured: close together in x, for the shock.
 X, T = np.linspace(-1, 1, 257), np.linspace(0, 1, 51)
 # The integrand is below 1e-60 of its largest value at the ends, and the trapezoidal rule for a
@@ -60,8 +63,9 @@ def misfit(layers: networks.Layers, point: jax.Array, u: jax.Array) -> jax.Array
 
 
 def points() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points inside `(2000, 2)`, at the start and on the edges `(200, 2)`, and u there `(200,)`."""
-    inside = physics.latin_hypercube(INSIDE, (-1.0, 0.0), (1.0, 1.0), seed=POINT_SEED)
+    """Points inside `(2048, 2)`, at the start and on the edges `(200, 2)`, and u there `(200,)`."""
+    inside = physics.sobol(INSIDE, (-1.0, 0.0), (1.0, 1.0))
+    inside[:, 0] **= GRADING
     x = np.linspace(-1, 1, AT_START)
     edges = physics.grid(np.array([-1.0, 1.0]), np.linspace(0, 1, ON_EDGES // 2))
     known = np.concatenate([physics.grid(x, np.zeros(1)), edges])
