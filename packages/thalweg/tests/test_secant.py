@@ -219,9 +219,9 @@ def test_what_the_second_method_cannot_do_is_refused_before_the_first_step():
 
 
 MANY = np.linspace(-1.0, 1.0, 800)
+WAVES = np.sin(3 * MANY)
 WAVE = tw.LeastSquares(
-    lambda p, x, y: p["out"] @ jnp.tanh(p["in"] * x + p["bias"]) - y,
-    data=(MANY, np.sin(3 * MANY)),
+    lambda p, x, y: p["out"] @ jnp.tanh(p["in"] * x + p["bias"]) - y, data=(MANY, WAVES)
 )
 WAVE_START = {
     "in": np.linspace(-3.0, 3.0, 8),
@@ -231,21 +231,53 @@ WAVE_START = {
 
 
 def test_steps_on_samples_go_on_with_all_data_where_these_tell_no_more():
-    """Rows tell of all data and never rise; each costs a look and its steps, by their share."""
+    """Losses are over all data and never rise; a row costs one, and its steps by their share."""
     method = SecantEuler(sample=100)
     solution = tw.minimize(WAVE, WAVE_START, method, tw.Stop(steps=60, seconds=60))
     history = solution.history
     assert (np.diff(history["loss"]) <= 0).all()
-    assert (np.diff(history["gradients"]) >= 1).all()
+    assert (np.diff(history["gradients"] + history["losses"]) >= 1).all()
     assert float(tw.minimize(WAVE, solution.params, stop=tw.Stop(steps=1)).history["loss"][0]) == (
         pytest.approx(solution.loss, rel=1e-12)
     )
-    # The first row: the start, four steps of an eighth and more where refused, all data again.
-    tries = 4 + history["rejected"][1] + 1
-    assert history["gradients"][1] == np.floor(2 + tries * 100 / 800)
+    # The first row: the loss at the start, a look at the sample and four steps on it and more where
+    # refused, an eighth each; and the loss at the end.
+    evaluations = 1 + 4 + history["rejected"][1]
+    assert history["gradients"][1] == np.floor(evaluations * 100 / 800)
+    assert history["losses"][1] == 2
+    # On samples nothing is known of the slope over all data, and with all data it is.
+    is_sampled = np.diff(history["losses"]) > 0
+    assert 2 < is_sampled.sum() < 60
+    assert np.array_equal(np.isnan(history["grad_norm"][:-1]), is_sampled)
     alone = tw.minimize(WAVE, WAVE_START, SecantEuler(), tw.Stop(steps=60, seconds=60))
     spent = alone.history["gradients"][np.argmax(alone.history["loss"] <= 1e-3)]
-    assert history["gradients"][np.argmax(history["loss"] <= 1e-3)] < spent
+    reached = np.argmax(history["loss"] <= 1e-3)
+    assert (history["gradients"] + history["losses"])[reached] < spent
+
+
+def test_a_run_on_samples_converges_on_the_slope_over_all_data():
+    """It ends at a |∇L| that was asked for, of all data, and does not take a sample's for it."""
+    stop = tw.Stop(grad_norm=1e-3, seconds=60)
+    solution = tw.minimize(WAVE, WAVE_START, SecantEuler(sample=100), stop)
+
+    def loss(p: dict) -> jax.Array:
+        return 0.5 * jnp.mean(
+            (jnp.tanh(MANY[:, None] * p["in"] + p["bias"]) @ p["out"] - WAVES) ** 2
+        )
+
+    slopes = jax.tree.leaves(jax.grad(loss)(solution.params))
+    norm = float(jnp.linalg.norm(jnp.concatenate(slopes)))
+    assert solution.outcome == tw.Outcome.CONVERGED
+    assert norm <= 1e-3
+    assert solution.history["grad_norm"][-1] == pytest.approx(norm, rel=1e-9)
+
+
+def test_a_slope_that_is_not_finite_is_told_on_samples_too():
+    """Of √p at 0: the sample leads nowhere, and then all data say why."""
+    root = tw.LeastSquares(lambda p, x, y: jnp.sqrt(p[0]) * x - y, data=(MANY, WAVES))
+    solution = tw.minimize(root, np.zeros(1), SecantEuler(sample=100), tw.Stop(steps=5))
+    assert solution.outcome == tw.Outcome.DIVERGED
+    assert np.isfinite(solution.loss)
 
 
 def test_a_sample_that_misleads_is_left():

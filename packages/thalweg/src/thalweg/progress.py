@@ -8,6 +8,7 @@ times a second, so that it costs no measurable time.
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -80,16 +81,17 @@ def describe(snapshot: Snapshot, *, budget: float | None) -> str:
         budget: Seconds that the run may take, or None.
 
     Returns:
-        For example `loss 1.2e-07  |∇L| 3.4e-05  h 1.0e+03  rejected 2  6.4 s left`.
+        For example `loss 1.2e-07  |∇L| 3.4e-05  h 1.0e+03  rejected 2  6.4 s left`, without |∇L|
+        where it is not known.
     """
+    slope = "" if math.isnan(snapshot.grad_norm) else f"|∇L| {snapshot.grad_norm:.1e}  "
     rest = (
         f"{snapshot.seconds:.1f} s"
         if budget is None
         else f"{max(budget - snapshot.seconds, 0):.1f} s left"
     )
     return (
-        f"loss {snapshot.loss:.1e}  |∇L| {snapshot.grad_norm:.1e}  h {snapshot.h:.1e}  "
-        f"rejected {snapshot.rejected}  {rest}"
+        f"loss {snapshot.loss:.1e}  {slope}h {snapshot.h:.1e}  rejected {snapshot.rejected}  {rest}"
     )
 
 

@@ -4,8 +4,8 @@
     u(x, 0) = -sin πx,   u(±1, t) = 0
 
 The network is 2-20-20-20-1 with tanh: 2,048 points inside, 100 at the start, 100 on the edges.
-Those inside gather at the shock, x = ξ³ with ξ spread evenly over [-1, 1]: where x is spread evenly,
-few are where u falls, and a network can fit all 2,000 to a loss of 10⁻¹⁰ and be wrong by 3 %.
+Those inside gather at the shock, x = ξ³ with ξ spread evenly over [-1, 1]: where x is, few are
+where u falls, and a network can fit all 2,000 of them to a loss of 10⁻¹⁰ and be wrong by 3 %.
 
 The Cole-Hopf transformation gives the solution by quadrature: with η = 2 √(νt) z,
 

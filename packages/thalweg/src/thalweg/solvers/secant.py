@@ -39,9 +39,7 @@ from thalweg.solvers.base import (
 )
 from thalweg.solvers.pairs import Pairs, Products, direction, no_pairs, with_pair
 from thalweg.solvers.secant_walk import (
-    ENTER,
     TAKEN,
-    WALK,
     Memory,
     Point,
     Sampling,
@@ -49,6 +47,7 @@ from thalweg.solvers.secant_walk import (
     attempted,
     begun,
     failure,
+    is_whole,
     start_loss,
 )
 
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 FIRST_STEPS, MOST_STEPS = 4, 32  # on a sample between two looks at all data; doubled each time
+LOSS_SHARE = 1 / 3  # of a gradient's cost that a loss has, about
 
 
 class Ended(NamedTuple):
@@ -64,17 +64,21 @@ class Ended(NamedTuple):
     Attributes:
         point: Where it ended.
         is_taken: Whether it was taken.
-        is_back: Whether it went back to where it began, from a sample that misled.
-        spent: Gradients; those over a sample by its share.
-        counted: The same, with the part of one that was in no count before.
+        goes_on: Whether the run does.
+        is_known: Whether loss and gradient there need not be computed when the next step begins.
+        spent: What it cost in gradients over all data.
+        gradients: Of these, evaluations of gradients, with the part of one in no count before.
+        losses: Evaluations of the loss alone.
         sampling: How samples go on.
     """
 
     point: Point
     is_taken: jax.Array
-    is_back: jax.Array
+    goes_on: jax.Array
+    is_known: jax.Array
     spent: jax.Array
-    counted: jax.Array
+    gradients: jax.Array
+    losses: jax.Array
     sampling: Sampling | None
 
 
@@ -84,9 +88,9 @@ class SecantEuler(AbstractJitMethod):
     """Linearly implicit Euler with the limited-memory BFGS matrix as its Jacobian.
 
     With `sample`, a row of the history is several steps on a new random sample of that size, and
-    then a look at all data: its `loss` and `grad_norm` are over all data, its `h` is the sum of
-    the steps. They are taken where the loss over all data fell. Work is counted in passes over all
-    data.
+    then a look at all data: its `loss` is over all data, its `grad_norm` NaN as nothing is known
+    of that, its `h` the sum of the steps. They are taken where the loss over all data fell. Work
+    is counted in passes over all data.
 
     Attributes:
         pairs: How many pairs are kept. At least 1.
@@ -102,7 +106,7 @@ class SecantEuler(AbstractJitMethod):
         ConfigError: A value is out of its range.
 
     Cost an attempt: one gradient over the sample or all data, 6 n times `pairs` multiplications,
-    `2 pairs` vectors of memory. With a sample, one gradient over all data a row.
+    `2 pairs` vectors of memory. With a sample, one loss over all data a row.
     """
 
     pairs: int = 30
@@ -184,8 +188,12 @@ class SecantEuler(AbstractJitMethod):
         if memory.sampling is not None:
             share = sample_share(flow, self._examples())
             end = _off_sample(end, walk, theta, memory, memory.sampling, is_known, share)
-        is_finite = jnp.isfinite(walk.start_loss) & jnp.isfinite(walk.start_norm)
-        code = jnp.where(end.is_taken | end.is_back, RUNNING, failure(walk, memory))
+        is_finite = jnp.isfinite(walk.start_loss)
+        if memory.sampling is None:
+            is_finite &= jnp.isfinite(walk.start_norm)
+        else:
+            is_finite &= memory.sampling.is_on | jnp.isfinite(walk.start_norm)
+        code = jnp.where(end.goes_on, RUNNING, failure(walk, memory))
         code = jnp.where(is_finite, code, DIVERGED)
         point = end.point
         since = memory.since + end.spent
@@ -202,11 +210,13 @@ class SecantEuler(AbstractJitMethod):
             grad_norm=walk.start_norm,
             h=jnp.where(end.is_taken, walk.t, 0),
             rejected=rejected,
-            work=no_work(gradients=jnp.floor(end.counted), rejected_steps=rejected),
+            work=no_work(
+                gradients=jnp.floor(end.gradients), losses=end.losses, rejected_steps=rejected
+            ),
             code=code.astype(jnp.int32),
             memory=Memory(
                 h=jnp.minimum(walk.h, H_MAX),
-                loss=jnp.where(end.is_back, jnp.nan, point.loss),
+                loss=jnp.where(end.is_known, point.loss, jnp.nan),
                 grad=point.grad,
                 grad_norm=point.grad_norm,
                 pairs=walk.pairs,
@@ -233,10 +243,13 @@ class SecantEuler(AbstractJitMethod):
         )
 
         def evaluate(theta: jax.Array, stage: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return jax.lax.cond(
-                sampling.is_on & ((stage == ENTER) | (stage == WALK)),
-                lambda: small.value_and_grad(sample, theta),
-                lambda: flow.value_and_grad(data, theta),
+            return jax.lax.switch(
+                jnp.where(sampling.is_on, 1 + is_whole(stage), 0),
+                [
+                    lambda: flow.value_and_grad(data, theta),
+                    lambda: small.value_and_grad(sample, theta),
+                    lambda: (flow.loss(data, theta), jnp.zeros_like(theta)),
+                ],
             )
 
         return evaluate
@@ -245,12 +258,15 @@ class SecantEuler(AbstractJitMethod):
 def _ended(walk: Walk, is_known: jax.Array) -> Ended:
     """A step over all data after its last evaluation."""
     spent = walk.attempts + jnp.where(is_known, 0, 1)
+    is_taken = walk.stage == TAKEN
     return Ended(
         point=walk.point,
-        is_taken=walk.stage == TAKEN,
-        is_back=jnp.zeros((), bool),
+        is_taken=is_taken,
+        goes_on=is_taken,
+        is_known=jnp.ones((), bool),
         spent=spent,
-        counted=spent,
+        gradients=spent,
+        losses=jnp.zeros((), jnp.int32),
         sampling=None,
     )
 
@@ -267,26 +283,30 @@ def _off_sample(
     """The same where its steps may have been on a sample, of this share of the data.
 
     They are taken where the loss over all data fell. Else the step goes back to where it began,
-    where the gradient over all data is no longer known, and samples are drawn no more.
+    and samples are drawn no more. The gradient over all data is not known after them.
     """
     is_on = sampling.is_on
     fell = end.is_taken & (walk.point.loss < walk.start_loss)
     is_taken = jnp.where(is_on, fell, end.is_taken)
     start = Point(theta, walk.start_loss, memory.grad, walk.start_norm)
     point = jax.tree.map(lambda old, new: jnp.where(is_on & ~fell, old, new), start, walk.point)
-    looks = jnp.where(is_known, 1, 2)
-    spent = jnp.where(is_on, share * (walk.attempts + 1) + looks, end.spent)
-    counted = spent + sampling.rest
+    looks = jnp.where(is_on, jnp.where(is_known, 1, 2), 0)
+    on_sample = share * (walk.attempts + 1)
+    spent = jnp.where(is_on, on_sample + LOSS_SHARE * looks, end.spent)
+    gradients = sampling.rest + jnp.where(is_on, on_sample, end.gradients)
+    stays_on = is_on & is_taken & walk.tells
     return Ended(
         point=point,
         is_taken=is_taken,
-        is_back=is_on & ~fell,
+        goes_on=is_on | is_taken,
+        is_known=stays_on | ~is_on,
         spent=spent,
-        counted=counted,
+        gradients=gradients,
+        losses=looks,
         sampling=Sampling(
-            is_on=is_on & is_taken & walk.tells,
+            is_on=stays_on,
             steps=jnp.minimum(2 * sampling.steps, MOST_STEPS).astype(jnp.int32),
             turn=sampling.turn + 1,
-            rest=(counted - jnp.floor(counted)).astype(theta.dtype),
+            rest=(gradients - jnp.floor(gradients)).astype(theta.dtype),
         ),
     )

@@ -36,7 +36,7 @@ FAR = -10.0  # gain of a refused attempt below which its pair tells of another p
 MOST_ATTEMPTS = 60
 
 # What the next evaluation of a step is: at the point where it stands, or of an attempt.
-LOOK = 0  # over all data, at the start of a run
+LOOK = 0  # over all data, where a run begins or samples have ended
 ENTER = 1  # over the sample
 WALK = 2  # an attempt
 LEAVE = 3  # over all data, after steps on the sample
@@ -66,7 +66,7 @@ class Memory(NamedTuple):
         h: The step size to try next.
         loss: The loss at the present point; NaN before it is known.
         grad: The gradient there, `(n,)`.
-        grad_norm: Its norm.
+        grad_norm: Its norm; NaN before it is known, and on samples.
         pairs: The curvature seen so far.
         start_loss: The loss at the start of the run; NaN before it is known.
         mark: The loss that the present stretch of `patience` gradients began with.
@@ -104,7 +104,7 @@ class Walk(NamedTuple):
         h: The size of the next attempt.
         t: Flow time so far.
         start_loss: The loss over all data where the step began.
-        start_norm: The norm of the gradient there.
+        start_norm: The norm of the gradient there; NaN on a sample.
         attempts: Attempts made.
         steps: Attempts taken.
         tries: Attempts since one was taken.
@@ -201,6 +201,7 @@ def attempted(walk: Walk, evaluate: Evaluate, sampling: Sampling | None) -> Walk
         on_sample = jnp.where(is_look, jnp.where(is_out, LOST, ENTER), on_sample)
         on_sample = jnp.where(walk.stage == LEAVE, TAKEN, on_sample)
         stage = jnp.where(sampling.is_on, on_sample, stage)
+        trial_norm = jnp.where(sampling.is_on & is_whole(walk.stage), jnp.nan, trial_norm)
         entry_loss = jnp.where(walk.stage == ENTER, trial_loss, entry_loss)
         tells = (steps > 0) & still_tells(
             fell=walk.start_loss - trial_loss,
@@ -229,6 +230,11 @@ def attempted(walk: Walk, evaluate: Evaluate, sampling: Sampling | None) -> Walk
         entry_loss=entry_loss,
         tells=tells,
     )
+
+
+def is_whole(stage: jax.Array) -> jax.Array:
+    """Whether a step on samples evaluates all data next, and of these the loss alone."""
+    return (stage == LOOK) | (stage == LEAVE)
 
 
 def start_loss(walk: Walk, memory: Memory) -> jax.Array:
