@@ -76,8 +76,8 @@ def rows(costs: Costs) -> list[tuple[str, ...]]:
             step.method,
             duration(step.seconds),
             number(costs.gradients(step)),
-            number(step.flops / 1e6),
-            number(step.bytes / 1e6),
+            number(step.flops),
+            number(step.bytes / MIB),
             number(step.rate / GIGA),
             f"{100 * costs.share_of_product(step):.0f} %",
             number(step.held / MIB),
@@ -94,8 +94,8 @@ HEADS = (
     "method",
     "a step",
     "in plain gradients",
-    "10⁶ operations",
-    "10⁶ bytes",
+    "operations",
+    "MiB moved",
     "10⁹ operations a second",
     "of a plain product of matrices",
     "MiB held",
@@ -120,7 +120,7 @@ def peak_rows(peaks: Sequence[Peak]) -> list[tuple[str, ...]]:
 def sentences(costs: Costs) -> list[str]:
     """A sentence a method: which share of what the machine can do a step reaches."""
     return [
-        f"{step.method}: a step does {number(step.flops / 1e6)}·10⁶ operations in "
+        f"{step.method}: a step does {number(step.flops)} operations in "
         f"{duration(step.seconds)}, {100 * costs.share_of_product(step):.0f} % of what a plain "
         f"product of matrices does in that time, at {number(costs.share_of_gradient(step))} times "
         f"the rate of a plain gradient, and holds {number(step.held / MIB)} MiB."

@@ -29,15 +29,15 @@ def number(value: float, *, digits: int = 2) -> str:
     """A number with few digits: `0.3`, `10⁻⁸`, `3.2·10⁻⁹`.
 
     Examples:
-        >>> number(0.3), number(1e-8), number(3.21e-9), number(float("nan"))
-        ('0.3', '10⁻⁸', '3.2·10⁻⁹', 'unknown')
+        >>> number(0.3), number(9104), number(1e-8), number(3.21e-9), number(float("nan"))
+        ('0.3', '9100', '10⁻⁸', '3.2·10⁻⁹', 'unknown')
     """
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):
         return "infinite"
     if value == 0 or PLAIN_FROM <= abs(value) < PLAIN_TO:
-        return f"{value:.{digits + 1}g}"
+        return f"{float(f'{value:.{digits + 1}g}'):.15g}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
     power = f"10{str(int(exponent)).translate(_RAISED)}"
     return power if float(mantissa) == 1 else f"{mantissa}·{power}"
