@@ -49,7 +49,7 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("bessel", "least squares", FEW_RESIDUALS, 6.0, floor=1e-12, is_quick=True),
+    Entry("bessel", "least squares", FEW_RESIDUALS, 2.0, floor=1e-12, is_quick=True),
     Entry("sine", "least squares", RESIDUALS, 1.0, floor=1e-10),
     Entry("parity3", "least squares", FEW_RESIDUALS, 1.0, floor=1e-9),
     Entry("cancer", "least squares", RESIDUALS, 5.0, outputs=2),

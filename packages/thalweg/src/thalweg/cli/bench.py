@@ -33,7 +33,7 @@ class Suite(StrEnum):
 def bench(
     suite: Annotated[
         Suite,
-        typer.Option(help="`quick` takes some minutes, `full` about an hour on two cores."),
+        typer.Option(help="`quick` takes some minutes, `full` about two hours on two cores."),
     ] = Suite.QUICK,
     only: Annotated[
         list[str] | None,
@@ -80,7 +80,7 @@ def bench(
 
     Examples:
     - `thalweg bench` races on four problems in some minutes.
-    - `thalweg bench --suite full --out race` races on all of them in about an hour.
+    - `thalweg bench --suite full --out race` races on all of them in about two hours.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
     - `thalweg bench --cost` measures steps against plain code, in a minute or two.
     - `thalweg bench --json race.json` also writes the results for another program there.
