@@ -110,7 +110,16 @@ def _summary(results: dict[str, Any]) -> str:
     hours = (results["run_seconds"] + results["compile_seconds"]) / 3600
     where = f"{machine['processor']}, {machine['cores']} cores, float64"
     record = f"{results['runs']:,} runs in {hours:.1f} hours on {results['began'][:10]}: {where}."
-    return "\n".join([*lines, "", record])
+    return "\n".join([*lines, "", _errors(results), "", record])
+
+
+def _errors(results: dict[str, Any]) -> str:
+    """How much closer to the solutions of differential equations the networks come."""
+    decades = next(goal["found"] for goal in results["goals"] if goal["unit"] == "decades")
+    return (
+        "In the same time, the errors of the physics-informed networks end "
+        f"{decades:.1f} decades below those of Adam followed by L-BFGS, in the mean."
+    )
 
 
 def _mean(rungs: list[dict[str, Any]]) -> str:
