@@ -123,9 +123,9 @@ class Solution:
         outcome: Why the run ended.
         history: Equal-length NumPy arrays, one row a step, row 0 the start: `step`, `t` (flow
             time), `h` (size of the step that led there), `seconds` (wall time without
-            compilation), `loss`, `grad_norm`, `rejected` (attempts thrown away on the way), and
-            one cumulative column for each field of `Work`. A run that ended by itself has a last
-            row with h = 0: the attempts that no longer lowered the loss.
+            compilation), `loss`, `grad_norm` (NaN where it was not computed), `rejected` (attempts
+            thrown away on the way), and one cumulative column for each field of `Work`. A run that
+            ended by itself has a last row with h = 0: the attempts that no longer lowered the loss.
         work: Totals of the work columns.
         compile_seconds: Wall time spent tracing, compiling and calling each program a first time
             for nothing; 0.0 where all was reused.

@@ -66,6 +66,7 @@ class Ended(NamedTuple):
         is_taken: Whether it was taken.
         goes_on: Whether the run does.
         is_known: Whether loss and gradient there need not be computed when the next step begins.
+        is_finite: Whether all that was looked at where it began is.
         spent: What it cost in gradients over all data.
         gradients: Of these, evaluations of gradients, with the part of one in no count before.
         losses: Evaluations of the loss alone.
@@ -76,6 +77,7 @@ class Ended(NamedTuple):
     is_taken: jax.Array
     goes_on: jax.Array
     is_known: jax.Array
+    is_finite: jax.Array
     spent: jax.Array
     gradients: jax.Array
     losses: jax.Array
@@ -187,21 +189,16 @@ class SecantEuler(AbstractJitMethod):
         end = _ended(walk, is_known)
         if memory.sampling is not None:
             share = sample_share(flow, self._examples())
-            end = _off_sample(end, walk, theta, memory, memory.sampling, is_known, share)
-        is_finite = jnp.isfinite(walk.start_loss)
-        if memory.sampling is None:
-            is_finite &= jnp.isfinite(walk.start_norm)
-        else:
-            is_finite &= memory.sampling.is_on | jnp.isfinite(walk.start_norm)
+            end = _off_sample(end, walk, theta, memory.sampling, is_known, share)
         code = jnp.where(end.goes_on, RUNNING, failure(walk, memory))
-        code = jnp.where(is_finite, code, DIVERGED)
+        code = jnp.where(end.is_finite, code, DIVERGED)
         point = end.point
         since = memory.since + end.spent
         is_due = since >= self.patience
         mark = jnp.where(jnp.isnan(memory.start_loss), walk.start_loss, memory.mark)
         if self.then is not None:
             is_slow = is_due & ~(point.loss <= self.share * mark)
-            code = jnp.where(is_finite & (is_slow | (code != RUNNING)), HANDED_OVER, code)
+            code = jnp.where(end.is_finite & (is_slow | (code != RUNNING)), HANDED_OVER, code)
         rejected = walk.attempts - walk.steps
         return StepResult(
             theta=point.theta,
@@ -264,6 +261,7 @@ def _ended(walk: Walk, is_known: jax.Array) -> Ended:
         is_taken=is_taken,
         goes_on=is_taken,
         is_known=jnp.ones((), bool),
+        is_finite=jnp.isfinite(walk.start_loss) & jnp.isfinite(walk.start_norm),
         spent=spent,
         gradients=spent,
         losses=jnp.zeros((), jnp.int32),
@@ -275,7 +273,6 @@ def _off_sample(
     end: Ended,
     walk: Walk,
     theta: jax.Array,
-    memory: Memory,
     sampling: Sampling,
     is_known: jax.Array,
     share: float,
@@ -288,18 +285,21 @@ def _off_sample(
     is_on = sampling.is_on
     fell = end.is_taken & (walk.point.loss < walk.start_loss)
     is_taken = jnp.where(is_on, fell, end.is_taken)
-    start = Point(theta, walk.start_loss, memory.grad, walk.start_norm)
-    point = jax.tree.map(lambda old, new: jnp.where(is_on & ~fell, old, new), start, walk.point)
+    is_back = is_on & ~fell
     looks = jnp.where(is_on, jnp.where(is_known, 1, 2), 0)
     on_sample = share * (walk.attempts + 1)
     spent = jnp.where(is_on, on_sample + LOSS_SHARE * looks, end.spent)
     gradients = sampling.rest + jnp.where(is_on, on_sample, end.gradients)
     stays_on = is_on & is_taken & walk.tells
     return Ended(
-        point=point,
+        point=walk.point._replace(
+            theta=jnp.where(is_back, theta, walk.point.theta),
+            loss=jnp.where(is_back, walk.start_loss, walk.point.loss),
+        ),
         is_taken=is_taken,
         goes_on=is_on | is_taken,
         is_known=stays_on | ~is_on,
+        is_finite=jnp.where(is_on, jnp.isfinite(walk.start_loss), end.is_finite),
         spent=spent,
         gradients=gradients,
         losses=looks,

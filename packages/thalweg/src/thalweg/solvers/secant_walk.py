@@ -65,7 +65,7 @@ class Memory(NamedTuple):
     Attributes:
         h: The step size to try next.
         loss: The loss at the present point; NaN before it is known.
-        grad: The gradient there, `(n,)`.
+        grad: The gradient there, `(n,)`; on samples nothing reads it.
         grad_norm: Its norm; NaN before it is known, and on samples.
         pairs: The curvature seen so far.
         start_loss: The loss at the start of the run; NaN before it is known.
