@@ -1,6 +1,7 @@
 """Every fast path of a flow equals its brute-force twin: one chunk or many, float32 or float64."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -202,3 +203,21 @@ def test_pulled_curves_are_those_of_the_chain_rule(way):
     """`pull_curve` of order 2 and 3 against whole tensors, with every derivative of ℓ."""
     for key in ("pull_curve_2", "pull_curve_3"):
         assert_equal(fast(*way)[key], dense(way[0])[key], way)
+
+
+@pytest.mark.parametrize(
+    ("real", "asked", "taken"),
+    [
+        ("float32", None, "HIGHEST"),  # GPUs and TPUs round to three digits by default
+        ("float32", "tensorfloat32", "HIGH"),
+        ("float64", None, None),
+    ],
+)
+def test_products_in_float32_are_whole_unless_asked_otherwise(real, asked, taken):
+    """Each matrix product of a program carries its precision, or none."""
+    flow, theta = flow_of("network with data", real, ONE)
+    with jax.default_matmul_precision(asked):
+        program = str(jax.make_jaxpr(flow.jit(flow.value_and_grad))(flow.data, theta))
+    assert "dot_general" in program
+    named = set(re.findall(r"Precision\.(\w+)", program))
+    assert named == ({taken} if taken else set())

@@ -14,10 +14,12 @@ Source: Schraudolph 2002, "Fast curvature matrix-vector products", for the Gauss
 from __future__ import annotations
 
 import abc
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from thalweg.flow.chunks import bytes_of
 
@@ -67,6 +69,8 @@ class Flow(abc.ABC):
 
     def jit(self, function: Callable[..., Any]) -> Any:
         """`jax.jit` of a function of `(data, ...)`; its results are whole on every device."""
+        if self.spec.dtype == np.float32:
+            function = _with_whole_products(function)
         return jax.jit(function) if self.devices is None else self.devices.jit(function)
 
     def everywhere(self, tree: Any) -> Any:
@@ -104,6 +108,23 @@ class Flow(abc.ABC):
         """
         product = self.hessian(data, theta).product
         return jax.lax.map(product, jnp.eye(self.size, dtype=theta.dtype))
+
+
+def _with_whole_products(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose matrix products in float32 are that, unless JAX is told otherwise.
+
+    On GPUs and TPUs JAX takes them of numbers rounded to some three digits. A loss is then as
+    rough, and what solves with its curvature ends where the roughness begins.
+    """
+
+    @functools.wraps(function)
+    def whole(*arguments: Any) -> Any:
+        if jax.config.jax_default_matmul_precision is not None:  # pyright: ignore[reportAttributeAccessIssue]
+            return function(*arguments)
+        with jax.default_matmul_precision("highest"):
+            return function(*arguments)
+
+    return whole
 
 
 def linearised_gradient(flow: Flow, data: Any, theta: jax.Array) -> Linearisation:
