@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.devices import agreed_on
-from thalweg.host import HostFunctions, compiled
+from thalweg.host import HostFunctions, compiled, least_seconds
 from thalweg.loop import (
     ROWS,
     UNLIMITED,
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from thalweg.recorder import Recorder
 
 CHUNK_SECONDS = 0.03  # what a call may take: short enough for clock and Ctrl-C
-FEW = 7  # twice as many and one are the steps of a first call, where they fit into that time
+FEW = 31  # twice as many and one are the steps of a first call, where they fit into that time
 
 
 def integrate(
@@ -150,6 +150,7 @@ class Run:
         self.call_seconds: float | None = None
         self.is_left_alone = False
         self._limits = Limits.of(recorder.stop)
+        self._idle_seconds = 0.0
         self._loop = self._first_loop(theta)
         self._compile()
         self._checkpoint: Checkpoint | None = None
@@ -194,6 +195,10 @@ class Run:
                 lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
                 *example,
                 recorder=self._recorder,
+            )
+            idle = self._loop, self._typed(UNLIMITED._replace(steps=0))
+            self._idle_seconds = least_seconds(
+                flow, self._key, self._program, *idle, recorder=self._recorder
             )
         else:
             self._key = ("loop", method, width)
@@ -338,6 +343,7 @@ class Run:
             taken -= 1  # attempts that failed are left to the successor to better
             log = chunk.rows.columns(taken)
         ended = recorder.seconds
+        begun = min(began + self._idle_seconds, ended)  # the call itself comes before its steps
         if not is_first and (taken or code != RUNNING):
             known = log["start_grad_norm"][0] if taken else chunk.grad_norm
             recorder.set_last_grad_norm(float(known))
@@ -348,7 +354,7 @@ class Run:
             {
                 "t": log["t"],
                 "h": log["h"],
-                "seconds": began + (ended - began) * attempts / attempts[-1],
+                "seconds": begun + (ended - begun) * attempts / attempts[-1],
                 "loss": log["loss"],
                 "grad_norm": np.append(log["start_grad_norm"][1:], np.nan),
                 **{name: log[name] for name in WHOLES},

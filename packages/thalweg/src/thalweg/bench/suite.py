@@ -49,13 +49,13 @@ class Entry:
 
 
 ENTRIES = (
-    Entry("bessel", "least squares", FEW_RESIDUALS, 2.0, floor=1e-12, is_quick=True),
+    Entry("bessel", "least squares", FEW_RESIDUALS, 6.0, floor=1e-12, is_quick=True),
     Entry("sine", "least squares", RESIDUALS, 1.0, floor=1e-10),
     Entry("parity3", "least squares", FEW_RESIDUALS, 1.0, floor=1e-9),
     Entry("cancer", "least squares", RESIDUALS, 5.0, outputs=2),
     Entry("diabetes", "least squares", RESIDUALS, 2.0, outputs=2),
-    Entry("sinc", "least squares", RESIDUALS, 2.0, floor=1e-8),
-    Entry("lotka-volterra", "least squares", RESIDUALS, 1.5, floor=1e-10, outputs=62),
+    Entry("sinc", "least squares", RESIDUALS, 6.0, floor=1e-8),
+    Entry("lotka-volterra", "least squares", RESIDUALS, 4.0, floor=1e-10, outputs=62),
     Entry(
         "poisson", "physics", (*PHYSICS, *RESIDUALS[3:]), 2.5, starts=5, floor=1e-12, is_quick=True
     ),
