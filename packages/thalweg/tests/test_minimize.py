@@ -10,7 +10,9 @@ import pytest
 
 import thalweg as tw
 from thalweg.flow import build_flow
+from thalweg.host import least_seconds
 from thalweg.params import flatten
+from thalweg.recorder import Recorder
 from thalweg.solution import HISTORY_COLUMNS, Work
 from thalweg.solvers import make
 
@@ -97,6 +99,25 @@ def test_a_second_run_compiles_nothing(solution):
     assert again.compile_seconds == 0.0
     assert elsewhere.compile_seconds == 0.0
     assert again.history["loss"].tolist() == solution.history["loss"].tolist()
+
+
+def test_what_a_call_takes_is_measured_once_and_is_no_run_time():
+    """By the quickest of some calls, on the clock of compilation."""
+    flow = build_flow(LINE, flatten(START)[1], memory=2**20)
+    recorder = Recorder(tw.Stop(steps=1))
+    calls = []
+
+    def program(_, at):
+        calls.append(at)
+        time.sleep(0.03 if len(calls) == 1 else 0.01)
+        return at
+
+    least = least_seconds(flow, "slow", program, np.zeros(2), recorder=recorder)
+    assert 0.01 <= least < 0.03
+    assert recorder.compile_seconds >= len(calls) * least
+    made = len(calls)
+    assert least_seconds(flow, "slow", program, np.zeros(2), recorder=recorder) == least
+    assert len(calls) == made
 
 
 def test_a_seed_changes_nothing_where_nothing_is_drawn(solution):
