@@ -9,8 +9,8 @@ import pytest
 pytest.register_assert_rewrite("method_suite", "ode_suite")
 
 jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - as JAX has it
-# Most of the time of the tests is compilation, and LLVM's passes are a quarter of that. Programs that
-# tests start, such as the commands, are compiled as users' are.
+# Most of the time of the tests is compilation, and LLVM's passes are a quarter of that. Processes
+# that tests start, such as the commands, compile as users do.
 jax.config.update("jax_disable_most_optimizations", True)  # noqa: FBT003 - as JAX has it
 
 # A shell starts what it puts in the background with SIGINT ignored, and children inherit that;
