@@ -1,4 +1,4 @@
-"""What tests need and the library never sets itself: JAX's flags, and a working Ctrl-C."""
+"""What tests need and the library never sets itself: the float64 flag, and a working Ctrl-C."""
 
 import signal
 
@@ -9,9 +9,6 @@ import pytest
 pytest.register_assert_rewrite("method_suite", "ode_suite")
 
 jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - as JAX has it
-# Most of the time of the tests is compilation, and LLVM's passes are a quarter of that. Processes
-# that tests start, such as the commands, compile as users do.
-jax.config.update("jax_disable_most_optimizations", True)  # noqa: FBT003 - as JAX has it
 
 # A shell starts what it puts in the background with SIGINT ignored, and children inherit that;
 # the tests of Ctrl-C must hold there too.

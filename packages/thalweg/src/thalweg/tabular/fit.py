@@ -30,6 +30,7 @@ from thalweg.tabular.network import as_numpy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thalweg.flow import Flow
     from thalweg.networks import Layers
     from thalweg.recorder import Snapshot
     from thalweg.solution import Solution
@@ -96,7 +97,7 @@ class Examples:
         # only the test part has should not add the noise of the start to the outputs.
         self.start[0]["weights"][np.ptp(inputs[~held_out], axis=0) == 0.0] = 0.0
         theta, self._spec = flatten(self.start)
-        self._programs: dict[Any, Any] | None = None
+        self._first: Flow | None = None  # whose programs serve all fits
         began = time.perf_counter()
         self._unseen = jnp.asarray(inputs[held_out]), jnp.asarray(targets[held_out])
         lowered = jax.jit(self._loss).lower(theta, *self._unseen)
@@ -121,9 +122,8 @@ class Examples:
             data = (self._inputs, self._targets, np.sqrt(weights))
             problem = LeastSquares(_weighted_residual, data) + decay * LeastSquares(_decayed)
         flow = build_flow(problem, self._spec, memory=MEMORY)
-        if self._programs is not None:
-            flow.programs = self._programs
-        self._programs = flow.programs
+        self._first = self._first or flow
+        flow.programs, flow.paces = self._first.programs, self._first.paces
         problem.programs[(self._spec, MEMORY)] = flow
         return problem
 
