@@ -12,7 +12,6 @@ import argparse
 import dataclasses
 import json
 import statistics
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,52 +22,38 @@ import numpy as np
 import thalweg as tw
 from thalweg import problems
 from thalweg.bench import ladder
+from thalweg.bench.cost import product_rate
+from thalweg.bench.peers import OUR_MAKER, OURS, known
 from thalweg.bench.plan import TUNING_START, label_of
+from thalweg.bench.suite import LARGE
 from thalweg.flow import MEMORY, build_flow
+from thalweg.host import quickest
 from thalweg.machine import this_machine
 from thalweg.params import flatten
 from thalweg.study.configured import configured
 
 PROBLEMS = ("franke", "convection-large", "convection-5", "mnist-cnn")
 PRECISIONS = ("float64", "float32")
-GRIDS: dict[str, list[dict[str, Any]]] = {
-    "thalweg": [{"name": "auto"}],
-    "Adam": [{"name": "adam", "learning_rate": rate} for rate in (3e-4, 1e-3, 3e-3, 1e-2)],
-    "L-BFGS (Optax)": [{"name": "optax-l-bfgs", "memory_size": kept} for kept in (10, 50)],
-    "L-BFGS (SciPy)": [{"name": "l-bfgs", "maxcor": 50}],
-}
+GRIDS = {OURS: [dict(OUR_MAKER)], **{peer.label: peer.makers() for peer in known(LARGE)}}
 ORDER = 4096  # of the matrices whose product tells what the device can do
-TIMES = 20  # a product or gradient is timed so often
+
+
+def start_of(task: problems.TrainingProblem, dtype: str, seed: int) -> Any:
+    """A start in a precision, which is that of the run."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), task.start(seed))
 
 
 def run(
-    task: problems.TrainingProblem, dtype: str, maker: dict[str, Any], seed: int, seconds: float
+    task: problems.TrainingProblem, dtype: str, maker: Any, seed: int, seconds: float
 ) -> tw.Solution:
     """One run. Its programs are kept under the problem, so the next one compiles nothing."""
-    start = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), task.start(seed))
-    return tw.minimize(task.problem, start, configured(maker), tw.Stop(seconds=seconds))
-
-
-def quickest(program: Any, *arguments: Any) -> float:
-    """Seconds of a program's call, the least of `TIMES`."""
-    times = []
-    for _ in range(TIMES):
-        began = time.perf_counter()
-        jax.block_until_ready(program(*arguments))
-        times.append(time.perf_counter() - began)
-    return min(times[1:])
-
-
-def product_rate(dtype: str) -> float:
-    """Flops a second in a product of two square matrices."""
-    a = jnp.asarray(np.random.default_rng(0).standard_normal((ORDER, ORDER)), dtype)
-    return 2.0 * ORDER**3 / quickest(jax.jit(lambda a: jnp.matmul(a, a, precision="highest")), a)
+    stop = tw.Stop(seconds=seconds)
+    return tw.minimize(task.problem, start_of(task, dtype, seed), configured(maker), stop)
 
 
 def gradient_seconds(task: problems.TrainingProblem, dtype: str) -> float:
     """Seconds of one gradient over all data."""
-    start = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), task.start(0))
-    theta, spec = flatten(start)
+    theta, spec = flatten(start_of(task, dtype, 0))
     flow = build_flow(task.problem, spec, memory=MEMORY)
     return quickest(flow.jit(flow.value_and_grad), flow.data, jnp.asarray(theta))
 
@@ -147,7 +132,7 @@ def main() -> None:
         "starts": options.starts,
         "seconds": options.seconds,
         "machine": dataclasses.asdict(this_machine()),
-        "flops": {dtype: product_rate(dtype) for dtype in options.precisions},
+        "flops": {dtype: product_rate(ORDER, dtype) for dtype in options.precisions},
         "races": [],
     }
     print(f"{found['device']}, {options.starts} starts, {options.seconds:g} s a run")

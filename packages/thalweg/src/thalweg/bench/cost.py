@@ -18,8 +18,8 @@ logarithms.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -29,6 +29,7 @@ import numpy as np
 from thalweg import networks
 from thalweg.bench.operations import Operations, operations
 from thalweg.flow import LeastSquaresFlow, build_flow
+from thalweg.host import quickest
 from thalweg.minimization import minimize
 from thalweg.params import flatten
 from thalweg.problem import LeastSquares
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from thalweg.solvers.base import AbstractMethod
 
 STEPS = 8  # of a method at a size
-REPEATS = 5  # of a plain function; the least time counts
 PLAIN_ORDER = 1024  # of the plain product of matrices
 WAVES = 20.0
 
@@ -272,17 +272,8 @@ def _algebra(method: AbstractMethod, flow: LeastSquaresFlow, work: Any) -> Opera
     return product.times(work.jacobians).plus(factor.times(work.factorizations))
 
 
-def product_rate(order: int = PLAIN_ORDER) -> float:
+def product_rate(order: int = PLAIN_ORDER, dtype: str = "float64") -> float:
     """Floating-point operations a second of a plain product of two square matrices."""
-    a = jnp.asarray(np.random.default_rng(0).standard_normal((order, order)))
-    return 2.0 * order**3 / quickest(jax.jit(jnp.matmul), a, a)
-
-
-def quickest(function: Callable[..., Any], *arguments: Any) -> float:
-    """The least of some times of a call, in seconds, after one for nothing."""
-    times = []
-    for _ in range(REPEATS + 1):
-        began = time.perf_counter()
-        jax.block_until_ready(function(*arguments))
-        times.append(time.perf_counter() - began)
-    return min(times[1:])
+    a = jnp.asarray(np.random.default_rng(0).standard_normal((order, order)), dtype)
+    product = jax.jit(functools.partial(jnp.matmul, precision="highest"))  # in full, as ours are
+    return 2.0 * order**3 / quickest(product, a, a)
