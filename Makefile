@@ -14,7 +14,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: .venv/dev.stamp ## Train three networks and write demo-out/report.html
+demo: .venv/demo.stamp ## Train three networks and write demo-out/report.html
 	$(BIN)/thalweg demo --out $(OUT)
 
 test: .venv/dev.stamp ## Run all tests and every example in the documentation
@@ -47,10 +47,15 @@ lock: .venv/dev.stamp ## Resolve again after a dependency changed
 clean: ## Remove the environment and everything built
 	rm -rf .venv docs/_build $(OUT) .pytest_cache .ruff_cache .hypothesis
 
-.venv/dev.stamp: $(INPUTS)
-	scripts/bootstrap.sh --quiet
+# What the demo needs, without the workshop; where that is there already, nothing is to do.
+.venv/demo.stamp: $(INPUTS)
+	scripts/bootstrap.sh --quiet --inexact --package thalweg-lab --no-default-groups
 	@touch $@
 
+.venv/dev.stamp: $(INPUTS)
+	scripts/bootstrap.sh --quiet --all-packages --all-extras
+	@touch .venv/demo.stamp $@
+
 .venv/docs.stamp: .venv/dev.stamp
-	scripts/bootstrap.sh --quiet --group docs
+	scripts/bootstrap.sh --quiet --all-packages --all-extras --group docs
 	@touch $@

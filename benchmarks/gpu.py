@@ -20,17 +20,17 @@ import jax.numpy as jnp
 import numpy as np
 
 import thalweg as tw
-from thalweg import problems
-from thalweg.bench import ladder
-from thalweg.bench.cost import product_rate
-from thalweg.bench.peers import OUR_MAKER, OURS, known
-from thalweg.bench.plan import TUNING_START, label_of
-from thalweg.bench.suite import LARGE
+from thalweg._util.machine import this_machine
 from thalweg.flow import MEMORY, build_flow
-from thalweg.host import quickest
-from thalweg.machine import this_machine
-from thalweg.params import flatten
-from thalweg.study.configured import configured
+from thalweg.flow.compiled import quickest
+from thalweg.flow.flatten import flatten
+from thalweg_lab import problems
+from thalweg_lab.bench import ladder
+from thalweg_lab.bench.cost import product_rate
+from thalweg_lab.bench.peers import OUR_MAKER, OURS, known
+from thalweg_lab.bench.plan import TUNING_START, label_of
+from thalweg_lab.bench.suite import LARGE
+from thalweg_lab.study.configured import configured
 
 PROBLEMS = ("franke", "convection-large", "convection-5", "mnist-cnn")
 PRECISIONS = ("float64", "float32")

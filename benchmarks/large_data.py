@@ -26,12 +26,12 @@ import numpy as np
 import optax
 
 import thalweg as tw
-from thalweg import problems
-from thalweg.machine import this_machine
-from thalweg.params import flatten
-from thalweg.problems import mnist_mlp
-from thalweg.solvers.batch_euler import BatchEuler
-from thalweg.solvers.sampled import Sampled
+from thalweg._util.machine import this_machine
+from thalweg.flow.flatten import flatten
+from thalweg.solvers.integrators.batch_euler import BatchEuler
+from thalweg.solvers.integrators.sampled import Sampled
+from thalweg_lab import problems
+from thalweg_lab.problems import mnist_mlp
 
 SHARES = (0.95, 0.96, 0.97, 0.975, 0.98)
 BATCHES = (64, 128, 256, 512)

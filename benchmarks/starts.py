@@ -13,8 +13,8 @@ import time
 import jax
 
 import thalweg as tw
-from thalweg import problems
-from thalweg.machine import this_machine
+from thalweg._util.machine import this_machine
+from thalweg_lab import problems
 
 STARTS = 8
 STEPS = {"sine": 100, "iris": 60, "parity3": 60, "bessel": 60, "digits": 60}

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Make `.venv` hold exactly what uv.lock says, starting from a Python >= 3.11 and a package index.
+# Fill `.venv` with what uv.lock says, starting from a Python >= 3.11 and a package index.
 #
-#   scripts/bootstrap.sh [further arguments of `uv sync`, such as --group docs]
+#   scripts/bootstrap.sh ARGUMENTS, those of `uv sync`: which packages, extras and groups
 #
 # PYTHON chooses the interpreter of a new environment. An environment that exists is kept.
 set -eu
@@ -58,7 +58,7 @@ for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.cr
     fi
 done
 
-# The interpreter is the environment's own; uv fetches none. What is not in the lock is removed,
-# except for pip and uv themselves.
+# The interpreter is the environment's own; uv fetches none. What was not asked for is
+# removed, except for pip and uv themselves.
 UV_PROJECT_ENVIRONMENT=$VENV UV_PYTHON_DOWNLOADS=never UV_PYTHON="$VENV/bin/python" \
-    "$VENV/bin/uv" sync --frozen --all-packages --all-extras "$@"
+    "$VENV/bin/uv" sync --frozen "$@"

@@ -21,7 +21,7 @@ import five_questions_figures as figures
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thalweg.study import Answer, Run, Study
+    from thalweg_lab.study import Answer, Run, Study
 
 ROOT = Path(__file__).parents[1]
 RECORDS = ROOT / "docs" / "studies"
@@ -81,10 +81,10 @@ def run(folder: Path, *, jobs: int, quick: bool) -> None:
     import jax
 
     jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - as JAX has it
-    from thalweg.cli.study_tables import live_table
-    from thalweg.report.study_page import write_page
-    from thalweg.study.running import run_study
-    from thalweg.study.shipped import answers_of, shipped
+    from thalweg_lab.cli.study_tables import live_table
+    from thalweg_lab.pages.study_page import write_page
+    from thalweg_lab.study.running import run_study
+    from thalweg_lab.study.shipped import answers_of, shipped
 
     for name in STUDIES:
         study = shipped(name).quickened() if quick else shipped(name)

@@ -16,34 +16,44 @@ MAX_LINES = 400
 PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.toml"))
 
 # Data flows one way. A module imports only from lines above its own: never from below, and never
-# from a neighbour. A folder such as `solvers` counts as one; inside it imports are free.
-LAYERS = (
-    ("errors",),
-    (
-        *("control", "devices", "files", "linear", "networks", "params", "solution", "stop"),
-        "threads",
+# from a neighbour. A folder without lines of its own counts as one; inside it imports are free.
+LAYERS = {
+    "thalweg": (
+        ("errors",),
+        ("networks", "solution", "stop"),
+        ("problem", "_recorder", "_util"),
+        ("flow",),
+        ("solvers.base",),
+        ("solvers.dense", "solvers.step_control"),
+        ("solvers.adapters", "solvers.integrators"),
+        ("solvers.auto",),
+        ("solvers.__init__",),
+        ("_run",),
+        ("_minimize",),
+        (
+            "__init__",
+        ),  # what `import thalweg` offers; above it stands the library, below it its users
+        ("analysis", "report"),
+        ("tabular",),
+        ("cli",),
+        ("__main__",),
     ),
-    ("checkpoint", "problem", "recorder"),
-    ("flow", "progress"),
-    ("diagnose", "host", "linearised"),
-    ("solvers",),
-    ("loop", "starts"),
-    ("settled",),
-    ("integrate",),
-    ("lanes",),
-    ("minimization",),
-    ("__init__",),  # what `import thalweg` offers; above it stands the library, below it its users
-    ("machine", "problems", "record"),
-    ("minima",),
-    ("stiffness",),
-    ("study",),
-    ("bench",),
-    ("doctor", "report"),
-    ("demo", "tabular"),
-    ("cli",),
-    ("__main__",),
-)
-LAYER_OF = {name: number for number, names in enumerate(LAYERS) for name in names}
+    "thalweg_lab": (
+        ("__init__",),
+        ("problems",),
+        ("study",),
+        ("bench",),
+        ("pages",),
+        ("demo",),
+        ("cli",),
+    ),
+}
+UNITS = {
+    f"{package}.{name}": number
+    for package, layers in LAYERS.items()
+    for number, names in enumerate(layers)
+    for name in names
+}
 
 # What is imported only where it is used, so that what needs none of it stays quick.
 HEAVY = (
@@ -86,15 +96,25 @@ def imports_of(module: Path) -> Iterator[str]:
             yield from (f"{source}.{alias.name}" for alias in node.names)
 
 
-def part_of_thalweg(full_name: str) -> str | None:
-    """`solvers` for `thalweg.solvers.geodesic`; None for what is not a part of thalweg.
+def unit_of(full_name: str) -> str | None:
+    """`thalweg.solvers.integrators` for `thalweg.solvers.integrators.bdf.BDF`; None outside.
 
-    What `thalweg` itself offers, such as `thalweg.Stop`, belongs to `__init__`.
+    What a package itself offers, such as `thalweg.Stop`, belongs to its `__init__`.
     """
-    first, *rest = full_name.split(".")
-    if first != "thalweg":
-        return None
-    return rest[0] if rest and rest[0] in LAYER_OF else "__init__"
+    parts = full_name.split(".")
+    for length in range(len(parts), 0, -1):
+        prefix = ".".join(parts[:length])
+        if prefix in UNITS:
+            return prefix
+        if f"{prefix}.__init__" in UNITS:
+            return f"{prefix}.__init__"
+    return None
+
+
+def name_of(module: Path) -> str:
+    """`thalweg.solvers.auto` for its file, `thalweg.solvers.__init__` for that of the folder."""
+    source = next(p for p in module.parents if p.name == "src")
+    return ".".join(module.relative_to(source).with_suffix("").parts)
 
 
 def test_no_source_file_is_longer_than_400_lines():
@@ -105,32 +125,40 @@ def test_no_source_file_is_longer_than_400_lines():
     assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
-def test_every_module_of_thalweg_has_its_layer():
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_module_has_its_layer(name: str):
     """A new module is put in LAYERS on purpose, and no layer names a module that is gone."""
-    source = ROOT / "packages/thalweg/src/thalweg"
-    parts = {
-        path.relative_to(source).parts[0].removesuffix(".py") for path in modules_of("thalweg")
-    }
-    assert parts == set(LAYER_OF)
+    units = {unit_of(name_of(module)) for module in modules_of(name.replace("_", "-"))}
+    assert units == {unit for unit in UNITS if unit.startswith(f"{name}.")}
 
 
-def test_imports_inside_thalweg_point_one_way():
+@pytest.mark.parametrize("name", LAYERS)
+def test_imports_point_one_way(name: str):
     """A module imports from layers above its own, and from its own folder."""
-    source = ROOT / "packages/thalweg/src/thalweg"
     against = []
-    for module in modules_of("thalweg"):
-        own = module.relative_to(source).parts[0].removesuffix(".py")
-        for name in imports_of(module):
-            part = part_of_thalweg(name)
-            if part not in {None, own} and LAYER_OF[part] >= LAYER_OF.get(own, len(LAYERS)):
-                against.append(f"{module.relative_to(source)} imports {name}")
+    for module in modules_of(name.replace("_", "-")):
+        own = name_of(module)
+        for imported in imports_of(module):
+            unit, mine = unit_of(imported), unit_of(own)
+            if unit is None or mine is None or not unit.startswith(f"{name}.") or unit == mine:
+                continue
+            if UNITS[unit] >= UNITS[mine]:
+                against.append(f"{own} imports {imported}")
     assert against == []
+
+
+def test_the_library_does_not_know_its_laboratory():
+    """Thalweg installs and works without thalweg-lab, which is written against it."""
+    imported = {name.partition(".")[0] for m in modules_of("thalweg") for name in imports_of(m)}
+    assert "thalweg_lab" not in imported
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_packages_do_not_import_each_other(package: str):
-    """Each package installs and works without the other three."""
-    others = set(PACKAGES) - {package}
+    """Each package installs and works without the others; the laboratory needs what it tries."""
+    others = {name.replace("-", "_") for name in set(PACKAGES) - {package}}
+    if package == "thalweg-lab":
+        others -= {"thalweg"}
     imported = {name.partition(".")[0] for m in modules_of(package) for name in imports_of(m)}
     assert imported & others == set()
 
@@ -163,7 +191,7 @@ def test_using_thalweg_loads_no_library_that_it_does_not_use():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     loaded = set(done.stdout.split())
-    assert "thalweg.solvers.geodesic" in loaded
+    assert "thalweg.solvers.integrators.geodesic" in loaded
     assert loaded & set(HEAVY) == set()
 
 
@@ -211,7 +239,7 @@ def test_a_package_has_one_version(package: str):
     """What the import tells is what pyproject.toml says; the changelog knows that version."""
     folder = ROOT / "packages" / package
     stated = tomllib.loads((folder / "pyproject.toml").read_text("utf-8"))["project"]["version"]
-    assert importlib.import_module(package).__version__ == stated
+    assert importlib.import_module(package.replace("-", "_")).__version__ == stated
     assert f"## {stated}" in (folder / "CHANGELOG.md").read_text("utf-8")
 
 
@@ -221,4 +249,4 @@ def test_each_package_ships_the_licence_a_changelog_and_its_types(package: str):
     folder = ROOT / "packages" / package
     assert (folder / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert (folder / "CHANGELOG.md").is_file()
-    assert (folder / "src" / package / "py.typed").is_file()
+    assert (folder / "src" / package.replace("-", "_") / "py.typed").is_file()

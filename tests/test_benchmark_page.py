@@ -1,6 +1,6 @@
 """The README says of the benchmark what the committed record says."""
 
-from thalweg.bench.suite import FULL, entries
+from thalweg_lab.bench.suite import FULL, entries
 
 SCRIPT = "benchmark"
 

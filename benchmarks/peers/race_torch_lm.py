@@ -22,7 +22,7 @@ import jax
 import numpy as np
 
 import thalweg as tw
-from thalweg import problems
+from thalweg_lab import problems
 
 SCRIPT = Path(__file__).with_name("torch_lm.py")
 FITS = ("sine", "sinc", "parity3", "bessel", "cancer", "diabetes")

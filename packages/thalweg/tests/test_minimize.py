@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import thalweg as tw
+from thalweg._recorder import Recorder
 from thalweg.flow import build_flow
-from thalweg.host import least_seconds
-from thalweg.params import flatten
-from thalweg.recorder import Recorder
+from thalweg.flow.compiled import least_seconds
+from thalweg.flow.flatten import flatten
 from thalweg.solution import HISTORY_COLUMNS, Work
 from thalweg.solvers import make
 
@@ -216,7 +216,7 @@ def test_time_in_a_callback_is_run_time():
 def test_the_best_point_is_returned_where_a_method_climbs():
     """A rate much too large makes every step worse: the start comes back, named as diverged."""
     optax = pytest.importorskip("optax")
-    climbing = tw.Optax(optax.sgd(1e3), learning_rate=1e3)
+    climbing = tw.OptaxOptimizer(optax.sgd(1e3), learning_rate=1e3)
     found = tw.minimize(LINE, START, climbing, tw.Stop(seconds=20))
     assert found.outcome is tw.Outcome.DIVERGED
     assert found.loss == found.history["loss"][0]

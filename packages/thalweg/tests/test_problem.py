@@ -6,7 +6,7 @@ import pytest
 
 from thalweg import Composite, LeastSquares, Scalar
 from thalweg.flow import build_flow
-from thalweg.params import flatten
+from thalweg.flow.flatten import flatten
 
 RNG = np.random.default_rng(3)
 X, Y = RNG.normal(size=(5, 2)), RNG.normal(size=5)

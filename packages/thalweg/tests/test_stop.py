@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from thalweg import Outcome, Stop, Work
-from thalweg.recorder import Recorder, RunEnded
+from thalweg._recorder import Recorder, RunEnded
 from thalweg.solution import HISTORY_COLUMNS
 from thalweg.stop import DEFAULT_SECONDS
 

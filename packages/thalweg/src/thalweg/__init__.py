@@ -11,71 +11,71 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from thalweg.control import Accuracy, Descent
+    from thalweg._minimize import minimize
     from thalweg.errors import ThalwegError
-    from thalweg.minimization import minimize
     from thalweg.problem import Composite, LeastSquares, Scalar
     from thalweg.solution import Outcome, Solution, Start, Work
     from thalweg.solvers import methods
-    from thalweg.solvers.adam_then_lbfgs import AdamThenLBFGS
-    from thalweg.solvers.batch_euler import BatchEuler
-    from thalweg.solvers.bdf import BDF
-    from thalweg.solvers.chebyshev import Chebyshev
-    from thalweg.solvers.cvode import CVODE
-    from thalweg.solvers.diffrax_ode import Diffrax
-    from thalweg.solvers.explicit import BogackiShampine
-    from thalweg.solvers.geodesic import ImplicitGeodesic
-    from thalweg.solvers.krylov import ExponentialKrylov
-    from thalweg.solvers.optax_methods import Optax
-    from thalweg.solvers.optimistix_methods import Optimistix
-    from thalweg.solvers.rosenbrock import Rosenbrock
-    from thalweg.solvers.sampled import Sampled
-    from thalweg.solvers.scipy_least_squares import SciPyLeastSquares
-    from thalweg.solvers.scipy_minimize import BFGS, LBFGS
-    from thalweg.solvers.scipy_ode import SciPyODE
-    from thalweg.solvers.secant import SecantEuler
-    from thalweg.solvers.self_scaled import SelfScaled
-    from thalweg.solvers.switching import Switching
+    from thalweg.solvers.adapters.adam_then_lbfgs import AdamThenLBFGS
+    from thalweg.solvers.adapters.cvode import CVODE
+    from thalweg.solvers.adapters.diffrax_solver import DiffraxSolver
+    from thalweg.solvers.adapters.optax_optimizer import OptaxOptimizer
+    from thalweg.solvers.adapters.optimistix_solver import OptimistixSolver
+    from thalweg.solvers.adapters.scipy_least_squares import SciPyLeastSquares
+    from thalweg.solvers.adapters.scipy_minimize import BFGS, LBFGS
+    from thalweg.solvers.adapters.scipy_ode import SciPyODESolver
+    from thalweg.solvers.adapters.self_scaled import SelfScaled
+    from thalweg.solvers.integrators.batch_euler import BatchEuler
+    from thalweg.solvers.integrators.bdf import BDF
+    from thalweg.solvers.integrators.chebyshev import Chebyshev
+    from thalweg.solvers.integrators.explicit import BogackiShampine
+    from thalweg.solvers.integrators.geodesic import ImplicitGeodesic
+    from thalweg.solvers.integrators.krylov import ExponentialKrylov
+    from thalweg.solvers.integrators.rosenbrock import Rosenbrock
+    from thalweg.solvers.integrators.sampled import Sampled
+    from thalweg.solvers.integrators.secant import SecantEuler
+    from thalweg.solvers.integrators.switching import Switching
+    from thalweg.solvers.step_control import Accuracy, Descent
     from thalweg.stop import Stop
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name is defined. It is imported when it is first asked for, so that a command
 # that computes nothing, such as `thalweg --help`, does not wait for JAX.
 _HOME = {
-    "BDF": "solvers.bdf",
-    "BFGS": "solvers.scipy_minimize",
-    "CVODE": "solvers.cvode",
-    "LBFGS": "solvers.scipy_minimize",
-    "Accuracy": "control",
-    "AdamThenLBFGS": "solvers.adam_then_lbfgs",
-    "BatchEuler": "solvers.batch_euler",
-    "BogackiShampine": "solvers.explicit",
-    "Chebyshev": "solvers.chebyshev",
+    "BDF": "solvers.integrators.bdf",
+    "BFGS": "solvers.adapters.scipy_minimize",
+    "CVODE": "solvers.adapters.cvode",
+    "LBFGS": "solvers.adapters.scipy_minimize",
+    "Accuracy": "solvers.step_control",
+    "AdamThenLBFGS": "solvers.adapters.adam_then_lbfgs",
+    "BatchEuler": "solvers.integrators.batch_euler",
+    "BogackiShampine": "solvers.integrators.explicit",
+    "Chebyshev": "solvers.integrators.chebyshev",
     "Composite": "problem",
-    "Descent": "control",
-    "Diffrax": "solvers.diffrax_ode",
-    "ExponentialKrylov": "solvers.krylov",
-    "ImplicitGeodesic": "solvers.geodesic",
+    "Descent": "solvers.step_control",
+    "DiffraxSolver": "solvers.adapters.diffrax_solver",
+    "ExponentialKrylov": "solvers.integrators.krylov",
+    "ImplicitGeodesic": "solvers.integrators.geodesic",
     "LeastSquares": "problem",
-    "Optax": "solvers.optax_methods",
-    "Optimistix": "solvers.optimistix_methods",
+    "OptaxOptimizer": "solvers.adapters.optax_optimizer",
+    "OptimistixSolver": "solvers.adapters.optimistix_solver",
     "Outcome": "solution",
-    "Rosenbrock": "solvers.rosenbrock",
-    "Sampled": "solvers.sampled",
+    "Rosenbrock": "solvers.integrators.rosenbrock",
+    "Sampled": "solvers.integrators.sampled",
     "Scalar": "problem",
-    "SciPyLeastSquares": "solvers.scipy_least_squares",
-    "SciPyODE": "solvers.scipy_ode",
-    "SecantEuler": "solvers.secant",
-    "SelfScaled": "solvers.self_scaled",
+    "SciPyLeastSquares": "solvers.adapters.scipy_least_squares",
+    "SciPyODESolver": "solvers.adapters.scipy_ode",
+    "SecantEuler": "solvers.integrators.secant",
+    "SelfScaled": "solvers.adapters.self_scaled",
     "Solution": "solution",
     "Start": "solution",
     "Stop": "stop",
-    "Switching": "solvers.switching",
+    "Switching": "solvers.integrators.switching",
     "ThalwegError": "errors",
     "Work": "solution",
     "methods": "solvers",
-    "minimize": "minimization",
+    "minimize": "_minimize",
 }
 
 __all__ = [
@@ -90,18 +90,18 @@ __all__ = [
     "Chebyshev",
     "Composite",
     "Descent",
-    "Diffrax",
+    "DiffraxSolver",
     "ExponentialKrylov",
     "ImplicitGeodesic",
     "LeastSquares",
-    "Optax",
-    "Optimistix",
+    "OptaxOptimizer",
+    "OptimistixSolver",
     "Outcome",
     "Rosenbrock",
     "Sampled",
     "Scalar",
     "SciPyLeastSquares",
-    "SciPyODE",
+    "SciPyODESolver",
     "SecantEuler",
     "SelfScaled",
     "Solution",

@@ -7,7 +7,8 @@ ThalwegError
 │   ├── UnknownMethodError  no method of that name
 │   └── PrecisionError      a target that the dtype cannot resolve, or float64 without JAX's flag
 ├── DevicesLostError        another process of a run has gone, or does not answer
-└── MissingExtraError       an optional library is not installed
+├── MissingExtraError       an optional library is not installed
+└── MissingDistributionError  a command of a distribution that is not installed
 """
 
 from __future__ import annotations
@@ -69,8 +70,20 @@ class DevicesLostError(ThalwegError):
 class MissingExtraError(ThalwegError, ImportError):
     """An optional library is needed and not installed."""
 
-    def __init__(self, library: str, *, extra: str, needed_by: str) -> None:
+    def __init__(
+        self, library: str, *, extra: str, needed_by: str, package: str = "thalweg"
+    ) -> None:
         super().__init__(
             f"`{needed_by}` needs the library `{library}`, which is not installed; "
-            f"install it with `pip install 'thalweg[{extra}]'`"
+            f"install it with `pip install '{package}[{extra}]'`"
+        )
+
+
+class MissingDistributionError(ThalwegError):
+    """A command belongs to a distribution that is not installed."""
+
+    def __init__(self, distribution: str, *, needed_by: str) -> None:
+        super().__init__(
+            f"`{needed_by}` is part of `{distribution}`, which is not installed; install it with "
+            f"`pip install {distribution}`"
         )

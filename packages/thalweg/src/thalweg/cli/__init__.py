@@ -1,5 +1,8 @@
 """The command `thalweg`: the library with a skin.
 
+Other distributions add commands by entry points of the group `thalweg.commands`, as thalweg-lab
+does.
+
 Results go to stdout, progress and notes to stderr. The exit status is 0 for done, 1 for failed,
 2 for wrong usage, and 130 after Ctrl-C. JAX is imported only by the commands that compute, so that
 `--help` is quick; they switch its x64 flag on, as a front end may.
@@ -11,15 +14,18 @@ import errno
 import io
 import os
 import sys
-from importlib.metadata import version
-from typing import Annotated, Any
+from importlib.metadata import entry_points, version
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from thalweg.cli import about, bench, demo, study, tabular
+from thalweg.cli import about, tabular
 from thalweg.cli.common import INTERRUPTED
-from thalweg.errors import ThalwegError
+from thalweg.errors import MissingDistributionError, ThalwegError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Group(TyperGroup):
@@ -86,16 +92,36 @@ def thalweg(
     """
 
 
-for command in (
-    demo.demo,
-    tabular.train,
-    tabular.predict,
-    study.study,
-    study.report,
-    bench.bench,
-    about.methods,
-    about.doctor,
-):
-    app.command()(command)
+def _missing(name: str) -> Callable[[], None]:
+    """A command that says where it comes from; `--help` does not list it."""
+
+    def command() -> None:
+        raise MissingDistributionError("thalweg-lab", needed_by=f"thalweg {name}")
+
+    return command
+
+
+def _add_commands() -> None:
+    """The commands of the library, and those that other distributions bring."""
+    added = {point.name: point for point in entry_points(group="thalweg.commands")}
+    for name in dict.fromkeys((*ORDER, *sorted(added))):
+        if name in OWN:
+            app.command(name)(OWN[name])
+        elif name in added:
+            app.command(name)(added[name].load())
+        else:
+            options = {"ignore_unknown_options": True, "allow_extra_args": True}
+            app.command(name, hidden=True, context_settings=options)(_missing(name))
+
+
+OWN = {
+    "train": tabular.train,
+    "predict": tabular.predict,
+    "methods": about.methods,
+    "doctor": about.doctor,
+}
+# As `--help` lists them; what is not of the library is of thalweg-lab.
+ORDER = ("demo", "train", "predict", "study", "report", "bench", "methods", "doctor")
+_add_commands()
 
 __all__ = ["app"]

@@ -36,8 +36,8 @@ def doctor(as_json: AsJson = False) -> None:
     - `thalweg doctor`
     - `thalweg doctor --json` for a report of a bug
     """
+    from thalweg.cli.doctor import diagnose
     from thalweg.cli.tables import print_diagnosis
-    from thalweg.doctor import diagnose
 
     diagnosis = diagnose()
     if as_json:

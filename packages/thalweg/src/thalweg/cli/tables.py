@@ -11,16 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from thalweg.report.looks import look_of
-from thalweg.report.text import duration, measured, number
-from thalweg.report.words import firsts, standing
+from thalweg.report.text import duration, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from thalweg.doctor import Diagnosis
-    from thalweg.problems import TrainingProblem
-    from thalweg.report import Section
+    from thalweg.cli.doctor import Diagnosis
     from thalweg.solvers import MethodInfo
     from thalweg.tabular import Trained
 
@@ -28,54 +24,9 @@ PLAIN_WIDTH = 120  # where stdout is no terminal
 MOST_NAMED = 5  # columns named for what they are worth
 
 
-def note_start(task: TrainingProblem) -> None:
-    """Say on stderr, where that is a terminal, which problem comes next."""
-    if sys.stderr.isatty():
-        Console(stderr=True).print(
-            Text(f"{task.title} ({task.network}, {task.size:,} weights)", style="bold")
-        )
-
-
-def print_section(section: Section) -> None:
-    """The results on one problem: a table, and what it shows in sentences."""
-    task, records = section.task, section.records
-    race = firsts(records)
-    table = plain_table(f"{task.title}: {task.network}, {task.size:,} weights")
-    table.add_column("method")
-    for first in race:
-        table.add_column(f"to {number(first.target)}", justify="right")
-    table.add_column("final loss", justify="right")
-    table.add_column(task.measure.short, justify="right")
-    table.add_column("compiling", justify="right")
-    table.add_column("outcome")
-    for record in records:
-        rungs = [
-            Text("-", style="dim")
-            if rung.seconds is None
-            else Text(
-                f"{duration(rung.seconds)}\n{rung.gradients:,} gr.",
-                style="bold" if first.winner == record.method else "",
-            )
-            for rung, first in zip(record.ladder, race, strict=True)
-        ]
-        table.add_row(
-            look_of(record.method).label,
-            *rungs,
-            number(record.loss),
-            measured(record.measure, is_share=task.measure.is_share),
-            duration(record.compile_seconds),
-            record.outcome,
-        )
-    console = plain_console()
-    console.print(table)
-    for sentence in standing(task, records):
-        console.print(Text(f"  {sentence}"))
-    console.print()
-
-
 def print_scores(trained: Trained) -> None:
     """The scores on the test part, and what the network makes of the columns."""
-    from thalweg.report.table_page import score_text
+    from thalweg.tabular.html_page import score_text
     from thalweg.tabular.importance import measure_of
     from thalweg.tabular.scores import LOWER_IS_BETTER
 

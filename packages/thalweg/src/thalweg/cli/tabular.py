@@ -65,8 +65,8 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
             f"`{method}` is no method; `thalweg methods` lists them", param_hint="--method"
         )
     use_float64()
+    from thalweg._util.record import json_values
     from thalweg.cli.tables import print_scores
-    from thalweg.record import json_values
     from thalweg.tabular import save, train_table
     from thalweg.tabular.folder import refuse_folder
 

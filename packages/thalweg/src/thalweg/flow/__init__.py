@@ -12,8 +12,8 @@ from thalweg.flow.scalar import ScalarFlow
 from thalweg.problem import Composite, LeastSquares, Problem, Scalar
 
 if TYPE_CHECKING:
-    from thalweg.devices import Devices
-    from thalweg.params import ParamSpec
+    from thalweg.flow.flatten import ParamSpec
+    from thalweg.flow.sharding import Devices
 
 __all__ = [
     "MEMORY",

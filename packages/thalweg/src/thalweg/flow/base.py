@@ -26,8 +26,8 @@ from thalweg.flow.chunks import bytes_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thalweg.devices import Devices
-    from thalweg.params import ParamSpec
+    from thalweg.flow.flatten import ParamSpec
+    from thalweg.flow.sharding import Devices
 
 MEMORY = 2**30  # bytes; the default budget of Jacobians and products
 

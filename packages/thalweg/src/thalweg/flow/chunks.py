@@ -21,7 +21,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thalweg.devices import Devices
+    from thalweg.flow.sharding import Devices
 
 CONVOLVED = 8  # examples whose Jacobians through a convolution are computed at a time
 

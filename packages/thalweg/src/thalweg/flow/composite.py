@@ -26,8 +26,8 @@ from thalweg.flow.chunks import (
 from thalweg.flow.terms import LIVE_COPIES, check_output, check_scalar, derivative_along, flat
 
 if TYPE_CHECKING:
-    from thalweg.devices import Devices
-    from thalweg.params import ParamSpec
+    from thalweg.flow.flatten import ParamSpec
+    from thalweg.flow.sharding import Devices
     from thalweg.problem import Composite
 
 MATRIX_COPIES = 4  # of an example's rows of the Jacobian: J, ∇²ℓJ, and both as they are made

@@ -13,8 +13,8 @@ from thalweg.flow.base import Flow, Linearisation, linearised_gradient
 from thalweg.flow.terms import AbstractTerm, residual_term
 
 if TYPE_CHECKING:
-    from thalweg.devices import Devices
-    from thalweg.params import ParamSpec
+    from thalweg.flow.flatten import ParamSpec
+    from thalweg.flow.sharding import Devices
     from thalweg.problem import LeastSquares
 
 

@@ -10,7 +10,7 @@ from thalweg.flow.base import Flow, Linearisation, linearised_gradient
 from thalweg.flow.terms import check_scalar
 
 if TYPE_CHECKING:
-    from thalweg.params import ParamSpec
+    from thalweg.flow.flatten import ParamSpec
     from thalweg.problem import Scalar
 
 

@@ -29,8 +29,8 @@ from thalweg.flow.chunks import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thalweg.devices import Devices
-    from thalweg.params import ParamSpec
+    from thalweg.flow.flatten import ParamSpec
+    from thalweg.flow.sharding import Devices
     from thalweg.problem import Block
 
 # Without data, a Jacobian is taken by columns, a few at a time: all at once run out of the cache

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 
 from thalweg.flow import Flow, LeastSquaresFlow
 from thalweg.flow.sample import max_examples, sample_share
-from thalweg.solvers.geodesic import ImplicitGeodesic
-from thalweg.solvers.krylov import ExponentialKrylov
-from thalweg.solvers.sampled import Sampled
-from thalweg.solvers.secant import SecantEuler
+from thalweg.solvers.integrators.geodesic import ImplicitGeodesic
+from thalweg.solvers.integrators.krylov import ExponentialKrylov
+from thalweg.solvers.integrators.sampled import Sampled
+from thalweg.solvers.integrators.secant import SecantEuler
 
 if TYPE_CHECKING:
     from thalweg.solvers.base import AbstractJitMethod, AbstractMethod

@@ -1,6 +1,6 @@
 """What a method is: a loop inside jit (`AbstractJitMethod`) or on the host (`AbstractHostMethod`).
 
-A jitted method tells how to begin and how to take one step; `thalweg.integrate` drives it in
+A jitted method tells how to begin and how to take one step; `thalweg._run.driver` drives it in
 chunks. A host method brings the loop of another library and reports its rows to a `Recorder`.
 """
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import jax
     import numpy as np
 
+    from thalweg._recorder import Recorder
     from thalweg.flow import Flow
-    from thalweg.recorder import Recorder
 
 # Result codes inside jit. Recoverable trouble (a step to be retried smaller) never leaves a
 # method; what leaves it is one of these.
@@ -116,7 +116,7 @@ class AbstractHostMethod(AbstractMethod):
         """Run until the recorder raises `RunEnded` (let it pass) or the library ends by itself.
 
         Args:
-            flow: The flow; `thalweg.host.HostFunctions` gives its compiled functions.
+            flow: The flow; `thalweg.flow.compiled.HostFunctions` gives its compiled functions.
             theta: The start, shape `(n,)`.
             recorder: Takes a row for the start and one after each step.
 

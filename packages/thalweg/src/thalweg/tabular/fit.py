@@ -19,20 +19,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg import networks
+from thalweg._minimize import minimize
+from thalweg._run.progress import progress_line
 from thalweg.flow import MEMORY, build_flow
-from thalweg.minimization import minimize
-from thalweg.params import flatten
+from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite, LeastSquares, Problem
-from thalweg.progress import progress_line
 from thalweg.stop import Stop
 from thalweg.tabular.network import as_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thalweg._recorder import Snapshot
     from thalweg.flow import Flow
     from thalweg.networks import Layers
-    from thalweg.recorder import Snapshot
     from thalweg.solution import Solution
     from thalweg.solvers.base import AbstractMethod
 

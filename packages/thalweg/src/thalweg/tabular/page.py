@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.machine import this_machine
-from thalweg.report.table_charts import Bar, bar_chart, confusion_chart, residual_chart
-from thalweg.report.table_page import TablePage, render_table_page
+from thalweg._util.machine import this_machine
+from thalweg.tabular.charts import Bar, bar_chart, confusion_chart, residual_chart
 from thalweg.tabular.columns import CategoryColumn, Column
+from thalweg.tabular.html_page import TablePage, render_table_page
 from thalweg.tabular.importance import SHUFFLES, measure_of
 from thalweg.tabular.scores import LOWER_IS_BETTER, confusion
 from thalweg.tabular.target import ClassTarget

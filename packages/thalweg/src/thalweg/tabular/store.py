@@ -24,9 +24,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as tensors_to_bytes
 
+from thalweg._util.machine import installed, this_machine
+from thalweg._util.record import json_values, record_of
 from thalweg.errors import DataError
-from thalweg.machine import installed, this_machine
-from thalweg.record import json_values, record_of
 from thalweg.tabular.folder import write_folder
 from thalweg.tabular.model import Model
 from thalweg.tabular.page import page_of

@@ -1,0 +1,173 @@
+"""What thalweg means to reach against its peers, and how far it is from that.
+
+Ratios are times of the quickest peer divided by thalweg's, over all rungs of all problems of a
+kind; where no peer arrived the budget stands for its time, so those count as lower bounds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING
+
+from thalweg_lab.bench.ladder import AT_LEAST, geometric_mean, mean_reached, mean_with_bounds
+from thalweg_lab.bench.peers import PEERS
+from thalweg_lab.bench.results import Raced, is_jax_peer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence, Sized
+
+LARGEST_SMALL = 3000  # weights of the first goal
+NOTHING = "no such problem was run"
+ADAM_THEN_LBFGS = PEERS["adam-l-bfgs"].label
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """A goal and where thalweg stands.
+
+    Attributes:
+        name: The goal in a few words.
+        unit: What is counted.
+        wanted: The number to reach.
+        found: The number reached; NaN where nothing was run.
+        is_less_better: Whether to stay at or below `wanted` instead of at or above it.
+        detail: What is behind the number.
+    """
+
+    name: str
+    unit: str
+    wanted: float
+    found: float
+    detail: str
+    is_less_better: bool = False
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it is reached; not where nothing was run."""
+        return self.found <= self.wanted if self.is_less_better else self.found >= self.wanted
+
+    @property
+    def standing(self) -> str:
+        """`met`, how far away, or that it was not run."""
+        if math.isnan(self.found):
+            return "not run"
+        if self.is_met:
+            return "met"
+        if self.unit == "decades":
+            return f"missed by {self.wanted - self.found:.2g} decades"
+        factor = self.found / self.wanted if self.is_less_better else self.wanted / self.found
+        return f"missed by a factor of {factor:.2g}"
+
+
+def goals(problems: Sequence[Raced]) -> list[Goal]:
+    """All goals with where they stand."""
+
+    def of_kind(kind: str) -> list[Raced]:
+        return [problem for problem in problems if problem.kind == kind]
+
+    small = [o for o in of_kind("least squares") if o.weights <= LARGEST_SMALL]
+    return [
+        _speed(f"Least squares up to {LARGEST_SMALL:,} weights", small, 10.0),
+        _worst("Least squares: no rung lost", small, 1.0),
+        _speed("Physics-informed networks", of_kind("physics"), 10.0),
+        _error(of_kind("physics")),
+        _speed("Classification", of_kind("classification"), 1.0),
+        _speed("10,000 to 100,000 weights", of_kind("large"), 2.0),
+        _first_step(problems),
+    ]
+
+
+def _speed(name: str, problems: Sequence[Raced], wanted: float) -> Goal:
+    rungs = [rung for problem in problems for rung in problem.rungs]
+    bounds = sum(rung.bound == AT_LEAST for rung in rungs)
+    return Goal(
+        name=f"{name}: times the quickest peer",
+        unit="times",
+        wanted=wanted,
+        found=mean_with_bounds(rungs),
+        detail=(
+            f"geometric mean over {len(rungs)} rungs of {_count(problems)}; at {bounds} of "
+            "them no peer arrived, and over the others it is "
+            f"{_short(mean_reached(rungs))}"
+            if rungs
+            else NOTHING
+        ),
+    )
+
+
+def _worst(name: str, problems: Sequence[Raced], wanted: float) -> Goal:
+    # Where no peer arrived the bound may lie just below 1, as a run ends after its budget.
+    rungs = [
+        (max(rung.ratio, 1.0) if rung.bound == AT_LEAST else rung.ratio, o.problem, rung)
+        for o in problems
+        for rung in o.rungs
+    ]
+    if not rungs:
+        return Goal(name, "times", wanted, math.nan, NOTHING)
+    ratio, problem, rung = min(rungs, key=lambda found: found[0])
+    lost = sum(rung.is_lost for _, _, rung in rungs)
+    return Goal(
+        name=name,
+        unit="times",
+        wanted=wanted,
+        found=ratio,
+        detail=f"the worst is `{problem}` at {rung.loss:.2g}, {rung.winner or 'no peer'}; "
+        f"{lost} of {len(rungs)} are lost",
+    )
+
+
+def _error(problems: Sequence[Raced]) -> Goal:
+    """Decades by which the final error is below that of Adam followed by L-BFGS."""
+    gains: dict[str, float] = {}
+    for problem in problems:
+        theirs = problem.timing(ADAM_THEN_LBFGS)
+        ours = problem.ours.measure
+        if theirs is not None and theirs.measure > 0 and ours > 0:
+            gains[problem.problem] = math.log10(theirs.measure / ours)
+    least = min(gains, key=lambda name: gains[name], default="")
+    return Goal(
+        name=f"Physics: final error below that of {ADAM_THEN_LBFGS}",
+        unit="decades",
+        wanted=2.0,
+        found=sum(gains.values()) / len(gains) if gains else math.nan,
+        detail=(
+            f"mean over {_count(gains)}, in at most the same time; the least is `{least}` "
+            f"with {gains[least]:.2g}"
+            if gains
+            else f"{ADAM_THEN_LBFGS} did not run on such a problem"
+        ),
+    )
+
+
+def _first_step(problems: Sequence[Raced]) -> Goal:
+    ratios: dict[str, float] = {}
+    for problem in problems:
+        theirs = [
+            timing.first_step_seconds
+            for timing in problem.timings
+            if is_jax_peer(timing) and math.isfinite(timing.first_step_seconds)
+        ]
+        if theirs and math.isfinite(problem.ours.first_step_seconds):
+            ratios[problem.problem] = problem.ours.first_step_seconds / min(theirs)
+    worst = max(ratios, key=lambda name: ratios[name], default="")
+    return Goal(
+        name="Time to the first step, compilation included, by the quickest JAX peer's",
+        unit="times",
+        wanted=1.5,
+        found=geometric_mean(ratios.values()),
+        detail=(
+            f"geometric mean over {_count(ratios)}; the worst is `{worst}` with {ratios[worst]:.2g}"
+            if ratios
+            else NOTHING
+        ),
+        is_less_better=True,
+    )
+
+
+def _count(problems: Sized) -> str:
+    return f"{len(problems)} problem{'s' * (len(problems) != 1)}"
+
+
+def _short(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.3g}"

@@ -1,0 +1,110 @@
+"""The problems of the benchmark, and for each the budget, the starts and the peers.
+
+The sources of the problems are theirs: see `thalweg_lab.problems`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from thalweg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SMALL = ("adam", "l-bfgs", "optax-l-bfgs", "bfgs")
+FEW_RESIDUALS = (*SMALL, "scipy-trf", "optimistix-lm")  # MINPACK wants as many as weights
+RESIDUALS = (*FEW_RESIDUALS, "scipy-lm")
+PHYSICS = ("adam", "l-bfgs", "optax-l-bfgs", "adam-l-bfgs", "ss-broyden")
+LARGE = ("adam", "l-bfgs", "optax-l-bfgs")
+QUICK, FULL = "quick", "full"
+QUICK_STARTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A problem in the benchmark.
+
+    Attributes:
+        problem: A name that `thalweg_lab.problems.load` knows.
+        kind: Its kind, one of `thalweg_lab.problems.KINDS`.
+        peers: Names of the peers that suit its structure and size.
+        seconds: The budget of a run, without compilation.
+        starts: How many starts the full suite takes.
+        floor: The loss at which a run ends. None where the loss has a minimum above zero: then
+            runs end there by themselves or by the budget, and rungs are set by the excess over it.
+        outputs: Residuals an example, q, which is what a Jacobian costs in gradients.
+        is_quick: Whether the quick suite has it.
+    """
+
+    problem: str
+    kind: str
+    peers: tuple[str, ...]
+    seconds: float
+    starts: int = 10
+    floor: float | None = None
+    outputs: int = 1
+    is_quick: bool = False
+
+
+ENTRIES = (
+    Entry("bessel", "least squares", FEW_RESIDUALS, 6.0, floor=1e-12, is_quick=True),
+    Entry("sine", "least squares", RESIDUALS, 1.0, floor=1e-10),
+    Entry("parity3", "least squares", FEW_RESIDUALS, 1.0, floor=1e-9),
+    Entry("cancer", "least squares", RESIDUALS, 5.0, outputs=2),
+    Entry("diabetes", "least squares", RESIDUALS, 2.0, outputs=2),
+    Entry("sinc", "least squares", RESIDUALS, 6.0, floor=1e-8),
+    Entry("lotka-volterra", "least squares", RESIDUALS, 4.0, floor=1e-10, outputs=62),
+    Entry(
+        "poisson", "physics", (*PHYSICS, *RESIDUALS[3:]), 2.5, starts=5, floor=1e-12, is_quick=True
+    ),
+    Entry("burgers", "physics", PHYSICS, 20.0, starts=3, floor=1e-9),
+    Entry("allen-cahn", "physics", PHYSICS, 16.0, starts=3, floor=1e-9),
+    Entry("convection-5", "physics", PHYSICS, 12.0, starts=3, floor=1e-8),
+    Entry("convection-30", "physics", PHYSICS, 4.0, starts=3, floor=1e-8),
+    Entry("iris", "classification", SMALL, 1.0, floor=1e-6, is_quick=True),
+    Entry("wine", "classification", SMALL, 0.5),
+    Entry("breast-cancer", "classification", SMALL, 0.5),
+    Entry("digits", "classification", LARGE, 1.5, is_quick=True),
+    Entry("digits-without-decay", "classification", LARGE, 2.0, floor=1e-6),
+    Entry("mnist-cnn", "classification", LARGE, 4.0, starts=3),
+    Entry("convection-large", "large", LARGE, 10.0, starts=3, floor=1e-7),
+    Entry("franke", "large", LARGE, 8.0, starts=3, floor=1e-7),
+)
+
+
+def entries(
+    suite: str,
+    *,
+    only: Sequence[str] = (),
+    starts: int | None = None,
+    seconds: float | None = None,
+) -> tuple[Entry, ...]:
+    """The entries of a suite.
+
+    Args:
+        suite: `quick` or `full`.
+        only: Names of problems, of either suite; all of the suite where it is empty.
+        starts: How many starts instead of the suite's own.
+        seconds: The budget of a run instead of each problem's own.
+
+    Raises:
+        ConfigError: A problem is none of the benchmark's.
+    """
+    names = {entry.problem for entry in ENTRIES}
+    for name in only:
+        if name not in names:
+            raise ConfigError(
+                f"`{name}` is no problem of the benchmark; there are "
+                f"{', '.join(f'`{entry.problem}`' for entry in ENTRIES)}"
+            )
+    chosen = [e for e in ENTRIES if (e.problem in only if only else suite == FULL or e.is_quick)]
+    return tuple(
+        dataclasses.replace(
+            entry,
+            starts=starts or (min(entry.starts, QUICK_STARTS) if suite == QUICK else entry.starts),
+            seconds=seconds or entry.seconds,
+        )
+        for entry in chosen
+    )

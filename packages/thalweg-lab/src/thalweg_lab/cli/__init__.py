@@ -1,0 +1,1 @@
+"""The commands that `thalweg-lab` adds to `thalweg`: demo, bench, study and report."""

@@ -1,0 +1,162 @@
+"""`thalweg bench`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thalweg.cli.common import INTERRUPTED, note, use_float64
+from thalweg_lab.cli.bench_files import write_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from thalweg_lab.bench.document import Results
+    from thalweg_lab.bench.suite import Entry
+
+RESULTS, PAGE, SUMMARY = "results.json", "report.html", "summary.markdown"
+
+
+class Suite(StrEnum):
+    """How much is run."""
+
+    QUICK = "quick"
+    FULL = "full"
+
+
+def bench(
+    suite: Annotated[
+        Suite,
+        typer.Option(help="`quick` takes some minutes, `full` about two hours on two cores."),
+    ] = Suite.QUICK,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PROBLEM", help="Race on this problem alone; may be given several times."
+        ),
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option(min=1, help="Starts of each problem.", show_default="those of the suite"),
+    ] = None,
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01,
+            help="Budget of each run, without compilation.",
+            show_default="each problem's own",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the runs, the results and the page; made if missing.",
+            show_default="thalweg-bench-SUITE",
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Also write the results there, as JSON."),
+    ] = None,
+    cost: Annotated[
+        bool,
+        typer.Option(
+            "--cost",
+            help="Measure instead what a step of each of thalweg's methods costs, how that grows, "
+            "and the peak memory.",
+        ),
+    ] = False,
+) -> None:
+    """Race thalweg against what people use instead, and list the rungs that it loses.
+
+    Each run leaves its record as soon as it is finished: after Ctrl-C the same command makes only
+    what is missing. Nothing else should run on the machine meanwhile.
+
+    Examples:
+    - `thalweg bench` races on four problems in some minutes.
+    - `thalweg bench --suite full --out race` races on all of them in about two hours.
+    - `thalweg bench --only bessel --only digits --starts 3` races on two.
+    - `thalweg bench --cost` measures steps against plain code, in a minute or two.
+    - `thalweg bench --json race.json` also writes the results for another program there.
+    """
+    if cost:
+        if only or starts is not None or seconds is not None:
+            raise typer.BadParameter(
+                "`--cost` has sizes of its own; leave `--only`, `--starts` and `--seconds` out",
+                param_hint="--cost",
+            )
+        from thalweg_lab.cli.bench_cost import show_cost
+
+        show_cost(out or Path("thalweg-bench-cost"), json_file)
+        return
+    from thalweg.errors import ConfigError
+    from thalweg_lab.bench.plan import most_seconds
+    from thalweg_lab.bench.suite import entries
+
+    folder = out or Path(f"thalweg-bench-{suite.value}")
+    try:
+        chosen = entries(suite.value, only=only or (), starts=starts, seconds=seconds)
+    except ConfigError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
+    use_float64()
+    from thalweg_lab.bench.document import results_of
+    from thalweg_lab.bench.running import run_bench
+
+    if sys.stderr.isatty():
+        note(f"at most {most_seconds(chosen) / 60:.0f} minutes of runs, and their compilation")
+    try:
+        with _progress() as show:
+            races, unable = run_bench(chosen, folder, show=show)
+    except KeyboardInterrupt as error:
+        note(f"interrupted; what was finished stays in `{folder}`: the same command goes on there")
+        raise typer.Exit(INTERRUPTED) from error
+    for one in unable:
+        note(f"`{one.entry.problem}` was left out: {one.reason}")
+    results = results_of(suite.value, races, unable)
+    _write(results, folder, json_file)
+    from thalweg_lab.cli.bench_tables import print_results
+
+    print_results(results)
+    typer.echo(f"results: {folder / RESULTS}")
+    typer.echo(f"report: {folder / PAGE}")
+    if not results.problems:
+        raise typer.Exit(1)
+
+
+def _write(results: Results, folder: Path, json_file: Path | None) -> None:
+    """Write the results as JSON, page and Markdown."""
+    from thalweg_lab.pages.bench_markdown import markdown
+    from thalweg_lab.pages.bench_page import render_bench
+
+    as_json = json.dumps(results.as_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    texts = {
+        folder / RESULTS: as_json,
+        folder / PAGE: render_bench(results),
+        folder / SUMMARY: markdown(results),
+    }
+    write_texts(texts if json_file is None else {**texts, json_file: as_json})
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[Entry, str, int, int], None]]:
+    """A line on stderr, where that is a terminal, drawn between runs and at no other time."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=Console(stderr=True), auto_refresh=False, redirect_stderr=False) as live:
+
+        def show(entry: Entry, what: str, done: int, total: int) -> None:
+            line = f"{entry.problem}: {what}, {done} of {total} missing runs made"
+            live.update(Text(line), refresh=True)
+
+        yield show

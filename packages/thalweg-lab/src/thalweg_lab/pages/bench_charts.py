@@ -1,0 +1,80 @@
+"""The charts of the benchmark: the ladder of each problem, and performance profiles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thalweg.report.lines import LineChart
+from thalweg.report.text import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from thalweg_lab.bench.results import Raced
+    from thalweg_lab.pages.study_looks import Looks
+
+WIDEST_PROFILE = 4.0  # powers of ten of the factor
+
+
+def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
+    """Rungs over seconds without compilation, over seconds with it, and over work."""
+    above = np.asarray([rung.loss - raced.reference for rung in raced.rungs])
+    y_label = "loss above the lowest found" if raced.reference else "training loss"
+    how = "Each marker is a rung; the median over the starts. Lower and further left is better."
+
+    def lines(column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {t.label: (np.asarray(getattr(t, column)), above) for t in raced.timings}
+
+    return [
+        LineChart(
+            key=f"{raced.problem}-{column.replace('_', '-')}",
+            title=title,
+            caption=f"{how} {note}".strip(),
+            x_label=x_label,
+            y_label=y_label,
+            lines=lines(column),
+            x_text=x_text,
+            look=looks,
+        )
+        for column, title, x_label, note, x_text in (
+            ("seconds", "Seconds to each rung", "seconds", "Compilation apart.", duration),
+            (
+                "compiled_seconds",
+                "Seconds with compilation",
+                "seconds",
+                "With the compilation that a new process pays before its first step.",
+                duration,
+            ),
+            (
+                "work",
+                "Work to each rung",
+                "gradients",
+                (
+                    "Work is gradients, losses, twice the Hessian products, and Jacobians as many "
+                    "gradients as an example has residuals."
+                ),
+                lambda count: f"{count:,.0f}",
+            ),
+        )
+    ]
+
+
+def profile_chart(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]], looks: Looks) -> LineChart:
+    """The performance profiles of all entrants over all rungs."""
+    return LineChart(
+        key="profiles",
+        title="Performance profiles",
+        caption="The share of all rungs to which an entrant takes at most so many times as long as "
+        "the quickest. Higher and further left is better: at 1 it is the share at which it is the "
+        "quickest, at the right the share that it reaches at all. A peer that does not suit a "
+        "problem's structure or size counts as not reaching its rungs (Dolan & Moré 2002).",
+        x_label="times the quickest",
+        y_label="share of the rungs",
+        lines=profiles,
+        x_decades=WIDEST_PROFILE,
+        y_log=False,
+        stairs=True,
+        look=looks,
+    )

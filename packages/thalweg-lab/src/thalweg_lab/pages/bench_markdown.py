@@ -1,0 +1,85 @@
+"""The benchmark's results in short, as Markdown that another page can include."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from thalweg.report.text import number
+from thalweg_lab.pages.bench_words import (
+    how_sentences,
+    lost_rungs,
+    lost_sentence,
+    machine_sentences,
+    ratio_text,
+    time_text,
+    times,
+    worst_text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thalweg_lab.bench.document import Results
+
+
+def markdown(results: Results) -> str:
+    """Goals, problems, lost rungs, and how it was done; without a headline of its own."""
+    goals = [
+        (goal.name, number(goal.wanted), _known(goal.found), goal.standing, goal.detail)
+        for goal in results.goals
+    ]
+    problems = [
+        (
+            f"`{raced.problem}`",
+            f"{raced.weights:,}",
+            str(len(raced.rungs)),
+            times(raced.mean),
+            times(raced.mean_reached),
+            worst_text(raced),
+            str(len(raced.lost)),
+        )
+        for raced in results.problems
+    ]
+    lost = [
+        (
+            f"`{problem}`",
+            number(rung.loss),
+            time_text(rung.ours),
+            time_text(rung.peers),
+            rung.winner,
+            ratio_text(rung),
+        )
+        for problem, rung in lost_rungs(results)
+    ]
+    parts = [
+        f"Suite `{results.suite}`, {results.began[:10]}. {lost_sentence(results)}",
+        _table(("goal", "wanted", "found", "standing", "behind it"), goals),
+        _table(
+            (
+                "problem",
+                "weights",
+                "rungs",
+                "mean ratio, with bounds",
+                "where a peer arrived",
+                "worst rung",
+                "rungs lost",
+            ),
+            problems,
+        ),
+    ]
+    if lost:
+        parts.append(_table(("lost on", "at the loss", "thalweg", "peer", "which", "ratio"), lost))
+    parts += [f"`{one.entry.problem}` could not be run: {one.reason}." for one in results.unable]
+    parts += [f"{name} did not race: {reason}." for name, reason in results.left_out.items()]
+    parts += how_sentences(results) + machine_sentences(results)
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+
+
+def _known(value: float) -> str:
+    return "-" if math.isnan(value) else number(value)

@@ -1,0 +1,52 @@
+"""Training problems, one a file, each with its source; built when asked for by name."""
+
+from __future__ import annotations
+
+import importlib
+
+from thalweg.errors import ConfigError
+from thalweg_lab.problems.base import KINDS, TrainingProblem
+
+__all__ = ["DEMO", "KINDS", "NAMES", "TrainingProblem", "load"]
+
+# name -> (module here, function in it that builds the problem)
+_REGISTRY = {
+    "digits": ("digits", "build"),
+    "poisson": ("poisson", "build"),
+    "bessel": ("bessel", "build"),
+    "iris": ("iris", "build"),
+    "xor": ("xor", "build"),
+    "parity3": ("parity", "build"),
+    "sine": ("sine", "build"),
+    "sinc": ("sinc", "build"),
+    "cancer": ("medical", "cancer"),
+    "diabetes": ("medical", "diabetes"),
+    "lotka-volterra": ("lotka_volterra", "build"),
+    "wine": ("tables", "wine"),
+    "breast-cancer": ("tables", "breast_cancer"),
+    "digits-without-decay": ("digits", "without_decay"),
+    "mnist-cnn": ("mnist", "build"),
+    "burgers": ("burgers", "build"),
+    "allen-cahn": ("allen_cahn", "build"),
+    "convection-5": ("convection", "slow"),
+    "convection-30": ("convection", "fast"),
+    "convection-large": ("convection", "large"),
+    "franke": ("franke", "build"),
+}
+NAMES = tuple(_REGISTRY)
+DEMO = ("digits", "poisson", "bessel")  # those with a story and pictures, for a report
+
+
+def load(name: str) -> TrainingProblem:
+    """Build the problem of a name in `NAMES`.
+
+    Raises:
+        ConfigError: There is no problem of that name.
+        MissingExtraError: Its data come with a library that is not installed.
+    """
+    if name not in NAMES:
+        raise ConfigError(
+            f"there is no problem `{name}`; the problems are {', '.join(f'`{n}`' for n in NAMES)}"
+        )
+    module, build = _REGISTRY[name]
+    return getattr(importlib.import_module(f"thalweg_lab.problems.{module}"), build)()

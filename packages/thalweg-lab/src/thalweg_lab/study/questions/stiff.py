@@ -1,0 +1,329 @@
+"""Is the flow stiff, and from where on? By the paths of stiff and of explicit solvers.
+
+Along the paths that were kept, the spectral radius ρ of the Hessian is taken at 12 points and
+interpolated between them in the logarithm; each step h is then held against what an explicit method
+of order 5 could take. `thalweg.analysis.stiffness` says what the numbers mean.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.analysis import minima, stiffness
+from thalweg_lab.study.answer import Answer, Chart, Table
+from thalweg_lab.study.questions.reading import (
+    TARGETS,
+    by_setting,
+    cell,
+    good,
+    ids,
+    in_words,
+    listed,
+    median,
+    of_problem,
+    percent,
+    problems_of,
+    reached,
+    times,
+    whole,
+)
+from thalweg_lab.study.questions.settings import EXPLICIT, FOLLOWING, LOOSE, TIGHT, setting_of
+from thalweg_lab.study.run import load_problem, params_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thalweg.analysis.minima import Landscape
+    from thalweg.analysis.stiffness import Stiffness, Walk
+    from thalweg_lab.study.questions.settings import Setting
+    from thalweg_lab.study.run import Run
+
+QUESTION = "Is training a stiff problem, and from where on?"
+DENSE_UP_TO = 100  # parameters up to which all eigenvalues are computed at each point
+POINTS = 12  # of a path at which the rates are taken
+DIMENSIONS = 40  # Lanczos steps at each where not all eigenvalues are computed
+STIFF_COLUMNS = (
+    "problem",
+    "method",
+    "runs",
+    "steps",
+    "explicit steps",
+    "explicit over implicit",
+    "median h ρ",
+    "largest h ρ",
+    "steps beyond 3.3",
+    "from loss",
+    "ρ over pace",
+    "largest over smallest λ",
+    "verdict",
+)
+EXPLICIT_COLUMNS = (
+    "problem",
+    "method",
+    "atol, rtol",
+    "runs",
+    "steps",
+    "arrived",
+    "steps to arrive",
+    "seconds to arrive",
+    "steps at the limit",
+    "median h ρ",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Path:
+    """A run with the rates along its path."""
+
+    run: Run
+    setting: Setting
+    walk: Walk
+
+
+def answer(runs: Sequence[Run]) -> Answer:
+    """How stiff the flows are."""
+    paths = [path for problem in problems_of(runs) for path in _paths(of_problem(runs, problem))]
+    implicit = [path for path in paths if path.setting.solver in FOLLOWING]
+    explicit = [path for path in paths if path.setting.solver in EXPLICIT]
+    judged = [(path, stiffness.judge(path.walk)) for path in implicit]
+    numbers = {
+        problem: _numbers(problem, judged, explicit, runs)
+        for problem in dict.fromkeys(path.run.spec.problem for path in implicit)
+    }
+    return Answer(
+        question=QUESTION,
+        verdict=_verdict(numbers),
+        numbers=numbers,
+        tables=(_stiff_table(judged), _explicit_table(explicit)),
+        charts=tuple(_charts(paths)),
+    )
+
+
+# ----------------------------------------------------------------------------------- along a path
+
+
+def _paths(runs: Sequence[Run]) -> list[Path]:
+    """The paths of the solvers that follow the flow of one problem."""
+    chosen = [
+        run
+        for run in runs
+        if len(run.path_rows) > 1 and setting_of(run.spec).solver in (*FOLLOWING, *EXPLICIT)
+    ]
+    if not chosen:
+        return []
+    problem = load_problem(chosen[0].spec.problem).problem
+    landscape = minima.Landscape(problem, params_of(chosen[0], chosen[0].path[0]))
+    return [Path(run, setting_of(run.spec), walk_of(run, landscape)) for run in chosen]
+
+
+def walk_of(run: Run, landscape: Landscape) -> Walk:
+    """The steps of a run with the rates of decay at each, interpolated between kept points."""
+    count = len(run.path_rows)
+    kept = np.unique(np.linspace(0, count - 1, min(count, POINTS)).round().astype(int))
+    rates = [
+        stiffness.rates_at(landscape, run.path[at], dense_up_to=DENSE_UP_TO, dimensions=DIMENSIONS)
+        for at in kept
+    ]
+    steps = np.flatnonzero(np.asarray(run.history["h"]) != 0)  # a last attempt is no step
+    rows, known = np.log1p(steps), np.log1p(run.path_rows[kept])
+
+    def along(values: list[float]) -> np.ndarray:
+        found = np.array(values)
+        usable = np.isfinite(found) & (found > 0)
+        if not usable.any():
+            return np.full(len(steps), np.nan)
+        return np.exp(np.interp(rows, known[usable], np.log(found[usable])))
+
+    return stiffness.Walk(
+        t=np.asarray(run.history["t"])[steps],
+        h=np.asarray(run.history["h"])[steps],
+        loss=np.asarray(run.history["loss"])[steps],
+        radius=along([rate.radius for rate in rates]),
+        slowest=along([rate.slowest for rate in rates]),
+        pace=along([rate.pace for rate in rates]),
+        steps=len(steps) - 1,
+    )
+
+
+# ------------------------------------------------------------------------------------- the tables
+
+
+def _stiff_table(judged: Sequence[tuple[Path, Stiffness]]) -> Table:
+    rows, row_ids = [], []
+    groups: dict[tuple[str, str], list[tuple[Path, Stiffness]]] = {}
+    for path, found in judged:
+        groups.setdefault((path.run.spec.problem, path.setting.label), []).append((path, found))
+    for (problem, label), group in groups.items():
+        found = [one for _, one in group]
+        rows.append(
+            (
+                problem,
+                label,
+                len(group),
+                whole(median(one.steps for one in found)),
+                cell(median(one.explicit_steps for one in found)),
+                cell(median(one.work for one in found)),
+                cell(median(one.reach for one in found)),
+                cell(max(one.most_reach for one in found)),
+                cell(median(one.share_beyond for one in found)),
+                cell(median(one.first_loss_beyond for one in found)),
+                cell(median(one.lead for one in found)),
+                cell(median(one.spread for one in found)),
+                stiffness.most_common([one.grade for one in found]),
+            )
+        )
+        row_ids.append(ids(path.run for path, _ in group))
+    return Table(
+        "Along the paths of implicit solvers: medians over the starts, the largest h ρ of all",
+        STIFF_COLUMNS,
+        tuple(rows),
+        tuple(row_ids),
+    )
+
+
+def _explicit_table(paths: Sequence[Path]) -> Table:
+    rows, row_ids = [], []
+    for problem in dict.fromkeys(path.run.spec.problem for path in paths):
+        target = TARGETS.get(problem, math.nan)
+        here = {path.run.id: path for path in paths if path.run.spec.problem == problem}
+        for setting, group in by_setting([path.run for path in here.values()]).items():
+            spent = [reached(run, target) for run in group]
+            walks = [here[run.id].walk for run in group]
+            rows.append(
+                (
+                    problem,
+                    setting.solver,
+                    setting.tolerance or None,
+                    len(group),
+                    whole(median(walk.steps for walk in walks)),
+                    sum(math.isfinite(one.steps) for one in spent),
+                    whole(median(one.steps for one in spent)),
+                    cell(median(one.seconds for one in spent)),
+                    cell(median(stiffness.held_down(walk) for walk in walks)),
+                    cell(median(float(np.nanmedian(walk.reach)) for walk in walks)),
+                )
+            )
+            row_ids.append(ids(group))
+    return Table(
+        "Explicit solvers on the same starts: their steps hang at the limit of stability where "
+        "tolerances hardly change their number",
+        EXPLICIT_COLUMNS,
+        tuple(rows),
+        tuple(row_ids),
+    )
+
+
+def _charts(paths: Sequence[Path]) -> list[Chart]:
+    charts = []
+    for problem in dict.fromkeys(path.run.spec.problem for path in paths):
+        here = [path for path in paths if path.run.spec.problem == problem]
+        first = min(path.run.spec.start for path in here)
+        shown = [path for path in here if path.run.spec.start == first]
+        lines = {path.setting.label: _thinned(path.walk) for path in shown}
+        charts.append(
+            Chart(
+                title=f"{problem}: steps against the fastest decay",
+                caption=(
+                    "The step size times the spectral radius of the Hessian, over flow time, from "
+                    f"start {first}. An explicit method of order 5 is stable up to 3.3: lines far "
+                    "above are steps that it could not take."
+                ),
+                x_label="flow time t",
+                y_label="h ρ",
+                lines=lines,
+                run_ids=ids(path.run for path in shown),
+            )
+        )
+    return charts
+
+
+def _thinned(walk: Walk, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    keep = np.unique(np.geomspace(1, len(walk.t), points).astype(int) - 1)
+    keep = keep[np.isfinite(walk.reach[keep]) & (walk.t[keep] > 0) & (walk.reach[keep] > 0)]
+    return walk.t[keep], walk.reach[keep]
+
+
+# ------------------------------------------------------------------------------------ the verdict
+
+
+def _numbers(
+    problem: str,
+    judged: Sequence[tuple[Path, Stiffness]],
+    explicit: Sequence[Path],
+    runs: Sequence[Run],
+) -> dict[str, Any]:
+    """What the verdict says of a problem, by the tolerances of the implicit solvers."""
+    here = [(path, one) for path, one in judged if path.run.spec.problem == problem]
+    walks = [path for path in explicit if path.run.spec.problem == problem]
+    return {
+        "by_tolerance": {
+            tolerance: _summed([one for path, one in here if path.setting.tolerance == tolerance])
+            for tolerance in dict.fromkeys(path.setting.tolerance for path, _ in here)
+        },
+        "held_down": median(stiffness.held_down(path.walk) for path in walks),
+        "dopri5_steps": {
+            tolerance: _steps_of(runs, problem, tolerance) for tolerance in (TIGHT, LOOSE)
+        },
+    }
+
+
+def _summed(found: Sequence[Stiffness]) -> dict[str, Any]:
+    """Several paths in one: medians, and the largest h ρ."""
+    return {
+        "grade": stiffness.most_common([one.grade for one in found]),
+        "work": median(one.work for one in found),
+        "share_beyond": median(one.share_beyond for one in found),
+        "most_reach": max(one.most_reach for one in found),
+        "first_loss_beyond": median(one.first_loss_beyond for one in found),
+        "paths": len(found),
+    }
+
+
+def _steps_of(runs: Sequence[Run], problem: str, tolerance: str) -> float:
+    """Median steps of dopri5 to the target."""
+    chosen = [
+        run
+        for run in good(runs)
+        if run.spec.problem == problem
+        and setting_of(run.spec).solver == "dopri5"
+        and setting_of(run.spec).tolerance == tolerance
+    ]
+    return median(reached(run, TARGETS.get(problem, math.nan)).steps for run in chosen)
+
+
+def _verdict(numbers: dict[str, dict[str, Any]]) -> str:
+    if not numbers:
+        return "The runs do not tell: no path of an implicit solver was kept."
+    sentences = [_of_problem(problem, found) for problem, found in numbers.items()]
+    held = median(found["held_down"] for found in numbers.values())
+    if not math.isnan(held):
+        sentences.append(f"stability holds down {percent(held)} of the explicit solvers' steps")
+    for problem, found in numbers.items():
+        tight, loose = found["dopri5_steps"][TIGHT], found["dopri5_steps"][LOOSE]
+        if math.isfinite(tight) and math.isfinite(loose):
+            sentences.append(
+                f"on {problem} 10,000 times looser tolerances take dopri5's steps from "
+                f"{in_words(tight)} to {in_words(loose)}"
+            )
+    text = "; ".join(sentences)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _of_problem(problem: str, found: dict[str, Any]) -> str:
+    """A problem in words: how stiff at each of the tolerances."""
+    parts = []
+    for tolerance, one in found["by_tolerance"].items():
+        highest = in_words(float(f"{one['most_reach']:.2g}"))
+        since = one["first_loss_beyond"]
+        begin = f" from loss {in_words(float(f'{since:.2g}'))} on" if since > 0 else ""
+        parts.append(
+            f"{one['grade']} at tolerances {tolerance or 'of their own'} (for stability alone an "
+            f"explicit method would need {times(one['work'])} the steps of the implicit ones; "
+            f"{percent(one['share_beyond'])} of those are beyond its limit{begin}, h ρ up to "
+            f"{highest})"
+        )
+    return f"{problem} is {listed(parts)}"

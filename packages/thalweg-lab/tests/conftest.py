@@ -1,0 +1,3 @@
+"""float64 and Ctrl-C for all tests of thalweg-lab."""
+
+import jax_in_tests  # noqa: F401 - it sets them

@@ -1,0 +1,400 @@
+"""The loop of jitted methods: method x flow x stop, in chunks of steps.
+
+One compiled program runs up to `ROWS` steps and comes back, so that the host can show progress,
+look at the clock and be interrupted, at a cost of a thousandth of the run. The number of steps a
+call is an argument, chosen so that a call takes about `CHUNK_SECONDS`.
+
+|∇L| at a point is known when the next step begins. So a row's `grad_norm` is filled in one step
+later, and the last one by a call that begins a step and does not take it.
+
+A method may hand over to its successor. That one's program is compiled only then, so that a run
+which ends before does not wait for it.
+
+Where several processes share a run, each of them drives it and has to make the same calls as the
+others. What depends on a clock or on a callback, how long the next call is and whether there is
+one, is agreed upon after each call.
+
+A `Run` is a generator of the calls it waits for. So one run and many at a time are the same code:
+who drives it decides where and when a call is made.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg._recorder import RunEnded
+from thalweg._run.state import Settled
+from thalweg._run.step_loop import (
+    ROWS,
+    UNLIMITED,
+    WHOLES,
+    Chunk,
+    Limits,
+    Loop,
+    Rows,
+    run_chunk,
+    run_side_by_side,
+)
+from thalweg._util.threads import one_blas_thread
+from thalweg.flow.compiled import HostFunctions, compiled, least_seconds
+from thalweg.flow.sharding import agreed_on
+from thalweg.solution import Outcome, Work
+from thalweg.solvers.base import CONVERGED, HANDED_OVER, OUTCOMES, RUNNING, AbstractJitMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from thalweg._recorder import Recorder
+    from thalweg._run.checkpoint import Checkpoint
+    from thalweg.flow import Flow
+
+CHUNK_SECONDS = 0.03  # what a call may take: short enough for clock and Ctrl-C
+FEW = 31  # twice as many and one are the steps of a first call, where they fit into that time
+
+
+def integrate(
+    method: AbstractJitMethod,
+    flow: Flow,
+    theta: np.ndarray,
+    recorder: Recorder,
+    *,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Outcome, str]:
+    """Run a jitted method until it ends or the budget is spent.
+
+    Args:
+        method: The configured method.
+        flow: The flow; its compiled programs are kept with it.
+        theta: The start, shape `(n,)`.
+        recorder: Takes the rows; its criteria end the run.
+        checkpoint: Where the state is kept; a run that is there already goes on.
+
+    Returns:
+        The outcome and a detail in words.
+
+    Raises:
+        ConfigError: The checkpoint is damaged, of another run, or cannot be written.
+        RuntimeError: Or ValueError, by JAX: another process has gone; the state before is kept.
+    """
+    run = Run(method, flow, theta, recorder)
+    if checkpoint is not None:
+        run.keep(checkpoint)
+    calls = run.calls()
+    chunk = None
+    with one_blas_thread():
+        try:
+            while True:
+                call = calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
+                chunk = call.program(flow.data, call.loop, call.limits)
+        except StopIteration as end:
+            return end.value
+        except (RuntimeError, ValueError) as error:
+            run.is_left_alone = flow.devices is not None and flow.devices.is_loss(error)
+            raise
+        finally:
+            run.save()
+
+
+class Call(NamedTuple):
+    """A call of a compiled program that a run waits for.
+
+    Attributes:
+        program: That of `run_chunk`; in a run of some width, that of `run_side_by_side`.
+        loop: The state to go on from.
+        limits: What ends the call.
+    """
+
+    program: Callable[..., Any]
+    loop: Loop
+    limits: Limits
+
+
+class Run:
+    """The host's side of one run.
+
+    Args:
+        method: The configured method.
+        flow: The flow; its compiled programs are kept with it.
+        theta: The start, shape `(n,)`.
+        recorder: Takes the rows; its criteria end the run.
+        width: How many runs a call of the program serves.
+
+    Attributes:
+        detail: What is known beyond the outcome.
+        is_ending: Whether the outcome is known and only |∇L| of the last row is waited for.
+        call_seconds: What the last call took, where whoever makes the calls says so; it leaves
+            out the time that the call had to wait for others.
+        is_left_alone: Whether another process has gone, so that this one keeps what it has.
+    """
+
+    def __init__(
+        self,
+        method: AbstractJitMethod,
+        flow: Flow,
+        theta: np.ndarray,
+        recorder: Recorder,
+        *,
+        width: int = 1,
+    ) -> None:
+        self._flow = flow
+        self._recorder = recorder
+        self._stages = [method, *method.successors]
+        self._stage = 0
+        self._width = width
+        self.detail = ""
+        self.is_ending = False
+        self.call_seconds: float | None = None
+        self.is_left_alone = False
+        self._limits = Limits.of(recorder.stop)
+        self._idle_seconds = 0.0
+        self._loop = self._first_loop(theta)
+        self._compile()
+        self._checkpoint: Checkpoint | None = None
+        self._settled = Settled.now(self._loop, self._stage, recorder)
+
+    @property
+    def temporary_bytes(self) -> int:
+        """What a call of the present program holds beside its arguments and results."""
+        analysis = self._program.memory_analysis()
+        return 0 if analysis is None else int(analysis.temp_size_in_bytes)
+
+    def _first_loop(self, theta: np.ndarray) -> Loop:
+        """What the loop carries before the first step of the present stage."""
+        real = self._flow.spec.dtype
+        at = jnp.asarray(theta)
+        return self._placed(
+            Loop(
+                theta=at,
+                loss=real.type(np.inf),
+                t=real.type(0),
+                work=np.zeros(len(Work._fields), np.int32),
+                memory=self._stages[self._stage].init(self._flow, at),
+                code=np.int32(RUNNING),
+                best_theta=at,
+                best_loss=real.type(np.inf),
+            ),
+        )
+
+    def _placed(self, loop: Loop) -> Loop:
+        """The loop's arrays where the program takes them from."""
+        return self._flow.everywhere(jax.tree.map(jnp.asarray, loop))
+
+    def _compile(self) -> None:
+        """The program of the present stage."""
+        flow, method, width = self._flow, self._stages[self._stage], self._width
+        example = self._loop, self._typed(self._limits)
+        if width == 1:
+            self._key = ("loop", method)
+            self._program: Any = compiled(
+                flow,
+                self._key,
+                lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
+                *example,
+                recorder=self._recorder,
+            )
+            idle = self._loop, self._typed(UNLIMITED._replace(steps=0))
+            self._idle_seconds = least_seconds(
+                flow, self._key, self._program, *idle, recorder=self._recorder
+            )
+        else:
+            self._key = ("loop", method, width)
+            self._program: Any = compiled(
+                flow,
+                self._key,
+                lambda data, lanes: run_side_by_side(method, flow, data, lanes),
+                (example,) * width,
+                recorder=self._recorder,
+            )
+
+    def _hand_over(self) -> None:
+        """The next stage goes on from where this one is."""
+        self._stage += 1
+        step = self._recorder.rows - 1
+        self.detail += f"`{self._stages[self._stage].name}` took over at step {step}. "
+        last = self._loop
+        fresh = self._first_loop(np.asarray(last.theta))
+        self._loop = last._replace(memory=fresh.memory, code=fresh.code)
+        self._compile()
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint where there is one; else write the first."""
+        saved = checkpoint.read()
+        if saved is not None:
+            self._stage = min(saved.stage, len(self._stages) - 1)
+            self._loop = self._first_loop(saved.best_theta)
+            leaves, structure = jax.tree.flatten(self._loop)
+            checkpoint.refuse_other_loop(saved, like=leaves)
+            self._compile()
+            recorder, flow = self._recorder, self._flow
+            recorder.go_on(
+                saved.history,
+                seconds=saved.seconds,
+                compile_seconds=saved.compile_seconds,
+                best_theta=saved.best_theta,
+                best_loss=saved.best_loss,
+            )
+            if recorder.rows:
+                checkpoint.refuse_other_problem(
+                    found=HostFunctions(flow, recorder).loss(saved.best_theta),
+                    expected=saved.best_loss,
+                    start=float(saved.history["loss"][0]),
+                )
+            self._loop = self._placed(jax.tree.unflatten(structure, saved.loop))
+            self._settled = Settled.now(self._loop, self._stage, recorder)
+        self._checkpoint = checkpoint
+        checkpoint.write_first(self._settled.saved(self._recorder))
+
+    def save(self) -> None:
+        """Write the state after the last whole call of the program."""
+        keeper = self._checkpoint
+        if keeper is not None and (keeper.is_kept_here or self.is_left_alone):
+            keeper.try_to_write(self._settled.saved(self._recorder))
+
+    def calls(self) -> Generator[Call, Chunk, tuple[Outcome, str]]:
+        """The run, as the calls it waits for; a `RunEnded` that is thrown in ends it.
+
+        Returns:
+            The outcome and a detail in words.
+        """
+        try:
+            outcome = yield from self._to_the_end()
+        except RunEnded as ended:
+            outcome = ended.outcome
+        self.is_ending = True
+        yield from self._finish()
+        return outcome, self.detail
+
+    def _to_the_end(self) -> Generator[Call, Chunk, Outcome]:
+        recorder = self._recorder
+        recorder.start()
+        if recorder.rows:  # of an earlier run
+            code = int(self._loop.code)
+            if code == HANDED_OVER:
+                self._hand_over()
+            elif code != RUNNING and recorder.history()["h"][-1] == 0:
+                return OUTCOMES[code]  # the method had nothing left to do
+            self._loop = self._loop._replace(code=np.int32(RUNNING))
+            recorder.check()
+        steps, _ = self._agreed((self._next_chunk(FEW), None))
+        while True:
+            steps, end = self._agreed((yield from self._turn(steps)))
+            if end is not None:
+                return end
+            if int(self._loop.code) == HANDED_OVER:
+                self._hand_over()
+                steps, _ = self._agreed((self._next_chunk(FEW), None))
+
+    def _turn(self, steps: int) -> Generator[Call, Chunk, tuple[int, Outcome | None]]:
+        """One call, and what this process would do next: the steps of the next one, or the end."""
+        recorder = self._recorder
+        began = recorder.seconds
+        try:
+            count, attempts = yield from self._advance(steps)
+            self._settled = Settled.now(self._loop, self._stage, recorder)
+            if self._checkpoint is not None and self._checkpoint.is_due:
+                self.save()
+            code = int(self._loop.code)
+            if code not in {RUNNING, HANDED_OVER}:
+                return 1, OUTCOMES[code]
+            recorder.check()
+        except RunEnded as ended:
+            return 1, ended.outcome
+        if code == HANDED_OVER:
+            return 1, None
+        took = recorder.seconds - began if self.call_seconds is None else self.call_seconds
+        self._flow.paces[self._key] = max(took, 1e-6) / max(attempts, 1)
+        return self._next_chunk(count), None
+
+    def _agreed(self, wish: tuple[int, Outcome | None]) -> tuple[int, Outcome | None]:
+        """What all processes do next: the least steps, and the end where one of them ends."""
+        return agreed_on(self._flow.devices, *wish, among=tuple(Outcome))
+
+    def _next_chunk(self, last_count: int) -> int:
+        recorder = self._recorder
+        if recorder.callback is not None:
+            return 1
+        time_left = min(CHUNK_SECONDS, recorder.seconds_left)
+        steps = int(min(time_left / self._flow.paces[self._key], 2 * last_count + 1, ROWS))
+        if recorder.stop.steps is not None:
+            taken = max(recorder.rows - 1, 0)  # the start is a row too
+            steps = min(steps, int(recorder.stop.steps) - taken)
+        return max(steps, 1)
+
+    def _advance(self, steps: int) -> Generator[Call, Chunk, tuple[int, int]]:
+        """One call of the program; returns the steps taken and the attempts made."""
+        recorder = self._recorder
+        began = recorder.seconds
+        is_first = recorder.rows == 0
+        limits = self._limits._replace(steps=np.int32(steps))
+        chunk = yield Call(self._program, self._loop, self._typed(limits))
+        taken = int(chunk.filled)
+        if is_first:
+            self._log_start(chunk.rows)
+            recorder.check()  # where the start itself meets a criterion, the steps are forgotten
+        loop = (yield from self._without_last(taken)) if chunk.is_there else chunk.loop
+        self._loop = loop
+        code = int(loop.code)
+        log = chunk.rows.columns(taken)
+        if code == HANDED_OVER and taken and log["h"][-1] == 0:
+            taken -= 1  # attempts that failed are left to the successor to better
+            log = chunk.rows.columns(taken)
+        ended = recorder.seconds
+        begun = min(began + self._idle_seconds, ended)  # the call itself comes before its steps
+        if not is_first and (taken or code != RUNNING):
+            known = log["start_grad_norm"][0] if taken else chunk.grad_norm
+            recorder.set_last_grad_norm(float(known))
+        if not taken:
+            return 0, 1
+        attempts = np.cumsum(1 + log["rejected"])
+        recorder.extend(
+            {
+                "t": log["t"],
+                "h": log["h"],
+                "seconds": begun + (ended - begun) * attempts / attempts[-1],
+                "loss": log["loss"],
+                "grad_norm": np.append(log["start_grad_norm"][1:], np.nan),
+                **{name: log[name] for name in WHOLES},
+            },
+            theta=loop.theta,
+        )
+        recorder.offer_best(float(loop.best_loss), loop.best_theta)
+        return taken, int(attempts[-1])
+
+    def _without_last(self, steps: int) -> Generator[Call, Chunk, Loop]:
+        """The state after `steps` steps from the last one, where the run has converged."""
+        loop = self._loop
+        if steps:
+            again = self._typed(UNLIMITED._replace(steps=steps))
+            loop = (yield Call(self._program, loop, again)).loop
+        return loop._replace(code=np.int32(CONVERGED))
+
+    def _typed(self, limits: Limits) -> Limits:
+        return limits.typed(self._flow.spec.dtype)
+
+    def _log_start(self, rows: Rows) -> None:
+        """Row 0: loss and slope at the start are what the first step began with."""
+        start = rows.columns(1)
+        self._recorder.extend(
+            {
+                "t": [0.0],
+                "h": [np.nan],
+                "seconds": [0.0],
+                "loss": start["start_loss"],
+                "grad_norm": start["start_grad_norm"],
+                **{name: [0] for name in WHOLES},
+            },
+            theta=self._loop.best_theta,
+        )
+
+    def _finish(self) -> Generator[Call, Chunk, None]:
+        """Learn |∇L| at the last point: begin a step there and do not take it."""
+        loop = self._loop._replace(
+            code=np.int32(RUNNING), loss=np.asarray(np.inf, self._flow.spec.dtype)
+        )
+        limits = self._typed(UNLIMITED._replace(grad_norm=np.inf))
+        chunk = yield Call(self._program, loop, limits)
+        self._recorder.set_last_grad_norm(float(chunk.grad_norm))

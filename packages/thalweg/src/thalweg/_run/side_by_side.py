@@ -1,0 +1,221 @@
+"""Runs of one jitted method from several starts at a time.
+
+Each run is a `thalweg._run.driver.Run`: a generator of the calls it waits for. All bookkeeping is
+done here, in the caller's thread; only calls of compiled programs leave it. There are two ways to
+make them side by side:
+
+- On a CPU, as many calls at a time as there are cores, each on a thread. A run is then bit for bit
+  what it would be alone, by the program that it would use alone.
+- On an accelerator, one call serves many runs, vectorised by `jax.vmap`. Runs that are further on,
+  or in another stage, wait a call for each other.
+
+On CPUs vectorising did not pay: a vectorised loop makes every attempt that one of its runs makes
+for all of them, and takes both sides of every branch. Decision: docs/decisions/0018-starts.md.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from thalweg._recorder import RunEnded
+from thalweg._run.driver import Call, Run
+from thalweg._util.threads import one_blas_thread
+from thalweg.flow.chunks import bytes_of
+from thalweg.solution import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from thalweg._recorder import Recorder
+    from thalweg._run.step_loop import Chunk
+    from thalweg.flow import Flow
+    from thalweg.solvers.base import AbstractJitMethod
+
+
+def integrate_side_by_side(
+    method: AbstractJitMethod,
+    flow: Flow,
+    thetas: Sequence[np.ndarray],
+    recorders: Sequence[Recorder],
+    *,
+    memory: int,
+    width: int | None = None,
+) -> list[tuple[Outcome, str]]:
+    """Run a jitted method from several starts until each ends or one reaches the loss aimed at.
+
+    Args:
+        method: The configured method.
+        flow: The flow; its compiled programs are kept with it.
+        thetas: The starts, each of shape `(n,)`.
+        recorders: One a start, all with the same criteria; each takes the rows of its run.
+        memory: Bytes that the calls under way may hold together beside the states of the runs;
+            one call at a time is always allowed.
+        width: How many runs one call serves; chosen by the device where left out.
+
+    Returns:
+        For each start the outcome and a detail in words. `INTERRUPTED` for all that had not ended
+        when Ctrl-C was pressed.
+    """
+    if width is None:
+        width = _width(method, flow, thetas, memory=memory)
+    lanes = _Lanes(flow, width)
+    with one_blas_thread():
+        try:
+            runs = [
+                Run(method, flow, theta, recorder, width=width)
+                for theta, recorder in zip(thetas, recorders, strict=True)
+            ]
+            lanes.drive(runs, recorders, slots=_slots(runs[0], memory=memory))
+        except KeyboardInterrupt:
+            pass
+    ends = [lane.end or (Outcome.INTERRUPTED, lane.run.detail) for lane in lanes.lanes]
+    return ends or [(Outcome.INTERRUPTED, "")] * len(recorders)
+
+
+@dataclasses.dataclass(eq=False)
+class _Lane:
+    """One run, the call that it waits for, and how it ended."""
+
+    run: Run
+    recorder: Recorder
+    calls: Generator[Call, Chunk, tuple[Outcome, str]]
+    call: Call | None = None
+    end: tuple[Outcome, str] | None = None
+
+    @property
+    def may_be_ended(self) -> bool:
+        """Whether the run is still on and has something to show for it."""
+        return self.end is None and self.recorder.rows > 0 and not self.run.is_ending
+
+
+class _Lanes:
+    """Drives runs: oldest call first, those of one program together."""
+
+    def __init__(self, flow: Flow, width: int) -> None:
+        self._flow = flow
+        self._width = width
+        # The caller may have set it as a context, which holds for his own thread only.
+        self._is_x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+        self._waiting: list[_Lane] = []
+        self._is_reached = False  # the loss that was aimed at, by any of them
+        self.lanes: list[_Lane] = []
+
+    def drive(self, runs: Sequence[Run], recorders: Sequence[Recorder], *, slots: int) -> None:
+        """Until all have ended, with at most `slots` calls under way."""
+        self.lanes = [
+            _Lane(run, recorder, run.calls()) for run, recorder in zip(runs, recorders, strict=True)
+        ]
+        under_way: dict[concurrent.futures.Future[Any], list[_Lane]] = {}
+        with concurrent.futures.ThreadPoolExecutor(slots) as pool:
+            for lane in self.lanes:
+                self._go_on(lane, None)
+            while self._waiting or under_way:
+                while self._waiting and len(under_way) < slots:
+                    self._end_those_out_of_time()
+                    batch = self._next_batch()
+                    under_way[pool.submit(self._make, batch)] = batch
+                done, _ = concurrent.futures.wait(
+                    under_way, return_when=concurrent.futures.FIRST_COMPLETED
+                )
+                for future in done:
+                    for lane, chunk in zip(under_way.pop(future), future.result(), strict=True):
+                        self._go_on(lane, chunk)
+
+    def _next_batch(self) -> list[_Lane]:
+        """The lane that has waited longest, with those that wait for the same program."""
+        program = _call_of(self._waiting[0]).program
+        alike = [lane for lane in self._waiting if _call_of(lane).program is program]
+        batch = alike[: self._width]
+        self._waiting = [lane for lane in self._waiting if lane not in batch]
+        return batch
+
+    def _make(self, batch: list[_Lane]) -> tuple[Chunk, ...]:
+        """One call of a program, timed. On a thread of the pool: all else is done in one thread."""
+        began = time.perf_counter()
+        with jax.enable_x64(self._is_x64):
+            chunks = jax.block_until_ready(self._called([_call_of(lane) for lane in batch]))
+        for lane in batch:
+            lane.run.call_seconds = time.perf_counter() - began
+        return chunks
+
+    def _called(self, calls: list[Call]) -> tuple[Chunk, ...]:
+        """The results of calls of one program."""
+        program, data = calls[0].program, self._flow.data
+        if self._width == 1:
+            return (program(data, calls[0].loop, calls[0].limits),)
+        states = [(call.loop, call.limits) for call in calls]
+        # A batch that is not full is filled up with a run that takes no step.
+        idle = calls[0].loop, calls[0].limits._replace(steps=np.int32(0))
+        states += [idle] * (self._width - len(states))
+        return program(data, tuple(states))[: len(calls)]
+
+    def _go_on(self, lane: _Lane, chunk: Chunk | None) -> None:
+        """Hand a lane what it waited for, and take up its next call or its end."""
+        compiled = lane.recorder.compile_seconds
+        self._resume(lane, chunk)
+        compiled = lane.recorder.compile_seconds - compiled
+        for other in self.lanes:
+            if other is not lane and compiled:
+                other.recorder.pause(compiled)
+        if self._is_reached and lane.may_be_ended:
+            self._end(lane, Outcome.OVERTAKEN)
+        if lane.end is None:
+            self._waiting.append(lane)
+        elif lane.end[0] is Outcome.TARGET_REACHED and not self._is_reached:
+            self._is_reached = True
+            for other in self._waiting:
+                if other.may_be_ended:
+                    self._end(other, Outcome.OVERTAKEN)
+
+    def _end_those_out_of_time(self) -> None:
+        """A lane may have waited for its turn until no time was left."""
+        for lane in self._waiting:
+            if lane.recorder.seconds_left <= 0 and lane.may_be_ended:
+                self._end(lane, Outcome.BUDGET_SPENT)
+
+    @staticmethod
+    def _resume(lane: _Lane, chunk: Chunk | None) -> None:
+        try:
+            lane.call = lane.calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins
+        except StopIteration as end:
+            lane.end = end.value
+
+    @staticmethod
+    def _end(lane: _Lane, outcome: Outcome) -> None:
+        """End a run; the call that it now waits for tells |∇L| at its last point."""
+        lane.call = lane.calls.throw(RunEnded(outcome))
+
+
+def _call_of(lane: _Lane) -> Call:
+    if lane.call is None:
+        raise AssertionError("a lane waits for no call")
+    return lane.call
+
+
+def _width(
+    method: AbstractJitMethod, flow: Flow, thetas: Sequence[np.ndarray], *, memory: int
+) -> int:
+    """How many runs a call serves: one on a CPU, on others as many as `memory` allows."""
+    if jax.default_backend() == "cpu":
+        return 1
+
+    def step(theta: jax.Array) -> Any:
+        return method.step(flow, flow.data, theta, method.init(flow, theta))
+
+    a_run = bytes_of(step, jax.ShapeDtypeStruct(thetas[0].shape, thetas[0].dtype))
+    return max(1, min(len(thetas), memory // max(a_run, 1)))
+
+
+def _slots(run: Run, *, memory: int) -> int:
+    """How many calls may be under way: one a core while they fit; one on an accelerator."""
+    if jax.default_backend() != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, memory // max(run.temporary_bytes, 1)))

@@ -1,0 +1,1 @@
+"""Small things without mathematics: files, machine, threads, JSON."""

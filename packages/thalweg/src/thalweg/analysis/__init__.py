@@ -1,0 +1,1 @@
+"""What a trained network is: stiffness along the way, and the kind of point it ended at."""

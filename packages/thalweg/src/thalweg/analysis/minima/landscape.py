@@ -1,0 +1,122 @@
+"""The loss of a problem and its derivatives at points of parameter space, on the host.
+
+What looks at a run after it has ended asks for the same functions as the run did; here they are the
+same compiled programs, kept with the problem, so that looking compiles little that is new.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, final
+
+import jax
+import numpy as np
+
+from thalweg._recorder import Recorder
+from thalweg.errors import ConfigError
+from thalweg.flow import MEMORY, LeastSquaresFlow, build_flow
+from thalweg.flow.compiled import HostFunctions, compiled
+from thalweg.flow.flatten import flatten
+from thalweg.problem import Composite
+from thalweg.stop import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thalweg.flow import Flow
+    from thalweg.problem import Problem
+
+
+@final
+class Landscape:
+    """A problem at flat parameters θ of shape `(n,)`, float64 in and out.
+
+    Args:
+        problem: What is minimised.
+        params: Any parameters of the problem, for their layout.
+
+    Raises:
+        ConfigError: The problem or the parameters are not what `thalweg.minimize` takes.
+    """
+
+    def __init__(self, problem: Problem, params: Any) -> None:
+        _, spec = flatten(params)
+        self._problem = problem
+        key = (spec, MEMORY)  # as `minimize` keeps it
+        if key not in problem.programs:
+            problem.programs[key] = build_flow(problem, spec)
+        self.flow: Flow = problem.programs[key]
+        self._recorder = Recorder(Stop())  # whose clock of compilation nobody reads
+        self._functions = HostFunctions(self.flow, self._recorder)
+
+    @property
+    def size(self) -> int:
+        """The number n of parameters."""
+        return self.flow.size
+
+    def flat(self, params: Any) -> np.ndarray:
+        """θ of shape `(n,)` for parameters as a pytree."""
+        theta, spec = flatten(params)
+        if spec != self.flow.spec:
+            raise ConfigError(
+                f"`params` hold {spec.size} numbers in {', '.join(spec.names)}, but the layout of "
+                f"{', '.join(self.flow.spec.names)} was expected; compare parameters of one problem"
+            )
+        return np.asarray(theta, np.float64)
+
+    def tree(self, theta: np.ndarray) -> Any:
+        """The pytree of NumPy arrays for θ of shape `(n,)`."""
+        return self.flow.spec.unravel(np.asarray(theta, self.flow.spec.dtype))  # pyright: ignore[reportArgumentType] - slices and shapes alone
+
+    def loss(self, theta: np.ndarray) -> float:
+        """L."""
+        return self._functions.loss(theta)
+
+    def value_and_grad(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """L and ∇L of shape `(n,)`."""
+        return self._functions.value_and_grad(theta)
+
+    def hessian(self, theta: np.ndarray) -> np.ndarray:
+        """∇²L of shape `(n, n)`, symmetric. Cost: n Hessian products."""
+        matrix = self._functions.dense_hessian(theta)
+        return (matrix + matrix.T) / 2
+
+    def product(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
+        """∇²L v of shape `(n,)`. Cost: about three gradients."""
+        return self._functions.hessian_product(theta, v)
+
+    def predictions(self, theta: np.ndarray) -> np.ndarray:
+        """What the network makes of the data, up to a constant of the data, as one vector `(k,)`.
+
+        For least squares the residuals `f(x) - y`. For a loss ℓ of outputs z its slope ∇ℓ(z), which
+        for a cross-entropy is the predicted minus the true probabilities: scores that all differ
+        by one constant predict the same. Scaled so that the norm of a difference is the root mean
+        square over the examples.
+
+        Raises:
+            ConfigError: The problem is a `Scalar`, which knows no predictions.
+        """
+        at = np.asarray(theta, self.flow.spec.dtype)
+        program = compiled(
+            self.flow, "predictions", self._predictions(), at, recorder=self._recorder
+        )
+        return np.asarray(program(self.flow.data, at), np.float64)
+
+    def _predictions(self) -> Callable[[Any, jax.Array], jax.Array]:
+        """The function that `predictions` compiles."""
+        flow, problem = self.flow, self._problem
+        if isinstance(flow, LeastSquaresFlow):
+            return flow.residuals
+        if not isinstance(problem, Composite):
+            raise ConfigError(
+                "`problem` is a Scalar, of which no predictions are known; write it as "
+                "LeastSquares or Composite to compare what two networks predict"
+            )
+
+        def slopes(_: Any, theta: jax.Array) -> jax.Array:
+            params = flow.spec.unravel(theta)
+            xs, ys = problem.data
+            outputs = jax.vmap(lambda x: problem.outputs(params, x))(xs)
+            slope = jax.vmap(jax.grad(problem.loss))(outputs, ys)
+            return slope.ravel() / len(slope) ** 0.5
+
+        return slopes

@@ -1,0 +1,289 @@
+"""Optimistix's Levenberg-Marquardt and BFGS, inside the jitted loop.
+
+    lm      (JᵀJ + λ I) d = -Jᵀr by a QR decomposition of J over √λ I; λ by a trust-region rule
+    bfgs    d = -B ∇L(θ), B ≈ (∇²L)⁻¹ dense, with a backtracking Armijo search
+
+Each call of its `step` evaluates one trial point and says whether it was taken. So a step of ours
+is as many calls as it takes, and the last trial point waits in its state.
+
+Source: Rader, Lyons & Kidger 2024, arXiv:2402.09983 (Optimistix); Nocedal & Wright, *Numerical
+Optimization*, 2nd ed., chapters 3, 6 and 10.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.errors import ConfigError, MissingExtraError
+from thalweg.flow import LeastSquaresFlow
+from thalweg.solvers.adapters.whole_jacobian import verdict, with_jacobian
+from thalweg.solvers.base import (
+    CONVERGED,
+    DIVERGED,
+    RUNNING,
+    AbstractJitMethod,
+    StepResult,
+    no_work,
+)
+from thalweg.solvers.dense import refuse_large
+
+if TYPE_CHECKING:
+    from thalweg.flow import Flow
+
+ALGORITHMS = {
+    "lm": "Optimistix's Levenberg-Marquardt, with a QR decomposition a trial",
+    "bfgs": "Optimistix's BFGS with a dense matrix and a backtracking search",
+}
+MOST_TRIALS = 200  # in a row; each shortens the step, so that by then it is below rounding
+
+
+class Memory(NamedTuple):
+    """What is carried from step to step.
+
+    Attributes:
+        state: The arrays of Optimistix's state.
+        start_loss: The loss at the start of the run; NaN before the first step.
+    """
+
+    state: Any
+    start_loss: jax.Array
+
+
+class _Search(NamedTuple):
+    """The calls of one step.
+
+    Attributes:
+        theta: The point taken last, shape `(n,)`.
+        state: The arrays of Optimistix's state.
+        trials: Trial points so far.
+        is_over: Whether Optimistix ended.
+    """
+
+    theta: jax.Array
+    state: Any
+    trials: jax.Array
+    is_over: jax.Array
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class OptimistixSolver(AbstractJitMethod):
+    """Optimistix's Levenberg-Marquardt or BFGS. Needs the extra `optimistix`.
+
+    A row is an accepted step; its `rejected` are the trial points before it that were not taken.
+    In `work`, `lm` takes a Jacobian and a QR decomposition at each trial point, which counts as a
+    gradient; `bfgs` a gradient at each point taken, and `losses` at the others. They have no flow
+    time, so `t` and `h` are NaN.
+
+    Attributes:
+        algorithm: `lm`, for `LeastSquares`, or `bfgs`.
+        tolerance: Optimistix's `rtol` and `atol`: changes of θ and of the residuals or the loss
+            below which the run ends. None stands for the spacing of the parameters' dtype, that
+            is, the run goes on until rounding. Positive.
+
+    Raises:
+        ConfigError: An unknown algorithm, or a tolerance out of its range.
+
+    Cost: `lm` O((m + n) n²) a trial point and memory for three Jacobians; `bfgs` O(n²) a step and
+    memory for three matrices.
+    """
+
+    kind: ClassVar[str] = "baseline"
+
+    algorithm: str = "lm"
+    _: dataclasses.KW_ONLY
+    tolerance: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise ConfigError(
+                f"`algorithm` is {self.algorithm!r}, but one of {', '.join(ALGORITHMS)} was "
+                "expected"
+            )
+        if self.tolerance is not None and not self.tolerance > 0:
+            raise ConfigError(
+                f"`tolerance` is {self.tolerance!r}, but a number above 0 was expected; leave it "
+                "out to go on until rounding"
+            )
+
+    @property
+    def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - one class, two
+        """`optimistix-lm` or `optimistix-bfgs`."""
+        return f"optimistix-{self.algorithm}"
+
+    @property
+    def summary(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
+        """What it is, in a few words."""
+        return ALGORITHMS[self.algorithm]
+
+    @property
+    def needs(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - as above
+        """What it needs of the problem, and which extra."""
+        structure = "LeastSquares" if self.algorithm == "lm" else "any problem, n² memory"
+        return f"{structure}; extra `optimistix`"
+
+    def check(self, flow: Flow) -> None:
+        """Refuse to run without the library, on the wrong structure, or without the memory.
+
+        Raises:
+            MissingExtraError: Optimistix is not installed.
+            ConfigError: `lm` is no choice for the problem, or the matrices of `bfgs` do not fit.
+        """
+        try:
+            importlib.import_module("optimistix")
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                "optimistix", extra="optimistix", needed_by=self.name
+            ) from error
+        if self.algorithm == "lm" and not isinstance(flow, LeastSquaresFlow):
+            raise ConfigError(
+                "`optimistix-lm` works on residuals, but the problem is no `LeastSquares`; choose "
+                "`optimistix-bfgs` or another method, or state the problem by its residuals"
+            )
+        if self.algorithm == "bfgs":
+            refuse_large(self.name, flow)
+
+    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+        """Optimistix's state before the first trial point."""
+        arrays, _ = self._split(self._start(flow, flow.data, theta))
+        return Memory(arrays, jnp.asarray(jnp.nan, theta.dtype))
+
+    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+        """Try points until one is taken, or Optimistix ends."""
+        is_first = jnp.isnan(memory.start_loss)
+        _, rest = self._split(self._start(flow, data, theta))  # what of a state is no array
+
+        def search(before: _Search) -> _Search:
+            state = self._join(before.state, rest)
+            point, after, is_over = self._trial(flow, data, before.theta, state)
+            arrays, _ = self._split(after)
+            return _Search(point, arrays, before.trials + 1, is_over)
+
+        zero = jnp.zeros((), jnp.int32)
+        none = _Search(theta, memory.state, zero, jnp.asarray(False))  # noqa: FBT003 - an array
+        # The first trial point of a run is its start, which is always taken.
+        begun = jax.lax.cond(is_first, search, lambda before: before, none)
+        loss, grad = self._slope(self._join(begun.state, rest))
+        start_loss = jnp.where(is_first, loss, memory.start_loss)
+        taken_before = begun.state.num_accepted_steps
+
+        def goes_on(now: _Search) -> jax.Array:
+            is_taken = now.state.num_accepted_steps > taken_before
+            return ~is_taken & ~now.is_over & (now.trials < MOST_TRIALS)
+
+        last = jax.lax.while_loop(
+            goes_on,
+            search,
+            begun._replace(trials=zero, is_over=jnp.asarray(False)),  # noqa: FBT003 - an array
+        )
+        new_loss, new_grad = self._slope(self._join(last.state, rest))
+        is_taken = last.state.num_accepted_steps > taken_before
+        is_finite = jnp.isfinite(new_loss) & jnp.isfinite(loss) & jnp.isfinite(grad).all()
+        code = jax.lax.cond(
+            last.is_over | ~is_taken,
+            lambda: verdict(
+                flow, data, last.theta, loss=new_loss, grad=new_grad, start_loss=start_loss
+            ),
+            lambda: jnp.asarray(RUNNING, jnp.int32),
+        )
+        code = jnp.where((grad == 0).all(), CONVERGED, code)
+        rejected = last.trials - is_taken
+        first = jnp.where(is_first, 1, 0)
+        return StepResult(
+            theta=last.theta,
+            loss=new_loss,
+            start_loss=loss,
+            grad_norm=jnp.linalg.norm(grad),
+            h=jnp.asarray(jnp.nan, theta.dtype),
+            rejected=rejected,
+            work=self._work(last.trials + first, rejected),
+            code=jnp.where(is_finite, code, DIVERGED).astype(jnp.int32),
+            memory=Memory(last.state, start_loss),
+        )
+
+    def _work(self, trials: jax.Array, rejected: jax.Array) -> Any:
+        """What so many trial points cost."""
+        if self.algorithm == "lm":
+            return no_work(
+                gradients=trials, jacobians=trials, factorizations=trials, rejected_steps=rejected
+            )
+        return no_work(gradients=trials - rejected, losses=rejected, rejected_steps=rejected)
+
+    def _solver(self, real: np.dtype) -> Any:
+        """Optimistix's solver."""
+        import optimistix
+
+        tolerance = float(np.finfo(real).eps) if self.tolerance is None else self.tolerance
+        make = {"lm": optimistix.LevenbergMarquardt, "bfgs": optimistix.BFGS}[self.algorithm]
+        return make(rtol=tolerance, atol=tolerance)
+
+    def _function(self, flow: Any) -> Any:
+        """The residuals, or the loss, as Optimistix calls them: `fn(θ, data) -> value, nothing`."""
+        if self.algorithm == "bfgs":
+            return lambda theta, data: (flow.loss(data, theta), None)
+        residuals = with_jacobian(flow.residuals, flow.jacobian)
+        return lambda theta, data: (residuals(data, theta), None)
+
+    def _start(self, flow: Any, data: Any, theta: jax.Array) -> Any:
+        """Optimistix's state before the first trial point, in the dtype of θ."""
+        function = self._function(flow)
+        value, _ = jax.eval_shape(function, theta, data)
+        solver = self._solver(theta.dtype)
+        return _in_dtype(
+            solver.init(function, theta, data, {}, value, None, frozenset()), theta.dtype
+        )
+
+    def _trial(
+        self, flow: Any, data: Any, theta: jax.Array, state: Any
+    ) -> tuple[jax.Array, Any, jax.Array]:
+        """One call of its `step`: the point taken last, its state, and whether it ends."""
+        import optimistix
+
+        solver, function = self._solver(theta.dtype), self._function(flow)
+        point, after, _ = solver.step(function, theta, data, {}, state, frozenset())
+        is_over, result = solver.terminate(function, point, data, {}, after, frozenset())
+        has_failed = result != optimistix.RESULTS.successful
+        return point, _in_dtype(after, theta.dtype), is_over | has_failed
+
+    def _slope(self, state: Any) -> tuple[jax.Array, jax.Array]:
+        """L and ∇L at the point taken last, which the state holds."""
+        known = state.f_info
+        return known.as_min(), known.compute_grad() if self.algorithm == "lm" else known.grad
+
+    def _split(self, state: Any) -> tuple[Any, Any]:
+        """The arrays of a state, and what of it is none, such as traced functions."""
+        import equinox
+
+        return equinox.partition(state, equinox.is_array)
+
+    def _join(self, arrays: Any, rest: Any) -> Any:
+        import equinox
+
+        return equinox.combine(arrays, rest)
+
+
+def _in_dtype(state: Any, real: np.dtype) -> Any:
+    """A state whose real numbers have the dtype of θ; Optimistix begins with JAX's default."""
+    import equinox
+
+    def cast(leaf: Any) -> Any:
+        is_real = equinox.is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.floating)
+        return leaf.astype(real) if is_real else leaf
+
+    return jax.tree.map(cast, state)
+
+
+def lm() -> OptimistixSolver:
+    """Levenberg-Marquardt, until rounding."""
+    return OptimistixSolver("lm")
+
+
+def bfgs() -> OptimistixSolver:
+    """BFGS, until rounding."""
+    return OptimistixSolver("bfgs")

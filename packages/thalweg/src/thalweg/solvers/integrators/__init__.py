@@ -1,0 +1,1 @@
+"""The methods of our own, one a file."""

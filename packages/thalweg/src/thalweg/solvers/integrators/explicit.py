@@ -1,0 +1,103 @@
+"""Bogacki and Shampine's explicit Runge-Kutta formulas of order 3, for flows that are not stiff.
+
+    k₁ = f(θ),   k₂ = f(θ + h/2 k₁),   k₃ = f(θ + 3h/4 k₂),   θ⁺ = θ + h (2k₁ + 3k₂ + 4k₃)/9
+    error: h (-5k₁ + 6k₂ + 8k₃ - 9k₄)/72,   k₄ = f(θ⁺), which the next step begins with
+
+Stable for hρ up to 2.51, ρ the largest eigenvalue of ∇²L.
+
+Source: Bogacki & Shampine 1989, "A 3(2) pair of Runge-Kutta formulas", Appl. Math. Lett. 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.integrators.controlled import (
+    Pace,
+    Point,
+    Trial,
+    controlled_step,
+    first_pace,
+    start_point,
+)
+from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
+
+REACH = 2.51  # hρ up to which a step is stable
+ESTIMATE_ORDER = 3  # the embedded formula has order 2, so its error goes with h³
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BogackiShampine(AbstractJitMethod):
+    """Explicit Runge-Kutta of order 3 with an embedded error estimate.
+
+    Attributes:
+        control: `Descent()`, or `Accuracy(...)` to follow the flow.
+
+    Cost: three gradients for each attempt.
+    """
+
+    control: Descent | Accuracy = DESCENT
+
+    order: ClassVar[int] = 3
+    name: ClassVar[str] = "bogacki-shampine"
+    summary: ClassVar[str] = "explicit Runge-Kutta of order 3; for what is not stiff"
+    needs: ClassVar[str] = "any problem"
+    kind: ClassVar[str] = "own"
+
+    def check(self, flow: Any) -> None:
+        """Any problem will do."""
+        del flow
+        refuse_other_control(self.control)
+
+    def init(self, flow: Any, theta: jax.Array) -> Pace:
+        """Begin with h = 1; it carries the curvature that its last step met."""
+        del flow
+        return first_pace(theta, jnp.zeros((), theta.dtype))
+
+    def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
+        """One step of the given size, without control; shape `(n,)`."""
+        loss, grad = flow.value_and_grad(data, theta)
+        return _attempt(flow, data, Point(theta, loss, grad), h).theta
+
+    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Pace) -> StepResult:
+        """Attempt until a step is taken."""
+        point, pace, spent = start_point(flow, data, theta, memory)
+        return controlled_step(
+            self.control,
+            point,
+            pace,
+            lambda h, _: _attempt(flow, data, point, h),
+            order=ESTIMATE_ORDER,
+            curvature=pace.own,
+            spent=spent,
+        )
+
+
+def _attempt(flow: Any, data: Any, point: Point, h: jax.Array) -> Trial:
+    def slope(at: jax.Array) -> jax.Array:
+        return -flow.value_and_grad(data, at)[1]
+
+    theta, k1 = point.theta, -point.grad
+    k2 = slope(theta + 0.5 * h * k1)
+    late = theta + 0.75 * h * k2
+    k3 = slope(late)
+    end = theta + h * (2 * k1 + 3 * k2 + 4 * k3) / 9
+    loss, grad = flow.value_and_grad(data, end)
+    apart = jnp.linalg.norm(end - late)
+    curvature = jnp.linalg.norm(grad + k3) / jnp.where(apart > 0, apart, 1)
+    return Trial(
+        theta=end,
+        loss=loss,
+        grad=grad,
+        h=h,
+        error=h * (-5 * k1 + 6 * k2 + 8 * k3 + 9 * grad) / 72,
+        is_fine=jnp.isfinite(loss),
+        work=no_work(gradients=3),
+        own=curvature,
+    )

@@ -1,0 +1,246 @@
+"""A problem linearised at a point: what an implicit step solves with, in whichever space.
+
+A `System` holds the loss, its slope, and the shifted curvature matrix `C + M/h` in the space of
+parameters, of residuals, or a Krylov space. The metric is `M = |J_i|`, the largest norm so far of
+the i-th column of the Jacobian: half way, in powers, between no scaling and MINPACK's `|J_i|²`.
+
+Source: Moré 1978, "The Levenberg-Marquardt algorithm" (running maxima as a scaling).
+Decision: docs/decisions/0012-metric-without-a-knob.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.flow import CompositeFlow, LeastSquaresFlow
+from thalweg.flow.stencil import along_by_points
+from thalweg.solvers.integrators.shifted_systems import (
+    ParameterSpace,
+    ResidualSpace,
+    forcing_test,
+    lanczos,
+    symmetric_product,
+)
+
+Metric = Callable[[jax.Array], jax.Array]
+
+METRIC_FLOOR = 1e-3  # smallest entry of the metric, relative to its root mean square
+
+
+class System(NamedTuple):
+    """The linearised problem at a point, whatever the space it is solved in.
+
+    Attributes:
+        loss: L.
+        grad: ∇L, `(n,)`.
+        metric: The diagonal of M, `(n,)`.
+        columns: Running maxima of the squared column norms of J, `(n,)`.
+        largest: An estimate of C's largest eigenvalue, or its largest diagonal entry.
+        at: h -> the solver of `(C + M/h) d = -force`.
+        force: Coefficients c₁…c_k -> the force of the next coefficient; of none, that of c₁.
+        products: Hessian or Gauss-Newton products spent.
+        jacobians: Jacobians spent.
+        factors: Whether `at` factors a matrix.
+    """
+
+    loss: jax.Array
+    grad: jax.Array
+    metric: jax.Array
+    columns: jax.Array
+    largest: jax.Array
+    at: Callable[[jax.Array], Callable[[jax.Array], jax.Array]]
+    force: Callable[[tuple[jax.Array, ...]], jax.Array]
+    products: jax.Array | int
+    jacobians: int
+    factors: bool
+
+
+def column_metric(columns: jax.Array) -> jax.Array:
+    """M from the squared column norms: their square root, bounded below, of mean square 1."""
+    mean = jnp.maximum(jnp.mean(columns), jnp.finfo(columns.dtype).tiny)
+    return jnp.sqrt(columns / mean + METRIC_FLOOR**2)
+
+
+def unit_metric(columns: jax.Array) -> jax.Array:
+    """M = 1, that of the plain gradient flow."""
+    return jnp.ones_like(columns)
+
+
+def _pulled_force(
+    flow: LeastSquaresFlow | CompositeFlow, data: Any, theta: jax.Array, grad: jax.Array
+) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
+    """Forces in the space of parameters, without a Jacobian."""
+    if isinstance(flow, CompositeFlow):
+        return lambda c: flow.pull_curve(data, theta, c) if c else grad
+
+    def residuals(at: jax.Array) -> jax.Array:
+        return flow.residuals(data, at)
+
+    def push(v: jax.Array) -> jax.Array:
+        return jax.jvp(residuals, (theta,), (v,))[1]
+
+    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        if not coefficients:
+            return grad
+        r = residuals(theta)
+        bend = along_by_points(flow, data, theta, coefficients, r=r, push=push)
+        return flow.pull(data, theta, bend)
+
+    return force
+
+
+def parameter_system(
+    flow: LeastSquaresFlow | CompositeFlow,
+    data: Any,
+    theta: jax.Array,
+    columns: jax.Array,
+    metric_of: Metric = column_metric,
+) -> System:
+    """The system in the space of parameters, of order n.
+
+    Args:
+        flow: Least squares, or a convex loss of outputs.
+        data: `flow.data`.
+        theta: The point, `(n,)`.
+        columns: The running maxima so far, `(n,)`.
+        metric_of: What makes the metric of the running maxima.
+
+    Cost: a Jacobian and m n² multiplications. Where the Jacobian does not fit into one chunk, it
+    is not kept, and each correction costs a gradient.
+    """
+    if isinstance(flow, CompositeFlow):
+        loss, grad, curvature = flow.dense_gauss_newton(data, theta)
+        force = _pulled_force(flow, data, theta, grad)
+        return _dense_system(loss, grad, curvature, columns, force, metric_of)
+    if not flow.keeps_jacobian:
+        r, grad, curvature = flow.normal_equations(data, theta)
+        force = _pulled_force(flow, data, theta, grad)
+        return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, force, metric_of)
+    r, jacobian = flow.jacobian(data, theta)
+    grad = jacobian.T @ r
+
+    def kept_force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        if not coefficients:
+            return grad
+        push = jacobian.__matmul__
+        bend = along_by_points(flow, data, theta, coefficients, r=r, push=push)
+        return jacobian.T @ bend
+
+    curvature = symmetric_product(jacobian)
+    return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
+
+
+def _dense_system(
+    loss: jax.Array,
+    grad: jax.Array,
+    curvature: jax.Array,
+    columns: jax.Array,
+    force: Callable[[tuple[jax.Array, ...]], jax.Array],
+    metric_of: Metric,
+) -> System:
+    columns = jnp.maximum(columns, jnp.diag(curvature))
+    metric = metric_of(columns)
+    return System(
+        loss=loss,
+        grad=grad,
+        metric=metric,
+        columns=columns,
+        largest=jnp.max(jnp.diag(curvature)),
+        at=ParameterSpace(curvature, metric).at,
+        force=force,
+        products=0,
+        jacobians=1,
+        factors=True,
+    )
+
+
+def residual_system(
+    flow: LeastSquaresFlow,
+    data: Any,
+    theta: jax.Array,
+    columns: jax.Array,
+    metric_of: Metric = column_metric,
+) -> System:
+    """The system in the space of residuals, of order m.
+
+    Args:
+        flow: Least squares.
+        data: `flow.data`.
+        theta: The point, `(n,)`.
+        columns: The running maxima so far, `(n,)`.
+        metric_of: What makes the metric of the running maxima.
+
+    Cost: a Jacobian, which is kept, and m² n multiplications.
+    """
+    r, jacobian = flow.jacobian(data, theta)
+    squares = jnp.sum(jacobian * jacobian, axis=0)
+    columns = jnp.maximum(columns, squares)
+    metric = metric_of(columns)
+
+    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        if not coefficients:
+            return r
+        push = jacobian.__matmul__
+        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
+
+    return System(
+        loss=0.5 * jnp.vdot(r, r),
+        grad=jacobian.T @ r,
+        metric=metric,
+        columns=columns,
+        largest=jnp.max(squares),
+        at=ResidualSpace.prepare(jacobian, metric).at,
+        force=force,
+        products=0,
+        jacobians=1,
+        factors=True,
+    )
+
+
+def krylov_system(
+    flow: LeastSquaresFlow | CompositeFlow,
+    data: Any,
+    theta: jax.Array,
+    columns: jax.Array,
+    *,
+    h: jax.Array,
+    limit: int,
+    forcing: float,
+) -> System:
+    """The system in a Krylov space started from ∇L, matrix-free and without a metric.
+
+    Args:
+        flow: Least squares, or a convex loss of outputs.
+        data: `flow.data`.
+        theta: The point, `(n,)`.
+        columns: Handed on untouched: the columns of J are never seen.
+        h: The step size that the space is made for; smaller ones are resolved better.
+        limit: The largest dimension.
+        forcing: Relative residual of the shifted solve at which the space is large enough.
+
+    Cost: one gradient, and one Gauss-Newton product for each dimension.
+    """
+    slope = flow.gauss_newton(data, theta)
+    basis = lanczos(
+        slope.product,
+        slope.grad,
+        limit=min(limit, flow.size),
+        is_enough=forcing_test(h, forcing),
+    )
+    used = jnp.arange(len(basis.values)) < basis.used
+    return System(
+        loss=slope.loss,
+        grad=slope.grad,
+        metric=jnp.ones_like(theta),
+        columns=columns,
+        largest=jnp.max(jnp.where(used, basis.values, 0)),
+        at=basis.at,
+        force=_pulled_force(flow, data, theta, slope.grad),
+        products=basis.used,
+        jacobians=0,
+        factors=False,
+    )

@@ -1,0 +1,112 @@
+"""Starts explicit, goes implicit when stiffness shows, and back when it has gone.
+
+Far from a minimum the flow is often not stiff, and an explicit step costs three gradients where an
+implicit one costs a Hessian. So steps are Bogacki and Shampine's until, several times over, h is
+near the bound that stability sets it; then they are RODAS3's until h would be well within that
+bound again. Both directions count steps before they act, so that nothing flutters. The bound comes
+from the spectral radius ρ of the Hessian: in explicit steps by a power iteration now and then, in
+implicit ones by the norm |H| of the Hessian there is.
+
+Source: Petzold 1983, "Automatic selection of methods for solving stiff and nonstiff systems of
+ordinary differential equations", SIAM J. Sci. Stat. Comput. 4 (the idea); Hairer & Wanner, *Solving
+Ordinary Differential Equations II*, 2nd ed., IV.2 (the test).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.dense import refuse_large
+from thalweg.solvers.integrators.controlled import Pace, first_pace
+from thalweg.solvers.integrators.explicit import REACH, BogackiShampine
+from thalweg.solvers.integrators.rosenbrock import Rosenbrock
+from thalweg.solvers.integrators.spectrum import Spectrum, aged, refreshed, unknown_spectrum
+from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
+
+STIFF = 0.5 * REACH  # hρ from which an explicit step counts as held down by stability
+EASY = 0.25 * REACH  # h|H| up to which an implicit step counts as one that could be explicit
+PATIENCE = 5  # such steps, beyond those of the other kind, before the method is changed
+
+
+class Memory(NamedTuple):
+    """What is carried from step to step.
+
+    Attributes:
+        pace: Of whichever method is used.
+        spectrum: What is known of ρ.
+        is_implicit: Whether steps are implicit now.
+        votes: Steps that speak for a change, less those against, at least 0.
+    """
+
+    pace: Pace
+    spectrum: Spectrum
+    is_implicit: jax.Array
+    votes: jax.Array
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Switching(AbstractJitMethod):
+    """Bogacki-Shampine steps where the flow is not stiff, RODAS3 steps where it is.
+
+    Attributes:
+        control: `Descent()`, or `Accuracy(...)` to follow the flow.
+
+    Cost a step: three gradients, or what `Rosenbrock` costs.
+    """
+
+    control: Descent | Accuracy = DESCENT
+
+    order: ClassVar[int] = 3
+    name: ClassVar[str] = "switching"
+    summary: ClassVar[str] = "explicit at first, implicit while the flow is stiff"
+    needs: ClassVar[str] = "any problem, n² memory"
+    kind: ClassVar[str] = "own"
+
+    def check(self, flow: Any) -> None:
+        """Refuse matrices that do not fit into memory."""
+        refuse_other_control(self.control)
+        refuse_large(self.name, flow)
+
+    def init(self, flow: Any, theta: jax.Array) -> Memory:
+        """Begin explicit, with h = 1."""
+        del flow
+        pace = first_pace(theta, jnp.zeros((), theta.dtype))
+        return Memory(pace, unknown_spectrum(theta), jnp.zeros((), bool), jnp.zeros((), jnp.int32))
+
+    def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
+        """One explicit step of the given size, without control; shape `(n,)`."""
+        return BogackiShampine().advance(flow, data, theta, h)
+
+    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+        """A step of the method that is on; then count whether to change."""
+        explicit = BogackiShampine(control=self.control)
+        implicit = Rosenbrock(control=self.control)
+
+        def explicit_step() -> tuple[StepResult, Spectrum, jax.Array]:
+            spectrum, products = refreshed(flow, data, theta, memory.spectrum)
+            result = explicit.step(flow, data, theta, memory.pace)
+            work = jax.tree.map(jnp.add, result.work, no_work(hessian_products=products))
+            speaks = result.h * spectrum.radius >= STIFF
+            spectrum = aged(spectrum, is_doubtful=result.rejected > 0)
+            return result._replace(work=work), spectrum, speaks
+
+        def implicit_step() -> tuple[StepResult, Spectrum, jax.Array]:
+            result = implicit.step(flow, data, theta, memory.pace)
+            return result, memory.spectrum, result.h * result.memory.own <= EASY
+
+        result, spectrum, speaks = jax.lax.cond(memory.is_implicit, implicit_step, explicit_step)
+        votes = jnp.maximum(memory.votes + jnp.where(speaks, 1, -1), 0)
+        changes = votes >= PATIENCE
+        after = Memory(
+            result.memory,
+            spectrum,
+            memory.is_implicit ^ changes,
+            jnp.where(changes, 0, votes).astype(jnp.int32),
+        )
+        return result._replace(memory=after)

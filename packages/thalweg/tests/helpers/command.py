@@ -1,0 +1,69 @@
+"""The command `thalweg` as a user runs it: with pipes, or on a terminal where Ctrl-C is pressed."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sysconfig
+import time
+from pathlib import Path
+
+HELPERS = Path(__file__).parent  # scripts that tests run in processes of their own
+COMMAND = str(Path(sysconfig.get_path("scripts"), "thalweg"))
+PATIENCE = 240  # seconds for a run on a busy machine
+
+
+def run(
+    *arguments: str, blocks: int | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command with pipes for stdout and stderr.
+
+    Args:
+        *arguments: What follows `thalweg`.
+        blocks: The largest file that the command may write, in blocks of 512 bytes: writing more
+            fails as it does on a full disk.
+        **environment: Variables beside those of this process.
+    """
+    limit = [] if blocks is None else ["sh", "-c", f'ulimit -f {blocks}; exec "$0" "$@"']
+    return subprocess.run(
+        [*limit, COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        env={**os.environ, **environment},
+    )
+
+
+def interrupt_when(seen_pattern: str, *arguments: str) -> tuple[int, str, str]:
+    """Run on a terminal, press Ctrl-C once stderr shows a pattern; status, stdout and stderr."""
+    outer, inner = pty.openpty()
+    with subprocess.Popen(
+        [COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=inner,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+    ) as process:
+        os.close(inner)
+        seen, is_interrupted = "", False
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if not select.select([outer], [], [], 1.0)[0]:
+                continue
+            try:
+                part = os.read(outer, 65536)
+            except OSError:  # how Linux says that the other side was closed
+                break
+            if not part:
+                break
+            seen += part.decode(errors="replace")
+            if not is_interrupted and re.search(seen_pattern, seen):
+                process.send_signal(signal.SIGINT)
+                is_interrupted = True
+        os.close(outer)
+        assert is_interrupted, seen
+        assert process.stdout is not None
+        out = process.stdout.read().decode()
+        return process.wait(PATIENCE), out, seen
