@@ -21,7 +21,7 @@ import numpy as np
 
 import thalweg as tw
 from thalweg._util.machine import this_machine
-from thalweg.flow import MEMORY, build_flow
+from thalweg.flow import MEMORY_BUDGET, build_flow
 from thalweg.flow.compiled import quickest
 from thalweg.flow.flatten import flatten
 from thalweg_lab import problems
@@ -54,7 +54,7 @@ def run(
 def gradient_seconds(task: problems.TrainingProblem, dtype: str) -> float:
     """Seconds of one gradient over all data."""
     theta, spec = flatten(start_of(task, dtype, 0))
-    flow = build_flow(task.problem, spec, memory=MEMORY)
+    flow = build_flow(task.problem, spec, memory_budget=MEMORY_BUDGET)
     return quickest(flow.jit(flow.value_and_grad), flow.data, jnp.asarray(theta))
 
 

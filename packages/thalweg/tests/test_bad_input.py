@@ -169,7 +169,11 @@ CALLS = {
         tw.ThalwegError,
         ["`callback`", "int", "function"],
     ),
-    "no memory": (lambda: run(FINE, memory=0), tw.ThalwegError, ["`memory`", "0", "bytes"]),
+    "no memory": (
+        lambda: run(FINE, memory_budget=0),
+        tw.ThalwegError,
+        ["`memory_budget`", "0", "bytes"],
+    ),
     "a scalar loss for implicit-geodesic": (
         lambda: run(BOWL, method="implicit-geodesic"),
         tw.ThalwegError,

@@ -103,7 +103,7 @@ def test_a_second_run_compiles_nothing(solution):
 
 def test_what_a_call_takes_is_measured_once_and_is_no_run_time():
     """By the quickest of some calls, on the clock of compilation."""
-    flow = build_flow(LINE, flatten(START)[1], memory=2**20)
+    flow = build_flow(LINE, flatten(START)[1], memory_budget=2**20)
     recorder = Recorder(tw.Stop(steps=1))
     calls = []
 

@@ -18,7 +18,7 @@ from thalweg._run.driver import integrate
 from thalweg._run.multistart import Origin, best_of, one_after_another, origins, recorders_of
 from thalweg._run.side_by_side import integrate_side_by_side
 from thalweg.errors import ConfigError
-from thalweg.flow import MEMORY, Flow, build_flow
+from thalweg.flow import MEMORY_BUDGET, Flow, build_flow
 from thalweg.flow.compiled import HostFunctions
 from thalweg.flow.sharding import Devices, chosen_devices
 from thalweg.problem import Problem
@@ -43,9 +43,9 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
     callback: Callable[[Snapshot], object] | None = None,
     seed: int = 0,
     starts: int | None = None,
-    memory: int = MEMORY,
+    memory_budget: int = MEMORY_BUDGET,
     checkpoint: str | Path | None = None,
-    every: str | float = "30s",
+    checkpoint_every: str | float = "30s",
     devices: Sequence[Any] | str | None = None,
 ) -> Solution:
     """Train: integrate the gradient flow of a problem from given parameters.
@@ -69,12 +69,14 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
             other libraries, and all where `devices` are given, take one start after the other,
             each with its share of the seconds. The callback sees the steps of all, and a true
             result ends the start that it was of.
-        memory: Bytes that Jacobians and curvature products may hold at a time, on each device.
+        memory_budget: Bytes that Jacobians and curvature products may hold at a time, on each
+            device.
         checkpoint: A file that the state of the run is kept in. Where it exists the run goes on
             from it, bit for bit as if it had not been interrupted, and `params` only say how the
             parameters are laid out; budgets count from the start of the first run. For methods
             whose loop is thalweg's: its own, and those of Optax, diffrax and optimistix.
-        every: How often the checkpoint is written: seconds, or a text such as "30s" or "5min".
+        checkpoint_every: How often the checkpoint is written: seconds, or a text such as "30s" or
+            "5min".
             It is also written at the end and on Ctrl-C.
         devices: What the examples of the data are divided over: "all", or devices of JAX such as
             `jax.devices()`; by default the one that JAX takes by itself. The result is the same
@@ -114,8 +116,10 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         raise ConfigError(
             f"`callback` is of type {type(callback).__name__}, but a function was expected"
         )
-    if memory <= 0:
-        raise ConfigError(f"`memory` is {memory}, but a number of bytes above 0 was expected")
+    if memory_budget <= 0:
+        raise ConfigError(
+            f"`memory_budget` is {memory_budget}, but a number of bytes above 0 was expected"
+        )
     criteria = Stop() if stop is None else stop
     if starts is not None and checkpoint is not None:
         raise ConfigError(
@@ -123,11 +127,11 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
             "one of them out"
         )
     begun, spec = origins(params, starts=starts, seed=seed)
-    flow = _flow(problem, spec, memory, chosen_devices(devices))
+    flow = _flow(problem, spec, memory_budget, chosen_devices(devices))
     chosen, reason = make(method, flow)
     chosen.check(flow)
     refuse_unreachable(criteria, flow)
-    keeper = None if checkpoint is None else _checkpoint(chosen, flow, checkpoint, every)
+    keeper = None if checkpoint is None else _checkpoint(chosen, flow, checkpoint, checkpoint_every)
     told = contextlib.nullcontext() if flow.devices is None else flow.devices.losses_told()
     with told, _progress(criteria, chosen.name, enabled=progress) as show:
         if flow.devices is not None:
@@ -137,7 +141,7 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
             ends = [_run(chosen, flow, begun[0].theta, recorders[0], checkpoint=keeper)]
         else:
             recorders = recorders_of(len(begun), criteria, callback=callback, show=show)
-            ends = _run_all(chosen, flow, begun, recorders, memory=memory)
+            ends = _run_all(chosen, flow, begun, recorders, memory_budget=memory_budget)
     failed = [
         end[0] is Outcome.DIVERGED and recorder.rows <= 2  # noqa: PLR2004 - start and first step
         for end, recorder in zip(ends, recorders, strict=True)
@@ -176,17 +180,17 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
     )
 
 
-def _flow(problem: Problem, spec: ParamSpec, memory: int, devices: Devices | None) -> Flow:
+def _flow(problem: Problem, spec: ParamSpec, memory_budget: int, devices: Devices | None) -> Flow:
     """The flow of a problem, kept with it so that a second run compiles nothing."""
     flows = problem.programs
-    key = (spec, memory) if devices is None else (spec, memory, devices)
+    key = (spec, memory_budget) if devices is None else (spec, memory_budget, devices)
     if key not in flows:
-        flows[key] = build_flow(problem, spec, memory=memory, devices=devices)
+        flows[key] = build_flow(problem, spec, memory_budget=memory_budget, devices=devices)
     return flows[key]
 
 
 def _checkpoint(
-    method: AbstractMethod, flow: Flow, path: str | Path, every: str | float
+    method: AbstractMethod, flow: Flow, path: str | Path, checkpoint_every: str | float
 ) -> Checkpoint:
     if not isinstance(method, AbstractJitMethod):
         raise ConfigError(
@@ -195,7 +199,7 @@ def _checkpoint(
             "own"
         )
     name = f"{method.name} {method!r}"
-    return Checkpoint(Path(path), interval(every), name, flow.spec, flow.devices)
+    return Checkpoint(Path(path), interval(checkpoint_every), name, flow.spec, flow.devices)
 
 
 def _refuse_different_calls(
@@ -256,12 +260,12 @@ def _run_all(
     begun: Sequence[Origin],
     recorders: Sequence[Recorder],
     *,
-    memory: int,
+    memory_budget: int,
 ) -> list[tuple[Outcome, str]]:
     """Run several starts; the outcome and a detail of each."""
     thetas = [origin.theta for origin in begun]
     if isinstance(method, AbstractJitMethod) and flow.devices is None:
-        return integrate_side_by_side(method, flow, thetas, recorders, memory=memory)
+        return integrate_side_by_side(method, flow, thetas, recorders, memory_budget=memory_budget)
 
     def run(k: int) -> tuple[Outcome, str]:
         return _run(method, flow, thetas[k], recorders[k], checkpoint=None)

@@ -35,7 +35,7 @@ EVERY_JITTED = [
 def run(path, steps, method="implicit-geodesic", **options):
     """Some steps of the fit that the shared suite has."""
     stop = tw.Stop(steps=steps)
-    return tw.minimize(FIT, FIT_START, method, stop, checkpoint=path, every=0, **options)
+    return tw.minimize(FIT, FIT_START, method, stop, checkpoint=path, checkpoint_every=0, **options)
 
 
 def assert_same_run(one, other):

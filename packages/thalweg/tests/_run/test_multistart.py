@@ -28,7 +28,7 @@ FIT = tw.LeastSquares(
     lambda layers, x, y: networks.apply(layers, x[None])[0] - y, data=(X, np.sin(3 * X))
 )
 RELAY = tw.SecantEuler(then=tw.ImplicitGeodesic(), patience=5)
-MEMORY = 2**30
+MEMORY_BUDGET = 2**30
 
 
 def start(seed):
@@ -243,7 +243,9 @@ def vectorised(method, stop, seeds, *, width):
     flow = build_flow(FIT, flatten(start(0))[1])
     thetas = [flatten(start(seed))[0] for seed in seeds]
     recorders = [Recorder(stop) for _ in seeds]
-    ends = integrate_side_by_side(method, flow, thetas, recorders, memory=MEMORY, width=width)
+    ends = integrate_side_by_side(
+        method, flow, thetas, recorders, memory_budget=MEMORY_BUDGET, width=width
+    )
     return recorders, ends, flow
 
 
@@ -280,14 +282,14 @@ def test_a_vectorised_run_that_has_ended_stays_as_it_is_bit_for_bit():
     assert (int(frozen.filled), int(moved.filled)) == (0, int(call.limits.steps))
     assert not np.array_equal(moved.loop.theta, call.loop.theta)
     for new, old in zip(
-        (frozen.loop.theta, frozen.loop.memory.columns, *frozen.loop.work),
-        (ended.theta, ended.memory.columns, *ended.work),
+        (frozen.loop.theta, frozen.loop.solver_state.columns, *frozen.loop.work),
+        (ended.theta, ended.solver_state.columns, *ended.work),
         strict=True,
     ):
         assert np.array_equal(new, old)
 
 
-@pytest.mark.parametrize(("memory", "most"), [(1, 1), (MEMORY, 2)])
+@pytest.mark.parametrize(("memory", "most"), [(1, 1), (MEMORY_BUDGET, 2)])
 def test_calls_under_way_keep_to_the_memory(memory, most, monkeypatch):
     """As many at a time as cores and memory allow; at least one."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
@@ -306,5 +308,5 @@ def test_calls_under_way_keep_to_the_memory(memory, most, monkeypatch):
         return chunks
 
     monkeypatch.setattr(lanes._Lanes, "_make", counted)  # noqa: SLF001 - as above
-    tw.minimize(FIT, start, "implicit-geodesic", tw.Stop(steps=8), starts=4, memory=memory)
+    tw.minimize(FIT, start, "implicit-geodesic", tw.Stop(steps=8), starts=4, memory_budget=memory)
     assert peak == most

@@ -47,7 +47,7 @@ def test_filling_brings_no_nan_of_its_own():
     """A residual that is NaN at 0 stays finite: filling repeats an example, it is no row of 0."""
     problem = LeastSquares(lambda p, x: jnp.log(x) * p, data=(np.arange(1.0, 6.0),))
     theta, spec = flatten(np.ones(1))
-    flow = build_flow(problem, spec, memory=uneven_memory(problem, spec))
+    flow = build_flow(problem, spec, memory_budget=uneven_memory(problem, spec))
     assert 5 % rows_in_chunk(flow) != 0
     r, jacobian = flow.jacobian(flow.data, jnp.asarray(theta))
     assert np.isfinite(r).all()
@@ -101,14 +101,14 @@ def weights(hidden, outputs):
 def squares(memory):
     """The flow of a fit with 180 parameters; its whole Jacobian would take 0.27 MiB."""
     theta, spec = flatten(weights(60, 1))
-    return build_flow(LeastSquares(misfit, data=(X, Y)), spec, memory=memory), theta
+    return build_flow(LeastSquares(misfit, data=(X, Y)), spec, memory_budget=memory), theta
 
 
 def classes(memory):
     """The flow of 40 classes with 420 parameters; the Jacobian of its outputs takes 26 MiB."""
     theta, spec = flatten(weights(10, 40))
     return build_flow(
-        Composite(network, cross_entropy, data=(X, LABELS)), spec, memory=memory
+        Composite(network, cross_entropy, data=(X, LABELS)), spec, memory_budget=memory
     ), theta
 
 
@@ -127,7 +127,7 @@ def test_chunks_and_rows_of_the_jacobian_keep_to_the_budget(
     piece where there is one chunk.
     """
     length, rows = chunk_lengths(
-        count, memory=memory, product_bytes=product_bytes, jacobian_bytes=jacobian_bytes
+        count, memory_budget=memory, product_bytes=product_bytes, jacobian_bytes=jacobian_bytes
     )
     assert length % rows == 0
     assert rows == 1 or rows * (product_bytes + jacobian_bytes) <= memory
@@ -190,5 +190,5 @@ def test_the_compiled_matrix_of_a_network_with_filters_keeps_to_the_budget():
     params = {"filters": filters, "out": RNG.normal(size=(16, 4))}
     data = RNG.normal(size=(EXAMPLES, 16, 16)), LABELS % 4
     theta, spec = flatten(params)
-    flow = build_flow(Composite(scores, cross_entropy, data=data), spec, memory=16 * MIB)
+    flow = build_flow(Composite(scores, cross_entropy, data=data), spec, memory_budget=16 * MIB)
     assert temporaries(flow.dense_gauss_newton, flow, theta) <= 16 * MIB

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flow_cases import CASES, dense, directions, rows_in_chunk, uneven_memory
-from thalweg.flow import MEMORY, CompositeFlow, LeastSquaresFlow, build_flow
+from thalweg.flow import MEMORY_BUDGET, CompositeFlow, LeastSquaresFlow, build_flow
 from thalweg.flow.flatten import flatten
 from thalweg.problem import LeastSquares
 
@@ -37,8 +37,8 @@ def flow_of(name, real, cut):
     """The flow of a case, and θ."""
     case = CASES[name]
     theta, spec = flatten(jax.tree.map(lambda leaf: leaf.astype(real), case.params))
-    memory = uneven_memory(case.problem, spec) if cut == MANY else MEMORY
-    return build_flow(case.problem, spec, memory=memory), jnp.asarray(theta)
+    memory = uneven_memory(case.problem, spec) if cut == MANY else MEMORY_BUDGET
+    return build_flow(case.problem, spec, memory_budget=memory), jnp.asarray(theta)
 
 
 @functools.cache

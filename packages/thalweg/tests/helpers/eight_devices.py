@@ -119,13 +119,13 @@ def compare_functions() -> tuple[dict[str, float], dict[str, Any]]:
     devices = Devices(tuple(jax.devices()))
     differences, facts = {}, {}
     for name, (problem, memory) in PROBLEMS.items():
-        one = build_flow(problem, spec, memory=memory)
+        one = build_flow(problem, spec, memory_budget=memory)
         # With chunks there is filling on one device too: there it is at the end.
         expected = jax.jit(lambda data, at, flow=one: functions(flow, data, at))(one.data, theta)
         rows = EXAMPLES + (6 if name == "two blocks" else 0)
         for key in {"residuals", "Jacobian", "along a curve"} & set(expected):
             expected[key] = expected[key][:rows]
-        many = build_flow(problem, spec, memory=memory, devices=devices)
+        many = build_flow(problem, spec, memory_budget=memory, devices=devices)
         compute = many.jit(lambda data, at, flow=many: functions(flow, data, at))
         found = compute(many.data, many.everywhere(theta))
         whole = without_filling(found, expected)
@@ -153,7 +153,7 @@ def compare_runs() -> dict[str, float]:
         problem, memory = PROBLEMS[case]
         one, many = (
             tw.minimize(
-                problem, START, method, tw.Stop(steps=STEPS), memory=memory, devices=devices
+                problem, START, method, tw.Stop(steps=STEPS), memory_budget=memory, devices=devices
             )
             for devices in (None, "all")
         )

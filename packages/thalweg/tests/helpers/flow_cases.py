@@ -191,7 +191,7 @@ def directions(name: str) -> dict[str, np.ndarray]:
 def uneven_memory(problem: Problem, spec: Any) -> int:
     """The least power of two of bytes for which chunks hold two examples or more."""
     memory = 256
-    while rows_in_chunk(build_flow(problem, spec, memory=memory)) < 2:
+    while rows_in_chunk(build_flow(problem, spec, memory_budget=memory)) < 2:
         memory *= 2
     return memory
 

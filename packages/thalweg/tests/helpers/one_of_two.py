@@ -113,7 +113,7 @@ def be_killed(checkpoint: Path) -> None:
         print(snapshot.step, flush=True)  # noqa: T201 - its output is read by the test
         time.sleep(PAUSE)
 
-    go_on(tw.Stop(steps=10**6), checkpoint, every=3600, devices="all", callback=tell)
+    go_on(tw.Stop(steps=10**6), checkpoint, checkpoint_every=3600, devices="all", callback=tell)
 
 
 def main(*arguments: str) -> None:

@@ -131,11 +131,11 @@ def main(asked: str) -> None:
     size = Size(**options)
     problem, start = problem_of(size), networks.init(size.layers, seed=0)
     method = ImplicitGeodesic(algebra=algebra)
-    minimize(problem, start, method, Stop(steps=STEPS), memory=memory)
+    minimize(problem, start, method, Stop(steps=STEPS), memory_budget=memory)
     gc.collect()
     _forget_peak()
     before = _peak()
-    minimize(problem, start, method, Stop(steps=STEPS), memory=memory)
+    minimize(problem, start, method, Stop(steps=STEPS), memory_budget=memory)
     sys.stdout.write(f"{json.dumps([before, _peak()])}\n")
 
 

@@ -3,8 +3,8 @@
 The output shall be 1 where the number of ones is odd, else -1. As tanh reaches neither, the loss
 falls for ever; MATLAB's goal is mse = 0.001, here L = ½ mse = 0.0005.
 
-Source: see `thalweg_lab.problems.squashed`; parity as a test of learning goes back to Minsky & Papert,
-*Perceptrons* (1969).
+Source: see `thalweg_lab.problems.squashed`; parity as a test of learning goes back to
+Minsky & Papert, *Perceptrons* (1969).
 """
 
 from __future__ import annotations

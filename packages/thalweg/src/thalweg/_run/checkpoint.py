@@ -72,8 +72,8 @@ def interval(every: str | float) -> float:
         seconds = math.nan
     if not seconds >= 0:
         raise ConfigError(
-            f"`every` is {every!r}, but seconds or a text such as '30s', '5min' or '1h' was "
-            "expected"
+            f"`checkpoint_every` is {every!r}, but seconds or a text such as '30s', '5min' or "
+            "'1h' was expected"
         )
     return seconds
 

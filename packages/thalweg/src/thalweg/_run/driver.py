@@ -172,7 +172,7 @@ class Run:
                 loss=real.type(np.inf),
                 t=real.type(0),
                 work=np.zeros(len(Work._fields), np.int32),
-                memory=self._stages[self._stage].init(self._flow, at),
+                solver_state=self._stages[self._stage].init(self._flow, at),
                 code=np.int32(RUNNING),
                 best_theta=at,
                 best_loss=real.type(np.inf),
@@ -217,7 +217,7 @@ class Run:
         self.detail += f"`{self._stages[self._stage].name}` took over at step {step}. "
         last = self._loop
         fresh = self._first_loop(np.asarray(last.theta))
-        self._loop = last._replace(memory=fresh.memory, code=fresh.code)
+        self._loop = last._replace(solver_state=fresh.solver_state, code=fresh.code)
         self._compile()
 
     def keep(self, checkpoint: Checkpoint) -> None:

@@ -45,7 +45,7 @@ def integrate_side_by_side(
     thetas: Sequence[np.ndarray],
     recorders: Sequence[Recorder],
     *,
-    memory: int,
+    memory_budget: int,
     width: int | None = None,
 ) -> list[tuple[Outcome, str]]:
     """Run a jitted method from several starts until each ends or one reaches the loss aimed at.
@@ -55,8 +55,8 @@ def integrate_side_by_side(
         flow: The flow; its compiled programs are kept with it.
         thetas: The starts, each of shape `(n,)`.
         recorders: One a start, all with the same criteria; each takes the rows of its run.
-        memory: Bytes that the calls under way may hold together beside the states of the runs;
-            one call at a time is always allowed.
+        memory_budget: Bytes that the calls under way may hold together, the states of the runs aside; one
+            call at a time is always allowed.
         width: How many runs one call serves; chosen by the device where left out.
 
     Returns:
@@ -64,7 +64,7 @@ def integrate_side_by_side(
         when Ctrl-C was pressed.
     """
     if width is None:
-        width = _width(method, flow, thetas, memory=memory)
+        width = _width(method, flow, thetas, memory_budget=memory_budget)
     lanes = _Lanes(flow, width)
     with one_blas_thread():
         try:
@@ -72,7 +72,7 @@ def integrate_side_by_side(
                 Run(method, flow, theta, recorder, width=width)
                 for theta, recorder in zip(thetas, recorders, strict=True)
             ]
-            lanes.drive(runs, recorders, slots=_slots(runs[0], memory=memory))
+            lanes.drive(runs, recorders, slots=_slots(runs[0], memory_budget=memory_budget))
         except KeyboardInterrupt:
             pass
     ends = [lane.end or (Outcome.INTERRUPTED, lane.run.detail) for lane in lanes.lanes]
@@ -200,9 +200,9 @@ def _call_of(lane: _Lane) -> Call:
 
 
 def _width(
-    method: AbstractJitMethod, flow: Flow, thetas: Sequence[np.ndarray], *, memory: int
+    method: AbstractJitMethod, flow: Flow, thetas: Sequence[np.ndarray], *, memory_budget: int
 ) -> int:
-    """How many runs a call serves: one on a CPU, on others as many as `memory` allows."""
+    """How many runs a call serves: one on a CPU, on others as many as `memory_budget` allows."""
     if jax.default_backend() == "cpu":
         return 1
 
@@ -210,12 +210,12 @@ def _width(
         return method.step(flow, flow.data, theta, method.init(flow, theta))
 
     a_run = bytes_of(step, jax.ShapeDtypeStruct(thetas[0].shape, thetas[0].dtype))
-    return max(1, min(len(thetas), memory // max(a_run, 1)))
+    return max(1, min(len(thetas), memory_budget // max(a_run, 1)))
 
 
-def _slots(run: Run, *, memory: int) -> int:
+def _slots(run: Run, *, memory_budget: int) -> int:
     """How many calls may be under way: one a core while they fit; one on an accelerator."""
     if jax.default_backend() != "cpu":
         return 1
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, memory // max(run.temporary_bytes, 1)))
+    return max(1, min(cores or 1, memory_budget // max(run.temporary_bytes, 1)))

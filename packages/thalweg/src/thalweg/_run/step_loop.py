@@ -69,7 +69,7 @@ class Loop(NamedTuple):
         loss: The loss there; infinite before the first step.
         t: Flow time so far.
         work: Totals so far, an int32 a field of `Work`.
-        memory: What the method carries.
+        solver_state: What the method carries.
         code: RUNNING, or why the run ends.
         best_theta: The point of the least loss so far.
         best_loss: The loss there.
@@ -79,7 +79,7 @@ class Loop(NamedTuple):
     loss: Any
     t: Any
     work: Any
-    memory: Any
+    solver_state: Any
     code: Any
     best_theta: Any
     best_loss: Any
@@ -143,14 +143,14 @@ def run_chunk(
 
     def step(chunk: Chunk) -> Chunk:
         loop = chunk.loop
-        result = method.step(flow, data, loop.theta, loop.memory)
+        result = method.step(flow, data, loop.theta, loop.solver_state)
         is_there = result.grad_norm <= limits.grad_norm
         new = Loop(
             theta=result.theta,
             loss=result.loss,
             t=loop.t + result.h,
             work=loop.work + jnp.stack(result.work),
-            memory=result.memory,
+            solver_state=result.solver_state,
             code=result.code,
             best_theta=jnp.where(result.loss < loop.best_loss, result.theta, loop.best_theta),
             best_loss=jnp.minimum(result.loss, loop.best_loss),

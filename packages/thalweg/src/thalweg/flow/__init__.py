@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thalweg.errors import ConfigError
-from thalweg.flow.base import MEMORY, Flow, Linearisation
+from thalweg.flow.base import MEMORY_BUDGET, Flow, Linearisation
 from thalweg.flow.composite import CompositeFlow
 from thalweg.flow.least_squares import LeastSquaresFlow
 from thalweg.flow.scalar import ScalarFlow
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from thalweg.flow.sharding import Devices
 
 __all__ = [
-    "MEMORY",
+    "MEMORY_BUDGET",
     "CompositeFlow",
     "Flow",
     "LeastSquaresFlow",
@@ -27,14 +27,19 @@ __all__ = [
 
 
 def build_flow(
-    problem: Problem, spec: ParamSpec, *, memory: int = MEMORY, devices: Devices | None = None
+    problem: Problem,
+    spec: ParamSpec,
+    *,
+    memory_budget: int = MEMORY_BUDGET,
+    devices: Devices | None = None,
 ) -> Flow:
     """The flow of a problem for parameters laid out as `spec`.
 
     Args:
         problem: What is minimised.
         spec: The layout of the parameters.
-        memory: Bytes that Jacobians and products may hold at a time, on each device. Positive.
+        memory_budget: Bytes that Jacobians and products may hold at a time, on each device.
+            Positive.
         devices: What the data are divided over; None for one device.
 
     Raises:
@@ -48,9 +53,9 @@ def build_flow(
         )
     match problem:
         case LeastSquares():
-            return LeastSquaresFlow(problem, spec, memory=memory, devices=devices)
+            return LeastSquaresFlow(problem, spec, memory_budget=memory_budget, devices=devices)
         case Composite():
-            return CompositeFlow(problem, spec, memory=memory, devices=devices)
+            return CompositeFlow(problem, spec, memory_budget=memory_budget, devices=devices)
         case Scalar():
             return ScalarFlow(problem, spec)
         case _:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from thalweg.flow.flatten import ParamSpec
     from thalweg.flow.sharding import Devices
 
-MEMORY = 2**30  # bytes; the default budget of Jacobians and products
+MEMORY_BUDGET = 2**30  # bytes; the default budget of Jacobians and products
 
 
 class Linearisation(NamedTuple):

@@ -170,7 +170,7 @@ def finer(data: Chunked, rows: int, devices: Devices | None = None) -> Chunked:
 def chunk_lengths(
     count: int,
     *,
-    memory: int,
+    memory_budget: int,
     product_bytes: int,
     jacobian_bytes: int,
     most_rows: int | None = None,
@@ -180,7 +180,7 @@ def chunk_lengths(
 
     Args:
         count: The number of examples.
-        memory: The budget in bytes, of each device.
+        memory_budget: The budget in bytes, of each device.
         product_bytes: What a curvature product holds for one example.
         jacobian_bytes: What the Jacobian holds for one example, beyond that.
         most_rows: No more rows of a Jacobian than this on each device; None for no such limit.
@@ -190,8 +190,8 @@ def chunk_lengths(
         The length of a chunk, and the number of rows, which divides it.
     """
     share = math.ceil(count / devices)
-    length = max(1, min(share, memory // max(product_bytes, 1)))
-    rows = max(1, min(length, memory // max(product_bytes + jacobian_bytes, 1)))
+    length = max(1, min(share, memory_budget // max(product_bytes, 1)))
+    rows = max(1, min(length, memory_budget // max(product_bytes + jacobian_bytes, 1)))
     rows = min(rows, most_rows or rows)
     if rows == length:
         return devices * length, devices * rows

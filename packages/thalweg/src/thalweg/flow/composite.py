@@ -38,7 +38,7 @@ class CompositeFlow(Flow):
     """The flow of a convex loss of a network's outputs, with weight decay."""
 
     def __init__(
-        self, problem: Composite, spec: ParamSpec, *, memory: int, devices: Devices | None
+        self, problem: Composite, spec: ParamSpec, *, memory_budget: int, devices: Devices | None
     ) -> None:
         self._problem = problem
         self.spec = spec
@@ -53,7 +53,7 @@ class CompositeFlow(Flow):
         length, self._rows = chunk_lengths(
             self.length,
             devices=1 if devices is None else devices.count,
-            memory=memory,
+            memory_budget=memory_budget,
             product_bytes=LIVE_COPIES * bytes_of(self._one, theta, x, y, shared=1),
             most_rows=most_rows(self._one, theta, x, y),
             jacobian_bytes=MATRIX_COPIES * self.output_size * spec.size * spec.dtype.itemsize,

@@ -31,11 +31,11 @@ class LeastSquaresFlow(Flow):
     """
 
     def __init__(
-        self, problem: LeastSquares, spec: ParamSpec, *, memory: int, devices: Devices | None
+        self, problem: LeastSquares, spec: ParamSpec, *, memory_budget: int, devices: Devices | None
     ) -> None:
         self._terms = tuple(residual_term(block, spec) for block in problem.blocks)
         data = tuple(
-            term.lay_out(block, memory=memory, devices=devices)
+            term.lay_out(block, memory_budget=memory_budget, devices=devices)
             for term, block in zip(self._terms, problem.blocks, strict=True)
         )
         super().__init__(spec, data, devices=devices)

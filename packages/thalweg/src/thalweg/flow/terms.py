@@ -84,8 +84,8 @@ class AbstractTerm(abc.ABC):
         self._spec = spec
 
     @abc.abstractmethod
-    def lay_out(self, block: Block, *, memory: int, devices: Devices | None) -> Any:
-        """The block's data, cut so that Jacobian and products keep to `memory` bytes a device."""
+    def lay_out(self, block: Block, *, memory_budget: int, devices: Devices | None) -> Any:
+        """The block's data, cut so that Jacobian and products keep to the budget of a device."""
 
     @abc.abstractmethod
     def is_one_chunk(self, part: Any) -> bool:
@@ -134,7 +134,7 @@ class AbstractTerm(abc.ABC):
 class ExampleTerm(AbstractTerm):
     """A block with data: everything per example under `vmap`, chunk by chunk."""
 
-    def lay_out(self, block: Block, *, memory: int, devices: Devices | None) -> Chunked:
+    def lay_out(self, block: Block, *, memory_budget: int, devices: Devices | None) -> Chunked:
         spec, self._devices = self._spec, devices
         shapes = example_shapes(block.data, spec.dtype)
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
@@ -142,7 +142,7 @@ class ExampleTerm(AbstractTerm):
         length, self._rows = chunk_lengths(
             block.length,
             devices=1 if devices is None else devices.count,
-            memory=memory,
+            memory_budget=memory_budget,
             product_bytes=LIVE_COPIES * bytes_of(self._one, theta, *shapes, shared=1),
             most_rows=most_rows(self._one, theta, *shapes),
             jacobian_bytes=2 * width * spec.size * spec.dtype.itemsize,
@@ -268,8 +268,8 @@ class ExampleTerm(AbstractTerm):
 class WholeTerm(AbstractTerm):
     """A block without data: one function of all residuals, of unknown structure."""
 
-    def lay_out(self, block: Block, *, memory: int, devices: Devices | None) -> jax.Array:
-        del memory  # nothing to cut into chunks
+    def lay_out(self, block: Block, *, memory_budget: int, devices: Devices | None) -> jax.Array:
+        del memory_budget  # nothing to cut into chunks
         theta = jax.ShapeDtypeStruct((self._spec.size,), self._spec.dtype)
         check_output(
             jax.eval_shape(lambda at: flat(self._function(self._spec.unravel(at))), theta),

@@ -36,7 +36,9 @@ OUTCOMES = {
 
 
 class StepResult(NamedTuple):
-    """What one step of a jitted method hands to the loop. All scalars but `theta` and `memory`.
+    """What one step of a jitted method hands to the loop.
+
+    All are scalars but `theta` and `solver_state`.
 
     Attributes:
         theta: The point after the step, shape `(n,)`; the old point where no step was taken.
@@ -47,7 +49,7 @@ class StepResult(NamedTuple):
         rejected: Attempts thrown away.
         work: What the step spent, a `Work` of int32 scalars.
         code: RUNNING, or why the run ends.
-        memory: What the method carries to its next step; any pytree of arrays.
+        solver_state: What the method carries to its next step; any pytree of arrays.
     """
 
     theta: jax.Array
@@ -58,7 +60,7 @@ class StepResult(NamedTuple):
     rejected: jax.Array
     work: Work
     code: jax.Array
-    memory: Any
+    solver_state: Any
 
 
 class AbstractMethod(abc.ABC):
@@ -97,14 +99,14 @@ class AbstractJitMethod(AbstractMethod):
         """
 
     @abc.abstractmethod
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Any) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Any) -> StepResult:
         """Take one accepted step. Pure, runs inside `jax.jit`.
 
         Args:
             flow: The functions of the flow. Static.
             data: `flow.data`, handed on so that it is an argument and not a constant.
             theta: The point, shape `(n,)`.
-            memory: What `init` or the last step returned.
+            solver_state: What `init` or the last step returned.
         """
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from thalweg import networks
 from thalweg._minimize import minimize
 from thalweg._run.progress import progress_line
-from thalweg.flow import MEMORY, build_flow
+from thalweg.flow import MEMORY_BUDGET, build_flow
 from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite, LeastSquares, Problem
 from thalweg.stop import Stop
@@ -121,10 +121,10 @@ class Examples:
         else:
             data = (self._inputs, self._targets, np.sqrt(weights))
             problem = LeastSquares(_weighted_residual, data) + decay * LeastSquares(_decayed)
-        flow = build_flow(problem, self._spec, memory=MEMORY)
+        flow = build_flow(problem, self._spec, memory_budget=MEMORY_BUDGET)
         self._first = self._first or flow
         flow.programs, flow.paces = self._first.programs, self._first.paces
-        problem.programs[(self._spec, MEMORY)] = flow
+        problem.programs[(self._spec, MEMORY_BUDGET)] = flow
         return problem
 
     def fit(

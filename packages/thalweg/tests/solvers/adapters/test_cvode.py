@@ -22,7 +22,7 @@ TestKrylov = ode_suite_for("cvode-krylov", CVODE(**KRYLOV))
 
 # Where scikit-sundae keeps CVODE's memory, behind the object's head and its table of methods, and
 # how large the object is then. Both are facts of its compiled class and no part of its interface.
-MEMORY, CONTEXT, SIZE = 24, 32, 128
+MEMORY_BUDGET, CONTEXT, SIZE = 24, 32, 128
 
 
 class Spy:
@@ -45,7 +45,7 @@ class Spy:
             version = importlib.metadata.version("scikit-sundae")
             pytest.skip(f"the layout of scikit-sundae {version} is not known")
         memory, context = (
-            ctypes.c_void_p.from_address(id(inner) + at).value for at in (MEMORY, CONTEXT)
+            ctypes.c_void_p.from_address(id(inner) + at).value for at in (MEMORY_BUDGET, CONTEXT)
         )
         assert ctypes.c_void_p.from_address(memory).value == context  # as CVODE's memory begins
         count = ctypes.c_long(-1)

@@ -102,7 +102,7 @@ def test_every_evaluation_is_booked(name):
     CALLS["passes"] = 0
     for _ in range(STEPS):
         result = step(flow.data, at, memory)
-        at, memory = result.theta, result.memory
+        at, memory = result.theta, result.solver_state
         works.append(result.work)
     jax.effects_barrier()
     work = Work(*(int(sum(counts)) for counts in zip(*works, strict=True)))

@@ -39,7 +39,7 @@ SIDES_START = {"in": RNG.normal(size=(6, 2)), "shift": np.zeros(6), "out": 0.1 *
 def flow_of(*, memory: int = 2**30):
     """The flow of the wave, and its start as a vector."""
     theta, spec = flatten(START)
-    return build_flow(WAVE, spec, memory=memory), jnp.asarray(theta)
+    return build_flow(WAVE, spec, memory_budget=memory), jnp.asarray(theta)
 
 
 @functools.cache
@@ -65,7 +65,7 @@ def test_turns_of_one_key_go_through_the_examples_without_a_repeat(seed, example
 @pytest.mark.parametrize("memory", [2**30, 40_000], ids=["one chunk", "chunks with filling"])
 def test_the_gradients_of_samples_average_to_that_of_all_data(memory):
     """The mean over a thousand samples is within four standard errors, in every component."""
-    flow, theta = flow_of(memory=memory)
+    flow, theta = flow_of(memory_budget=memory)
     assert (flow.data[0].scale.shape[0] == 1) == (memory == 2**30)
     small = sample_flow(flow, 50)
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from thalweg._recorder import Recorder
 from thalweg.errors import ConfigError
-from thalweg.flow import MEMORY, LeastSquaresFlow, build_flow
+from thalweg.flow import MEMORY_BUDGET, LeastSquaresFlow, build_flow
 from thalweg.flow.compiled import HostFunctions, compiled
 from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite
@@ -41,7 +41,7 @@ class Landscape:
     def __init__(self, problem: Problem, params: Any) -> None:
         _, spec = flatten(params)
         self._problem = problem
-        key = (spec, MEMORY)  # as `minimize` keeps it
+        key = (spec, MEMORY_BUDGET)  # as `minimize` keeps it
         if key not in problem.programs:
             problem.programs[key] = build_flow(problem, spec)
         self.flow: Flow = problem.programs[key]

@@ -56,7 +56,7 @@ START_CALLS = 2  # evaluations by which the controller finds the first step
 MOST_REJECTIONS = 100  # in a row; each shortens h, so that by then it is below rounding
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -185,7 +185,7 @@ class DiffraxSolver(AbstractJitMethod):
         if self.is_implicit:
             refuse_large(self.name, flow)
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> State:
         """The states of solver and controller before the first step."""
         import diffrax
 
@@ -198,7 +198,7 @@ class DiffraxSolver(AbstractJitMethod):
             term, 0 * one, one, theta, one, None, solver.func, solver.error_order(term)
         )
         states = solver.init(term, 0 * one, one, _counted(theta), None)
-        return Memory(
+        return State(
             h=one,
             loss=unknown,
             grad=jnp.zeros_like(theta),
@@ -207,15 +207,15 @@ class DiffraxSolver(AbstractJitMethod):
             controller=jax.tree.map(jnp.asarray, paces),
         )
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Attempt until the error is within the tolerances. At rest the run ends."""
-        is_first = jnp.isnan(memory.start_loss)
+        is_first = jnp.isnan(solver_state.start_loss)
         loss, grad = jax.lax.cond(
             is_first,
             lambda: flow.value_and_grad(data, theta),
-            lambda: (memory.loss, memory.grad),
+            lambda: (solver_state.loss, solver_state.grad),
         )
-        start_loss = jnp.where(is_first, loss, memory.start_loss)
+        start_loss = jnp.where(is_first, loss, solver_state.start_loss)
         factor = self.accuracy.factor(loss, start_loss)
         slope = with_jacobian(
             lambda data, at: -flow.value_and_grad(data, at)[1],
@@ -224,7 +224,7 @@ class DiffraxSolver(AbstractJitMethod):
                 -flow.dense_hessian(data, at),
             ),
         )
-        last = self._attempts(slope, data, theta, memory, factor, is_first)
+        last = self._attempts(slope, data, theta, solver_state, factor, is_first)
         new_loss, new_grad, work = self._arrive(flow, data, last)
         began = jnp.where(is_first, 1 + START_CALLS, 0)
         is_finite = jnp.isfinite(loss) & jnp.isfinite(grad).all()
@@ -261,7 +261,7 @@ class DiffraxSolver(AbstractJitMethod):
             rejected=last.rejected,
             work=jax.tree.map(lambda count: jnp.asarray(count, jnp.int32), work),
             code=code.astype(jnp.int32),
-            memory=Memory(
+            solver_state=State(
                 last.next_h, new_loss, new_grad, start_loss, last.solver, last.controller
             ),
         )
@@ -271,7 +271,7 @@ class DiffraxSolver(AbstractJitMethod):
         slope: Any,
         data: Any,
         theta: jax.Array,
-        memory: Memory,
+        solver_state: State,
         factor: jax.Array,
         is_first: jax.Array,
     ) -> _Attempt:
@@ -296,7 +296,7 @@ class DiffraxSolver(AbstractJitMethod):
                 h,
                 _counted(theta),
                 data,
-                memory.solver,
+                solver_state.solver,
                 jnp.asarray(False),  # noqa: FBT003 - an array
             )
             error = jnp.where(jnp.isnan(raw_error[0]), jnp.inf, raw_error[0])
@@ -327,13 +327,13 @@ class DiffraxSolver(AbstractJitMethod):
             theta=theta,
             slope=jnp.zeros_like(theta),
             h=zero,
-            next_h=jax.lax.cond(is_first, first_h, lambda: memory.h),
+            next_h=jax.lax.cond(is_first, first_h, lambda: solver_state.h),
             is_taken=jnp.asarray(False),  # noqa: FBT003 - an array
             rejected=none,
             newton_failures=none,
             calls=none,
-            solver=memory.solver,
-            controller=memory.controller,
+            solver=solver_state.solver,
+            controller=solver_state.controller,
         )
         last = jax.lax.while_loop(goes_on, attempt, before)
         # Where none could be taken, the point stays.

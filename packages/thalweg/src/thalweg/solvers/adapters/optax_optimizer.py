@@ -36,7 +36,7 @@ MOMENTUM_DECAY = 0.9
 STILL_STEPS = 100  # steps in a row that leave θ as it is, after which nothing is to be hoped for
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -96,10 +96,10 @@ class OptaxOptimizer(AbstractJitMethod):
     def check(self, flow: Flow) -> None:
         """Nothing is refused."""
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> State:
         """Optax's state, and nothing known of the start."""
         del flow
-        return Memory(
+        return State(
             state=jax.tree.map(jnp.asarray, self.transformation.init(theta)),
             loss=jnp.asarray(jnp.nan, theta.dtype),
             grad=jnp.zeros_like(theta),
@@ -107,7 +107,7 @@ class OptaxOptimizer(AbstractJitMethod):
             still_steps=jnp.zeros((), jnp.int32),
         )
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """One update. The new point's loss and gradient are kept for the next."""
         import optax
 
@@ -115,29 +115,32 @@ class OptaxOptimizer(AbstractJitMethod):
             return flow.loss(data, at)
 
         loss, grad = jax.lax.cond(
-            memory.is_known,
-            lambda: (memory.loss, memory.grad),
+            solver_state.is_known,
+            lambda: (solver_state.loss, solver_state.grad),
             lambda: flow.value_and_grad(data, theta),
         )
         update = optax.with_extra_args_support(self.transformation).update
         updates, raw_state = update(
-            grad, memory.state, theta, value=loss, grad=grad, value_fn=loss_at
+            grad, solver_state.state, theta, value=loss, grad=grad, value_fn=loss_at
         )
         # The loop carries one dtype a leaf, whatever Optax made of it.
-        state = jax.tree.map(lambda new, old: jnp.asarray(new, old.dtype), raw_state, memory.state)
+        state = jax.tree.map(
+            lambda new, old: jnp.asarray(new, old.dtype), raw_state, solver_state.state
+        )
         trial = jnp.asarray(optax.apply_updates(theta, updates))
         trials = optax.tree.get(state, "num_linesearch_steps")
         found = _found_by_line_search(state, trials)
         if found is None:
             new_loss, new_grad = flow.value_and_grad(data, trial)
             work = no_work(
-                gradients=jnp.where(memory.is_known, 1, 2), losses=0 if trials is None else trials
+                gradients=jnp.where(solver_state.is_known, 1, 2),
+                losses=0 if trials is None else trials,
             )
         else:
             new_loss, new_grad = found
-            work = no_work(gradients=trials + jnp.where(memory.is_known, 0, 1))
+            work = no_work(gradients=trials + jnp.where(solver_state.is_known, 0, 1))
         rejected = jnp.zeros((), jnp.int32) if trials is None else jnp.maximum(trials - 1, 0)
-        still_steps = jnp.where(jnp.all(trial == theta), memory.still_steps + 1, 0)
+        still_steps = jnp.where(jnp.all(trial == theta), solver_state.still_steps + 1, 0)
         grad_norm = jnp.linalg.norm(grad)
         code = jnp.where(still_steps >= STILL_STEPS, STALLED, RUNNING)
         code = jnp.where(grad_norm == 0, CONVERGED, code)
@@ -151,7 +154,7 @@ class OptaxOptimizer(AbstractJitMethod):
             rejected=rejected.astype(jnp.int32),
             work=work._replace(rejected_steps=rejected.astype(jnp.int32)),
             code=code.astype(jnp.int32),
-            memory=Memory(
+            solver_state=State(
                 state=state,
                 loss=new_loss.astype(theta.dtype),
                 grad=new_grad.astype(theta.dtype),

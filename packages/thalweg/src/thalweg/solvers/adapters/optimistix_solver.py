@@ -43,7 +43,7 @@ ALGORITHMS = {
 MOST_TRIALS = 200  # in a row; each shortens the step, so that by then it is below rounding
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -149,14 +149,14 @@ class OptimistixSolver(AbstractJitMethod):
         if self.algorithm == "bfgs":
             refuse_large(self.name, flow)
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> State:
         """Optimistix's state before the first trial point."""
         arrays, _ = self._split(self._start(flow, flow.data, theta))
-        return Memory(arrays, jnp.asarray(jnp.nan, theta.dtype))
+        return State(arrays, jnp.asarray(jnp.nan, theta.dtype))
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Try points until one is taken, or Optimistix ends."""
-        is_first = jnp.isnan(memory.start_loss)
+        is_first = jnp.isnan(solver_state.start_loss)
         _, rest = self._split(self._start(flow, data, theta))  # what of a state is no array
 
         def search(before: _Search) -> _Search:
@@ -166,11 +166,11 @@ class OptimistixSolver(AbstractJitMethod):
             return _Search(point, arrays, before.trials + 1, is_over)
 
         zero = jnp.zeros((), jnp.int32)
-        none = _Search(theta, memory.state, zero, jnp.asarray(False))  # noqa: FBT003 - an array
+        none = _Search(theta, solver_state.state, zero, jnp.asarray(False))  # noqa: FBT003 - an array
         # The first trial point of a run is its start, which is always taken.
         begun = jax.lax.cond(is_first, search, lambda before: before, none)
         loss, grad = self._slope(self._join(begun.state, rest))
-        start_loss = jnp.where(is_first, loss, memory.start_loss)
+        start_loss = jnp.where(is_first, loss, solver_state.start_loss)
         taken_before = begun.state.num_accepted_steps
 
         def goes_on(now: _Search) -> jax.Array:
@@ -204,7 +204,7 @@ class OptimistixSolver(AbstractJitMethod):
             rejected=rejected,
             work=self._work(last.trials + first, rejected),
             code=jnp.where(is_finite, code, DIVERGED).astype(jnp.int32),
-            memory=Memory(last.state, start_loss),
+            solver_state=State(last.state, start_loss),
         )
 
     def _work(self, trials: jax.Array, rejected: jax.Array) -> Any:

@@ -50,7 +50,7 @@ LEAST_STEPS = 30  # of a row: larger batches than this allows are for other meth
 RETREAT = 8.0  # h shrinks by it where a row ends in no number
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from row to row.
 
     Attributes:
@@ -81,7 +81,7 @@ class Memory(NamedTuple):
 class Walk(NamedTuple):
     """A row in the making: the memory, and the sums over its latter half."""
 
-    memory: Memory
+    solver_state: State
     total: jax.Array
     points: jax.Array
     t: jax.Array
@@ -137,11 +137,11 @@ class BatchEuler(AbstractJitMethod):
         if self.then is not None:
             self.then.check(flow)
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> State:
         """Begin with batches of the least size and Adam's step size."""
         del flow
         real, whole = theta.dtype, jnp.zeros((), jnp.int32)
-        return Memory(
+        return State(
             theta=theta,
             mean=jnp.zeros_like(theta),
             square=jnp.zeros_like(theta),
@@ -154,23 +154,23 @@ class BatchEuler(AbstractJitMethod):
             rest=jnp.zeros((), real),
         )
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Take a row of steps, and compute the loss over all data after it."""
         share = sample_share(flow, self.batch)
         row_blocks = max(1, round(self.passes / share))  # batches of the least size
-        is_new = jnp.isnan(memory.loss)
-        steps = jnp.maximum(row_blocks // memory.blocks, 1)
+        is_new = jnp.isnan(solver_state.loss)
+        steps = jnp.maximum(row_blocks // solver_state.blocks, 1)
 
         def look(state: tuple[Any, ...]) -> tuple[Any, ...]:
             looks, start_loss, _, _, _ = state
             # Before the first row the start is looked at: one program of the loss for both.
-            walk = self._walk(flow, data, memory, jnp.where(looks == 0, 0, steps))
+            walk = self._walk(flow, data, solver_state, jnp.where(looks == 0, 0, steps))
             middle = jnp.where(walk.points > 0, walk.total / jnp.maximum(walk.points, 1), theta)
             loss = flow.loss(data, middle)
             return looks + 1, jnp.where(looks == 0, loss, start_loss), loss, middle, walk
 
-        nothing = self._begun(memory)
-        first = (jnp.where(is_new, 0, 1), memory.loss, memory.loss, theta, nothing)
+        nothing = self._begun(solver_state)
+        first = (jnp.where(is_new, 0, 1), solver_state.loss, solver_state.loss, theta, nothing)
         _, start_loss, loss, middle, walk = jax.lax.while_loop(
             lambda state: state[0] < 2,  # noqa: PLR2004 - the look after the row
             look,
@@ -179,16 +179,20 @@ class BatchEuler(AbstractJitMethod):
         is_taken = jnp.isfinite(loss)
         is_noisy = is_taken & ~(loss < FALL * start_loss)
         most = max(1, row_blocks // LEAST_STEPS)
-        is_last = is_noisy & (2 * memory.blocks > most)
-        blocks = jnp.where(is_noisy & ~is_last, 2 * memory.blocks, memory.blocks)
+        is_last = is_noisy & (2 * solver_state.blocks > most)
+        blocks = jnp.where(is_noisy & ~is_last, 2 * solver_state.blocks, solver_state.blocks)
         code = jnp.full((), RUNNING)
         if self.then is not None:
             code = jnp.where(is_last, HANDED_OVER, code)
         code = jnp.where(jnp.isfinite(start_loss), code, DIVERGED)
-        gradients = memory.rest + share * (steps * memory.blocks)
-        again = self.init(flow, theta)._replace(h=memory.h / RETREAT, is_warm=jnp.ones((), bool))
+        gradients = solver_state.rest + share * (steps * solver_state.blocks)
+        again = self.init(flow, theta)._replace(
+            h=solver_state.h / RETREAT, is_warm=jnp.ones((), bool)
+        )
         kept = jax.tree.map(
-            lambda new, old: jnp.where(is_taken, new, old).astype(new.dtype), walk.memory, again
+            lambda new, old: jnp.where(is_taken, new, old).astype(new.dtype),
+            walk.solver_state,
+            again,
         )
         return StepResult(
             theta=jnp.where(is_taken, middle, theta),
@@ -203,19 +207,21 @@ class BatchEuler(AbstractJitMethod):
                 rejected_steps=jnp.where(is_taken, 0, 1),
             ),
             code=code.astype(jnp.int32),
-            memory=kept._replace(
+            solver_state=kept._replace(
                 loss=jnp.where(is_taken, loss, start_loss),
                 blocks=blocks.astype(jnp.int32),
-                draws=walk.memory.draws,
+                draws=walk.solver_state.draws,
                 rest=(gradients - jnp.floor(gradients)).astype(theta.dtype),
             ),
         )
 
-    def _begun(self, memory: Memory) -> Walk:
-        none = jnp.zeros((), memory.theta.dtype)
-        return Walk(memory, jnp.zeros_like(memory.theta), jnp.zeros((), jnp.int32), none)
+    def _begun(self, solver_state: State) -> Walk:
+        none = jnp.zeros((), solver_state.theta.dtype)
+        return Walk(
+            solver_state, jnp.zeros_like(solver_state.theta), jnp.zeros((), jnp.int32), none
+        )
 
-    def _walk(self, flow: Flow, data: Any, memory: Memory, steps: jax.Array) -> Walk:
+    def _walk(self, flow: Flow, data: Any, solver_state: State, steps: jax.Array) -> Walk:
         """So many steps, each on a batch of its own."""
         small = sample_flow(flow, self.batch)
 
@@ -226,11 +232,11 @@ class BatchEuler(AbstractJitMethod):
                 sample = draw_in_turn(flow, data, self.seed, self.batch, number + block)
                 return jax.tree.map(jnp.add, total, function(sample))
 
-            total = jax.lax.fori_loop(0, memory.blocks, add, zero)
-            return jax.tree.map(lambda leaf: leaf / memory.blocks, total)
+            total = jax.lax.fori_loop(0, solver_state.blocks, add, zero)
+            return jax.tree.map(lambda leaf: leaf / solver_state.blocks, total)
 
         def take(index: jax.Array, walk: Walk) -> Walk:
-            now = walk.memory
+            now = walk.solver_state
             none = jnp.zeros_like(now.h)
             loss, grad = over_batch(
                 lambda sample: small.value_and_grad(sample, now.theta),
@@ -258,7 +264,7 @@ class BatchEuler(AbstractJitMethod):
             h, is_warm = jax.lax.cond(now.steps % LOOK == 0, adapted, lambda: (now.h, now.is_warm))
             is_late = 2 * index >= steps
             return Walk(
-                memory=now._replace(
+                solver_state=now._replace(
                     theta=trial,
                     mean=mean,
                     square=square,
@@ -272,4 +278,4 @@ class BatchEuler(AbstractJitMethod):
                 t=walk.t + now.h,
             )
 
-        return jax.lax.fori_loop(0, steps, take, self._begun(memory))
+        return jax.lax.fori_loop(0, steps, take, self._begun(solver_state))

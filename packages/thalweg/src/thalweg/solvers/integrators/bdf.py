@@ -153,9 +153,9 @@ class BDF(AbstractJitMethod):
         trial = _attempt(flow, data, point, h, stale, is_small=is_small, extrapolates=True)
         return trial.theta, _after(trial.own, trial.theta - theta, h)
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Pace) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
         """Attempts until a step is taken; then the history moves on."""
-        point, pace, spent = start_point(flow, data, theta, memory)
+        point, pace, spent = start_point(flow, data, theta, solver_state)
         control = self.control
 
         def in_tolerances(correction: jax.Array, d: jax.Array) -> jax.Array:
@@ -185,8 +185,8 @@ class BDF(AbstractJitMethod):
             spent=spent,
             longest=LONGEST,
         )
-        history = _after(result.memory.own, result.theta - theta, result.h)
-        return result._replace(memory=result.memory._replace(own=history))
+        history = _after(result.solver_state.own, result.theta - theta, result.h)
+        return result._replace(solver_state=result.solver_state._replace(own=history))
 
 
 def no_history(theta: jax.Array) -> History:

@@ -91,9 +91,9 @@ class Chebyshev(AbstractJitMethod):
         loss, grad = flow.value_and_grad(data, theta)
         return self._attempt(flow, data, Point(theta, loss, grad), spectrum, h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Pace) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
         """Bring ρ up to date, then attempt until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, memory)
+        point, pace, spent = start_point(flow, data, theta, solver_state)
         spectrum, products = refreshed(flow, data, theta, pace.own)
         result = controlled_step(
             self.control,
@@ -105,7 +105,7 @@ class Chebyshev(AbstractJitMethod):
             spent=jax.tree.map(jnp.add, spent, no_work(hessian_products=products)),
         )
         own = aged(spectrum, is_doubtful=result.rejected > 0)
-        return result._replace(memory=result.memory._replace(own=own))
+        return result._replace(solver_state=result.solver_state._replace(own=own))
 
     def _attempt(
         self, flow: Any, data: Any, point: Point, spectrum: Spectrum, h: jax.Array

@@ -245,7 +245,7 @@ def controlled_step(
         rejected=last.rejected,
         work=jax.tree.map(jnp.add, spent, last.work),
         code=last.code,
-        memory=jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, before),
+        solver_state=jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, before),
     )
 
 

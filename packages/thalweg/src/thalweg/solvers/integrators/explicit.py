@@ -65,9 +65,9 @@ class BogackiShampine(AbstractJitMethod):
         loss, grad = flow.value_and_grad(data, theta)
         return _attempt(flow, data, Point(theta, loss, grad), h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Pace) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
         """Attempt until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, memory)
+        point, pace, spent = start_point(flow, data, theta, solver_state)
         return controlled_step(
             self.control,
             point,

@@ -58,7 +58,7 @@ WARM = 1e6  # ... or until it is this large
 POOR_STEPS = 20  # steps in a row that rounding, not the model, decided
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -166,11 +166,11 @@ class ImplicitGeodesic(AbstractJitMethod):
         factoring = 2 * small**2 * large + small**3 / 3
         return SERIES + 1 if factoring >= FLOPS_A_BYTE * 16 * flow.pass_bytes else SERIES
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> State:
         """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""
         del flow
         real = theta.dtype
-        return Memory(
+        return State(
             h=jnp.ones((), real),
             columns=jnp.zeros_like(theta),
             start_loss=jnp.asarray(jnp.nan, real),
@@ -187,13 +187,15 @@ class ImplicitGeodesic(AbstractJitMethod):
         system = build(flow, data, theta, jnp.zeros_like(theta), unit_metric)
         return theta + _curve(system, h, SERIES)[0]
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Linearise once, then attempt until a step lowers the loss."""
-        system = self._linearise(flow, data, theta, memory)
+        system = self._linearise(flow, data, theta, solver_state)
         order = self.coefficients(flow)
         real = theta.dtype
         eps = float(jnp.finfo(real).eps)
-        start_loss = jnp.where(jnp.isnan(memory.start_loss), system.loss, memory.start_loss)
+        start_loss = jnp.where(
+            jnp.isnan(solver_state.start_loss), system.loss, solver_state.start_loss
+        )
         grad_norm = jnp.linalg.norm(system.grad)
         flat = is_flat(
             loss=system.loss, start_loss=start_loss, grad_norm=grad_norm, largest=system.largest
@@ -229,8 +231,8 @@ class ImplicitGeodesic(AbstractJitMethod):
         first = Attempt(
             theta=theta,
             loss=system.loss,
-            h=memory.h,
-            next_h=memory.h,
+            h=solver_state.h,
+            next_h=solver_state.h,
             gain=jnp.asarray(jnp.nan, real),
             shortened=jnp.zeros((), bool),
             rejected=jnp.zeros((), jnp.int32),
@@ -239,10 +241,10 @@ class ImplicitGeodesic(AbstractJitMethod):
         last = jax.lax.while_loop(goes_on, attempt, first)
         is_taken = is_descent(last.gain)
         is_poor = (last.rejected > 2) & ~((last.gain > 0.25) & (last.gain < 4))  # noqa: PLR2004
-        poor_steps = jnp.where(is_poor, memory.poor_steps + 1, 0)
+        poor_steps = jnp.where(is_poor, solver_state.poor_steps + 1, 0)
         is_worn_out = is_taken & (poor_steps >= POOR_STEPS)
         code = jnp.where(is_worn_out, jnp.where(flat, CONVERGED, STALLED), last.code)
-        is_fresh = memory.is_fresh & is_taken & (last.rejected == 0) & (last.gain > GOOD)
+        is_fresh = solver_state.is_fresh & is_taken & (last.rejected == 0) & (last.gain > GOOD)
         is_fresh &= last.h < WARM
         attempts = last.rejected + jnp.where(is_taken, 1, 0)
         return StepResult(
@@ -262,7 +264,7 @@ class ImplicitGeodesic(AbstractJitMethod):
                 losses=attempts,
             ),
             code=code.astype(jnp.int32),
-            memory=Memory(
+            solver_state=State(
                 jnp.where(is_fresh, jnp.minimum(WARM_UP * last.h, H_MAX), last.next_h),
                 system.columns,
                 start_loss,
@@ -271,22 +273,22 @@ class ImplicitGeodesic(AbstractJitMethod):
             ),
         )
 
-    def _linearise(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> System:
+    def _linearise(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> System:
         match self.space(flow):
             case "krylov":
                 return krylov_system(
                     flow,
                     data,
                     theta,
-                    memory.columns,
-                    h=memory.h,
+                    solver_state.columns,
+                    h=solver_state.h,
                     limit=self.krylov_limit,
                     forcing=self.forcing,
                 )
             case "residuals":
-                return residual_system(flow, data, theta, memory.columns)
+                return residual_system(flow, data, theta, solver_state.columns)
             case _:
-                return parameter_system(flow, data, theta, memory.columns)
+                return parameter_system(flow, data, theta, solver_state.columns)
 
 
 def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Array]:

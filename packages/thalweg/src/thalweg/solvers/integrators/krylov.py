@@ -86,7 +86,7 @@ def phi_3(z: jax.Array) -> jax.Array:
     return jnp.where(jnp.abs(z) < SERIES_3, series, whole)
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -141,29 +141,29 @@ class ExponentialKrylov(AbstractJitMethod):
         del flow
         refuse_other_control(self.control)
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory | Pace:
+    def init(self, flow: Flow, theta: jax.Array) -> State | Pace:
         """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""
         del flow
         if isinstance(self.control, Accuracy):
             return first_pace(theta, jnp.zeros((), theta.dtype))
-        return Memory(jnp.ones((), theta.dtype), jnp.asarray(jnp.nan, theta.dtype))
+        return State(jnp.ones((), theta.dtype), jnp.asarray(jnp.nan, theta.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One step of the given size, without control of any kind; shape `(n,)`."""
         slope = flow.hessian(data, theta)
         return theta + move(self._space(slope.product, slope.grad, h), h)
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Any) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Any) -> StepResult:
         """A step that lowers the loss, or one within the tolerances."""
         if isinstance(self.control, Accuracy):
-            return self._follow(flow, data, theta, memory, rule=self.control)
-        return self._descend(flow, data, theta, memory)
+            return self._follow(flow, data, theta, solver_state, rule=self.control)
+        return self._descend(flow, data, theta, solver_state)
 
     def _follow(
-        self, flow: Any, data: Any, theta: jax.Array, memory: Pace, *, rule: Accuracy
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace, *, rule: Accuracy
     ) -> StepResult:
         """Attempts until one is within the tolerances; each builds the space that it needs."""
-        point, pace, spent = start_point(flow, data, theta, memory)
+        point, pace, spent = start_point(flow, data, theta, solver_state)
         slope = flow.hessian(data, theta)
         forcing = jnp.clip(
             rule.rtol * rule.factor(point.loss, pace.start_loss),
@@ -211,17 +211,21 @@ class ExponentialKrylov(AbstractJitMethod):
             spent=spent,
         )
 
-    def _descend(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def _descend(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Build the space, shorten the step until the loss falls, stretch it while it falls."""
         slope = flow.hessian(data, theta)
-        space = self._space(slope.product, slope.grad, memory.h)
-        start_loss = jnp.where(jnp.isnan(memory.start_loss), slope.loss, memory.start_loss)
+        space = self._space(slope.product, slope.grad, solver_state.h)
+        start_loss = jnp.where(
+            jnp.isnan(solver_state.start_loss), slope.loss, solver_state.start_loss
+        )
         used = jnp.arange(len(space.values)) < space.used
         largest = jnp.max(jnp.where(used, jnp.abs(space.values), 0))
         flat = is_flat(
             loss=slope.loss, start_loss=start_loss, grad_norm=space.norm, largest=largest
         )
-        short = _shorten(flow, data, theta, loss=slope.loss, space=space, h=memory.h, flat=flat)
+        short = _shorten(
+            flow, data, theta, loss=slope.loss, space=space, h=solver_state.h, flat=flat
+        )
         is_finite = jnp.isfinite(slope.loss) & jnp.isfinite(space.norm)
         is_taken = is_descent(short.gain) & is_finite
         long = _stretch(flow, data, theta, short, is_taken)
@@ -246,7 +250,7 @@ class ExponentialKrylov(AbstractJitMethod):
                 losses=short.attempts + long.losses,
             ),
             code=code.astype(jnp.int32),
-            memory=Memory(jnp.minimum(h, H_MAX), start_loss),
+            solver_state=State(jnp.minimum(h, H_MAX), start_loss),
         )
 
     def _space(

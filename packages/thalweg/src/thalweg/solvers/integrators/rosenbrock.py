@@ -77,9 +77,9 @@ class Rosenbrock(AbstractJitMethod):
         point = Point(theta, loss, grad)
         return _attempt(flow, data, point, flow.dense_hessian(data, theta), h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Pace) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
         """One Hessian, then attempts until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, memory)
+        point, pace, spent = start_point(flow, data, theta, solver_state)
         hessian = flow.dense_hessian(data, theta)
         booked = no_work(jacobians=1, hessian_products=theta.size)
         return controlled_step(

@@ -41,7 +41,7 @@ STEP_COST = 10  # passes over the sample that an inner step takes, about
 MOST_STEPS = 32  # inner steps in a row at most, so that Ctrl-C is heard
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from row to row.
 
     Attributes:
@@ -58,10 +58,10 @@ class Memory(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """Inner steps on one sample from one point; scalars but `theta`, `memory` and `work`."""
+    """Inner steps on one sample from one point; scalars but `theta`, `solver_state` and `work`."""
 
     theta: jax.Array
-    memory: Any
+    solver_state: Any
     first_loss: jax.Array
     loss: jax.Array
     t: jax.Array
@@ -135,34 +135,36 @@ class Sampled(AbstractJitMethod):
         share = sample_share(flow, self.examples(flow))
         return round(min(max(3 / (STEP_COST * share), 1), MOST_STEPS))
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> State:
         """Begin as the inner method does."""
         unknown = jnp.asarray(jnp.nan, theta.dtype)
         none = jnp.zeros((), jnp.float32)
-        return Memory(
+        return State(
             inner=self.method.init(sample_flow(flow, self.examples(flow)), theta),
             loss=unknown,
             grad_norm=unknown,
             rest=Work._make(none for _ in Work._fields),
         )
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Take a block of inner steps, and look at all data after it."""
         share = sample_share(flow, self.examples(flow))
         count = self.inner_steps(flow)
-        is_new = jnp.isnan(memory.loss)
+        is_new = jnp.isnan(solver_state.loss)
 
         def look(state: tuple[Any, ...]) -> tuple[Any, ...]:
             looks, start, _, _ = state
             # Before the first block the start is looked at: one program of the gradient for both.
-            walk = self._walk(flow, data, theta, memory.inner, jnp.where(looks == 0, 0, count))
+            walk = self._walk(
+                flow, data, theta, solver_state.inner, jnp.where(looks == 0, 0, count)
+            )
             loss, grad = flow.value_and_grad(data, walk.theta)
             now = (loss, jnp.linalg.norm(grad))
             start = jax.tree.map(lambda old, new: jnp.where(looks == 0, new, old), start, now)
             return looks + 1, start, walk, now
 
-        known = (memory.loss, memory.grad_norm)
-        nowhere = self._walk(flow, data, theta, memory.inner, None)
+        known = (solver_state.loss, solver_state.grad_norm)
+        nowhere = self._walk(flow, data, theta, solver_state.inner, None)
         first = (jnp.where(is_new, 0, 1).astype(jnp.int32), known, nowhere, known)
         _, (start_loss, start_norm), walk, (loss, grad_norm) = jax.lax.while_loop(
             lambda state: state[0] < 2,  # noqa: PLR2004 - the look after the block
@@ -180,7 +182,7 @@ class Sampled(AbstractJitMethod):
         is_finite = jnp.isfinite(start_loss) & jnp.isfinite(start_norm)
         code = jnp.where(is_finite, jnp.where(goes_on, RUNNING, HANDED_OVER), DIVERGED)
         looks = jnp.where(is_new, 2.0, 1.0)
-        spent = jax.tree.map(lambda rest, new: rest + share * new, memory.rest, walk.work)
+        spent = jax.tree.map(lambda rest, new: rest + share * new, solver_state.rest, walk.work)
         spent = spent._replace(gradients=spent.gradients + looks)
         whole = jax.tree.map(jnp.floor, spent)
         return StepResult(
@@ -192,8 +194,8 @@ class Sampled(AbstractJitMethod):
             rejected=walk.rejected,
             work=jax.tree.map(lambda value: value.astype(jnp.int32), whole),
             code=code.astype(jnp.int32),
-            memory=Memory(
-                inner=walk.memory,
+            solver_state=State(
+                inner=walk.solver_state,
                 loss=jnp.where(is_taken, loss, start_loss),
                 grad_norm=jnp.where(is_taken, grad_norm, start_norm),
                 rest=jax.tree.map(jnp.subtract, spent, whole),
@@ -201,13 +203,13 @@ class Sampled(AbstractJitMethod):
         )
 
     def _walk(
-        self, flow: Flow, data: Any, theta: jax.Array, memory: Any, steps: jax.Array | None
+        self, flow: Flow, data: Any, theta: jax.Array, solver_state: Any, steps: jax.Array | None
     ) -> Walk:
         """At most so many inner steps on the sample; None for a walk that has not begun."""
         none, whole = jnp.zeros((), theta.dtype), jnp.zeros((), jnp.int32)
         begun = Walk(
             theta=theta,
-            memory=memory,
+            solver_state=solver_state,
             first_loss=none,
             loss=none,
             t=none,
@@ -223,10 +225,10 @@ class Sampled(AbstractJitMethod):
         sample = draw(data, jax.random.PRNGKey(self.seed), examples)
 
         def take(walk: Walk) -> Walk:
-            result = self.method.step(small, sample, walk.theta, walk.memory)
+            result = self.method.step(small, sample, walk.theta, walk.solver_state)
             return Walk(
                 theta=result.theta,
-                memory=result.memory,
+                solver_state=result.solver_state,
                 first_loss=jnp.where(walk.steps == 0, result.start_loss, walk.first_loss),
                 loss=result.loss,
                 t=walk.t + result.h,

@@ -39,9 +39,9 @@ from thalweg.solvers.base import (
 from thalweg.solvers.integrators.pairs import Pairs, Products, direction, no_pairs, with_pair
 from thalweg.solvers.integrators.secant_walk import (
     TAKEN,
-    Memory,
     Point,
     Sampling,
+    State,
     Walk,
     attempted,
     begun,
@@ -144,7 +144,7 @@ class SecantEuler(AbstractJitMethod):
         if self.then is not None:
             self.then.check(flow)
 
-    def init(self, flow: Flow, theta: jax.Array) -> Memory:
+    def init(self, flow: Flow, theta: jax.Array) -> State:
         """Begin with h = 1: one unit of t is one gradient step at learning rate 1."""
         del flow
         real, none = theta.dtype, jnp.zeros((), theta.dtype)
@@ -153,7 +153,7 @@ class SecantEuler(AbstractJitMethod):
         if self.sample is not None:
             first, turn = jnp.asarray(FIRST_STEPS, jnp.int32), jnp.zeros((), jnp.int32)
             sampling = Sampling(jnp.ones((), bool), first, turn, none)
-        return Memory(
+        return State(
             h=jnp.ones((), real),
             loss=unknown,
             grad=jnp.zeros_like(theta),
@@ -177,25 +177,25 @@ class SecantEuler(AbstractJitMethod):
         products = Products.of(displacement.vector, grad, end_grad)
         return end, with_pair(pairs, displacement, grad, end_grad, products)
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Attempt until a step lowers the loss; on a sample, until some did."""
-        evaluate = self._evaluation(flow, data, memory.sampling)
-        is_known = ~jnp.isnan(memory.loss)
+        evaluate = self._evaluation(flow, data, solver_state.sampling)
+        is_known = ~jnp.isnan(solver_state.loss)
         walk = jax.lax.while_loop(
             lambda walk: walk.stage < TAKEN,
-            lambda walk: attempted(walk, evaluate, memory.sampling),
-            begun(theta, memory),
+            lambda walk: attempted(walk, evaluate, solver_state.sampling),
+            begun(theta, solver_state),
         )
         end = _ended(walk, is_known)
-        if memory.sampling is not None:
+        if solver_state.sampling is not None:
             share = sample_share(flow, self._examples())
-            end = _off_sample(end, walk, theta, memory.sampling, is_known, share)
-        code = jnp.where(end.goes_on, RUNNING, failure(walk, memory))
+            end = _off_sample(end, walk, theta, solver_state.sampling, is_known, share)
+        code = jnp.where(end.goes_on, RUNNING, failure(walk, solver_state))
         code = jnp.where(end.is_finite, code, DIVERGED)
         point = end.point
-        since = memory.since + end.spent
+        since = solver_state.since + end.spent
         is_due = since >= self.patience
-        mark = jnp.where(jnp.isnan(memory.start_loss), walk.start_loss, memory.mark)
+        mark = jnp.where(jnp.isnan(solver_state.start_loss), walk.start_loss, solver_state.mark)
         if self.then is not None:
             is_slow = is_due & ~(point.loss <= self.share * mark)
             code = jnp.where(end.is_finite & (is_slow | (code != RUNNING)), HANDED_OVER, code)
@@ -211,13 +211,13 @@ class SecantEuler(AbstractJitMethod):
                 gradients=jnp.floor(end.gradients), losses=end.losses, rejected_steps=rejected
             ),
             code=code.astype(jnp.int32),
-            memory=Memory(
+            solver_state=State(
                 h=jnp.minimum(walk.h, H_MAX),
                 loss=jnp.where(end.is_known, point.loss, jnp.nan),
                 grad=point.grad,
                 grad_norm=point.grad_norm,
                 pairs=walk.pairs,
-                start_loss=start_loss(walk, memory),
+                start_loss=start_loss(walk, solver_state),
                 mark=jnp.where(is_due, point.loss, mark),
                 since=jnp.where(is_due, 0, since).astype(theta.dtype),
                 sampling=end.sampling,

@@ -59,7 +59,7 @@ class Sampling(NamedTuple):
     rest: jax.Array
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -130,20 +130,20 @@ class Walk(NamedTuple):
     tells: jax.Array
 
 
-def begun(theta: jax.Array, memory: Memory) -> Walk:
+def begun(theta: jax.Array, solver_state: State) -> Walk:
     """A step before its first evaluation."""
-    none, whole, no = jnp.zeros_like(memory.h), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
+    none, whole, no = jnp.zeros_like(solver_state.h), jnp.zeros((), jnp.int32), jnp.zeros((), bool)
     first = jnp.asarray(WALK)
-    if memory.sampling is not None:
-        first = jnp.where(memory.sampling.is_on, ENTER, WALK)
+    if solver_state.sampling is not None:
+        first = jnp.where(solver_state.sampling.is_on, ENTER, WALK)
     return Walk(
-        point=Point(theta, memory.loss, memory.grad, memory.grad_norm),
-        pairs=memory.pairs,
-        stage=jnp.where(jnp.isnan(memory.loss), LOOK, first).astype(jnp.int32),
-        h=memory.h,
+        point=Point(theta, solver_state.loss, solver_state.grad, solver_state.grad_norm),
+        pairs=solver_state.pairs,
+        stage=jnp.where(jnp.isnan(solver_state.loss), LOOK, first).astype(jnp.int32),
+        h=solver_state.h,
         t=none,
-        start_loss=memory.loss,
-        start_norm=memory.grad_norm,
+        start_loss=solver_state.loss,
+        start_norm=solver_state.grad_norm,
         attempts=whole,
         steps=whole,
         tries=whole,
@@ -237,16 +237,16 @@ def is_whole(stage: jax.Array) -> jax.Array:
     return (stage == LOOK) | (stage == LEAVE)
 
 
-def start_loss(walk: Walk, memory: Memory) -> jax.Array:
+def start_loss(walk: Walk, solver_state: State) -> jax.Array:
     """The loss at the start of the run."""
-    return jnp.where(jnp.isnan(memory.start_loss), walk.start_loss, memory.start_loss)
+    return jnp.where(jnp.isnan(solver_state.start_loss), walk.start_loss, solver_state.start_loss)
 
 
-def failure(walk: Walk, memory: Memory) -> jax.Array:
+def failure(walk: Walk, solver_state: State) -> jax.Array:
     """Why a run ends that has found no step."""
     flat = is_flat(
         loss=walk.start_loss,
-        start_loss=start_loss(walk, memory),
+        start_loss=start_loss(walk, solver_state),
         grad_norm=walk.start_norm,
         largest=largest_curvature(walk.pairs),
     )

@@ -33,7 +33,7 @@ EASY = 0.25 * REACH  # h|H| up to which an implicit step counts as one that coul
 PATIENCE = 5  # such steps, beyond those of the other kind, before the method is changed
 
 
-class Memory(NamedTuple):
+class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
@@ -73,40 +73,42 @@ class Switching(AbstractJitMethod):
         refuse_other_control(self.control)
         refuse_large(self.name, flow)
 
-    def init(self, flow: Any, theta: jax.Array) -> Memory:
+    def init(self, flow: Any, theta: jax.Array) -> State:
         """Begin explicit, with h = 1."""
         del flow
         pace = first_pace(theta, jnp.zeros((), theta.dtype))
-        return Memory(pace, unknown_spectrum(theta), jnp.zeros((), bool), jnp.zeros((), jnp.int32))
+        return State(pace, unknown_spectrum(theta), jnp.zeros((), bool), jnp.zeros((), jnp.int32))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One explicit step of the given size, without control; shape `(n,)`."""
         return BogackiShampine().advance(flow, data, theta, h)
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, memory: Memory) -> StepResult:
+    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """A step of the method that is on; then count whether to change."""
         explicit = BogackiShampine(control=self.control)
         implicit = Rosenbrock(control=self.control)
 
         def explicit_step() -> tuple[StepResult, Spectrum, jax.Array]:
-            spectrum, products = refreshed(flow, data, theta, memory.spectrum)
-            result = explicit.step(flow, data, theta, memory.pace)
+            spectrum, products = refreshed(flow, data, theta, solver_state.spectrum)
+            result = explicit.step(flow, data, theta, solver_state.pace)
             work = jax.tree.map(jnp.add, result.work, no_work(hessian_products=products))
             speaks = result.h * spectrum.radius >= STIFF
             spectrum = aged(spectrum, is_doubtful=result.rejected > 0)
             return result._replace(work=work), spectrum, speaks
 
         def implicit_step() -> tuple[StepResult, Spectrum, jax.Array]:
-            result = implicit.step(flow, data, theta, memory.pace)
-            return result, memory.spectrum, result.h * result.memory.own <= EASY
+            result = implicit.step(flow, data, theta, solver_state.pace)
+            return result, solver_state.spectrum, result.h * result.solver_state.own <= EASY
 
-        result, spectrum, speaks = jax.lax.cond(memory.is_implicit, implicit_step, explicit_step)
-        votes = jnp.maximum(memory.votes + jnp.where(speaks, 1, -1), 0)
+        result, spectrum, speaks = jax.lax.cond(
+            solver_state.is_implicit, implicit_step, explicit_step
+        )
+        votes = jnp.maximum(solver_state.votes + jnp.where(speaks, 1, -1), 0)
         changes = votes >= PATIENCE
-        after = Memory(
-            result.memory,
+        after = State(
+            result.solver_state,
             spectrum,
-            memory.is_implicit ^ changes,
+            solver_state.is_implicit ^ changes,
             jnp.where(changes, 0, votes).astype(jnp.int32),
         )
-        return result._replace(memory=after)
+        return result._replace(solver_state=after)
