@@ -55,7 +55,8 @@ def integrate_side_by_side(
         flow: The flow; its compiled programs are kept with it.
         thetas: The starts, each of shape `(n,)`.
         recorders: One a start, all with the same criteria; each takes the rows of its run.
-        memory_budget: Bytes that the calls under way may hold together, the states of the runs aside; one
+        memory_budget: Bytes that the calls under way may hold together, the states of the runs
+            aside; one
             call at a time is always allowed.
         width: How many runs one call serves; chosen by the device where left out.
 
