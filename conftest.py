@@ -5,6 +5,7 @@ An example proves itself: it fails where it raises, so it states what it shows b
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +16,10 @@ from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 CLEAN_UP = "_clean_up"
+
+# A shell starts what it puts in the background with SIGINT ignored, and children inherit that; the
+# tests of Ctrl-C must hold there too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time, so that a failure is of the change at hand; searching on is for the
 # long modes. An example that takes long on a busy machine is no failure.

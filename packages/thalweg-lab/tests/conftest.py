@@ -1,3 +1,3 @@
-"""float64 and Ctrl-C for all tests of thalweg-lab."""
+"""float64 for all tests of thalweg-lab."""
 
-import jax_in_tests  # noqa: F401 - it sets them
+import jax_in_tests  # noqa: F401 - it sets float64

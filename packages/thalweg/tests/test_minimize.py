@@ -11,8 +11,9 @@ import pytest
 import thalweg as tw
 from thalweg._recorder import Recorder
 from thalweg.flow import build_flow
-from thalweg.flow.compiled import least_seconds
+from thalweg.flow.compiled import overhead
 from thalweg.flow.flatten import flatten
+from thalweg.flow.programs import Program
 from thalweg.solution import HISTORY_COLUMNS, Work
 from thalweg.solvers import make
 
@@ -112,11 +113,12 @@ def test_what_a_call_takes_is_measured_once_and_is_no_run_time():
         time.sleep(0.03 if len(calls) == 1 else 0.01)
         return at
 
-    least = least_seconds(flow, "slow", program, np.zeros(2), recorder=recorder)
+    slow = Program(program, seconds=1.0)
+    least = overhead(flow, slow, np.zeros(2), recorder=recorder)
     assert 0.01 <= least < 0.03
     assert recorder.compile_seconds >= len(calls) * least
     made = len(calls)
-    assert least_seconds(flow, "slow", program, np.zeros(2), recorder=recorder) == least
+    assert overhead(flow, slow, np.zeros(2), recorder=recorder) == least
     assert len(calls) == made
 
 

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import sys
-from pathlib import Path
-from types import NoneType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from thalweg._recorder import Recorder, RunEnded, Snapshot
-from thalweg._run.checkpoint import Checkpoint, interval
+from thalweg._run.checkpoint import open_checkpoint
 from thalweg._run.diagnostics import explain_start, refuse_unreachable
-from thalweg._run.driver import integrate
-from thalweg._run.multistart import Origin, best_of, one_after_another, origins, recorders_of
-from thalweg._run.side_by_side import integrate_side_by_side
+from thalweg._run.dispatch import log_start, refuse_different_calls, run_starts
+from thalweg._run.multistart import best_of, initial_points, recorders_of, start_of
 from thalweg.errors import ConfigError
-from thalweg.flow import MEMORY_BUDGET, Flow, build_flow
-from thalweg.flow.compiled import HostFunctions
-from thalweg.flow.sharding import Devices, chosen_devices
+from thalweg.flow import MEMORY_BUDGET, flow_of
+from thalweg.flow.sharding import chosen_devices
 from thalweg.problem import Problem
-from thalweg.solution import Outcome, Solution, Start, Work
+from thalweg.solution import Outcome, Solution
 from thalweg.solvers import make
-from thalweg.solvers.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod
 from thalweg.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-    from thalweg.flow.flatten import Params, ParamSpec
+    from thalweg._recorder import Snapshot
+    from thalweg._run.checkpoint import Checkpoint
+    from thalweg._run.multistart import InitialPoint
+    from thalweg.flow import Flow
+    from thalweg.flow.flatten import Params
+    from thalweg.solvers.base import AbstractMethod
 
 
 def minimize(  # noqa: PLR0913 - all but the first four are options that few calls name
     problem: Problem,
-    params: Params | Callable[[int], Params],
+    params: Params | None = None,
     method: str | AbstractMethod = "auto",
     stop: Stop | None = None,
     *,
+    init: Callable[[int], Params] | None = None,
     progress: bool = False,
     callback: Callable[[Snapshot], object] | None = None,
     seed: int = 0,
@@ -52,36 +49,35 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
 
     Args:
         problem: A `LeastSquares`, `Composite` or `Scalar`.
-        params: The start: a pytree of float32 or float64 arrays; the run keeps their dtype. Or a
-            function that makes one from a seed.
+        params: The start: a pytree of float32 or float64 arrays; the run keeps their dtype. A
+            module of Equinox is such a pytree: its arrays are trained, all else stays as it is.
         method: A name from `thalweg.methods()`, or a configured method.
         stop: Targets and budgets; without any, the run ends after 60 seconds at the latest.
+        init: In place of `params`: a function that makes them from a seed.
         progress: Whether to show a live line on stderr (only where that is a terminal).
         callback: Called with a `Snapshot` after every step; a true result ends the run. The
             loop then comes back to the host after each step, which costs small problems speed.
-        seed: What `params` is called with, where it is a function; the starts after the first are
-            made from `seed + 1`, `seed + 2`, ...
-        starts: Train from so many starts, return the best, and tell in `solution.starts` what came
-            of each. `params` is then such a function, or a pytree whose leaves have one more axis
-            in front, a row a start. The criteria hold for each start, but `seconds` for the whole
-            call, and the first start to reach `loss` ends the others. Methods whose loop is
-            thalweg's take all starts in turns, as many at a time as there are cores; those of
-            other libraries, and all where `devices` are given, take one start after the other,
-            each with its share of the seconds. The callback sees the steps of all, and a true
-            result ends the start that it was of.
+        seed: What `init` is called with; further starts use `seed + 1`, `seed + 2`, ...
+        starts: The number of starts. All are trained, the best is returned, and
+            `solution.starts` has the result of each. They come from `init`, or from `params`
+            whose leaves have a leading axis of this length. The criteria hold for each start,
+            except `seconds`, which holds for the whole call; the first start to reach `loss` ends
+            the others. Methods whose loop is thalweg's run as many starts at a time as there are
+            cores. Those of other libraries, and all where `devices` are given, run one after the
+            other, each with its share of the seconds. The callback sees the steps of all starts;
+            a true result ends the start it was called for.
         memory_budget: Bytes that Jacobians and curvature products may hold at a time, on each
             device.
-        checkpoint: A file that the state of the run is kept in. Where it exists the run goes on
-            from it, bit for bit as if it had not been interrupted, and `params` only say how the
-            parameters are laid out; budgets count from the start of the first run. For methods
-            whose loop is thalweg's: its own, and those of Optax, diffrax and optimistix.
+        checkpoint: A file that keeps the state of the run. If it exists the run goes on from it,
+            bit for bit as if it had not been interrupted; `params` then only give the layout, and
+            budgets count from the start of the first run. For methods whose loop is thalweg's:
+            its own, and those of Optax, diffrax and Optimistix.
         checkpoint_every: How often the checkpoint is written: seconds, or a text such as "30s" or
-            "5min".
-            It is also written at the end and on Ctrl-C.
-        devices: What the examples of the data are divided over: "all", or devices of JAX such as
+            "5min". It is also written at the end and on Ctrl-C.
+        devices: What the examples are divided over: "all", or devices of JAX such as
             `jax.devices()`; by default the one that JAX takes by itself. The result is the same
-            to rounding. Of several processes each makes this call, with the same arguments; only
-            callbacks may differ, and the checkpoint is read and written by the first process.
+            to rounding. With several processes, each makes this call with the same arguments;
+            only callbacks may differ, and the first process reads and writes the checkpoint.
 
     Returns:
         The best parameters found, with the outcome, history and work. Ctrl-C ends the run and
@@ -102,12 +98,82 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         >>> round(float(solution.params["a"]), 3), round(float(solution.params["b"]), 3)
         (2.0, -1.0)
     """
+    _check_types(problem, stop, callback, memory_budget)
+    if starts is not None and checkpoint is not None:
+        raise ConfigError(
+            "`starts` and `checkpoint` were both given, but a checkpoint keeps a single run; leave "
+            "one of them out"
+        )
+    criteria = Stop() if stop is None else stop
+    points, spec = initial_points(params, init, starts=starts, seed=seed)
+    flow = flow_of(problem, spec, memory_budget=memory_budget, devices=chosen_devices(devices))
+    chosen, reason = make(method, flow)
+    chosen.check(flow)
+    refuse_unreachable(criteria, flow)
+    keeper = None
+    if checkpoint is not None:
+        keeper = open_checkpoint(checkpoint, checkpoint_every, chosen, flow)
+    with _session(flow, criteria, chosen, progress=progress) as show:
+        refuse_different_calls(flow, chosen, points, criteria, has_checkpoint=keeper is not None)
+        return _solve(
+            flow,
+            chosen,
+            points,
+            recorders_of(len(points), criteria, callback=callback, show=show),
+            reason=reason,
+            checkpoint=keeper,
+            memory_budget=memory_budget,
+            has_starts=starts is not None,
+        )
+
+
+def _solve(
+    flow: Flow,
+    method: AbstractMethod,
+    points: Sequence[InitialPoint],
+    recorders: Sequence[Any],
+    *,
+    reason: str,
+    checkpoint: Checkpoint | None,
+    memory_budget: int,
+    has_starts: bool,
+) -> Solution:
+    """Run all starts and take the best of them."""
+    ends = run_starts(
+        method, flow, points, recorders, checkpoint=checkpoint, memory_budget=memory_budget
+    )
+    best = best_of(ends, recorders)
+    if best.has_failed:
+        explain_start(flow, points[best.index].theta)
+    recorder = recorders[best.index]
+    if recorder.rows == 0 and ends[best.index].outcome is not Outcome.INTERRUPTED:
+        # The budget was spent before the first evaluation came back.
+        log_start(flow, points[best.index].theta, recorder)
+    tried = tuple(
+        start_of(k, points[k], flow.spec, recorders[k], end) for k, end in enumerate(ends)
+    )
+    return Solution.of(
+        tried,
+        best=best.index,
+        compile_seconds=sum(each.compile_seconds for each in recorders),
+        method=method.name,
+        reason=reason,
+        has_starts=has_starts,
+    )
+
+
+def _check_types(problem: object, stop: object, callback: object, memory_budget: int) -> None:
+    """Refuse arguments of the wrong type.
+
+    Raises:
+        ConfigError: Naming the argument and what was expected.
+    """
     if not isinstance(problem, Problem):
         raise ConfigError(
             f"`problem` is of type {type(problem).__name__}, but a LeastSquares, Composite or "
             "Scalar was expected"
         )
-    if not isinstance(stop, (Stop, NoneType)):
+    if stop is not None and not isinstance(stop, Stop):
         raise ConfigError(
             f"`stop` is of type {type(stop).__name__}, but a Stop was expected, such as "
             "`tw.Stop(seconds=10)`"
@@ -120,188 +186,20 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         raise ConfigError(
             f"`memory_budget` is {memory_budget}, but a number of bytes above 0 was expected"
         )
-    criteria = Stop() if stop is None else stop
-    if starts is not None and checkpoint is not None:
-        raise ConfigError(
-            "`starts` and `checkpoint` were both given, but a checkpoint keeps a single run; leave "
-            "one of them out"
-        )
-    begun, spec = origins(params, starts=starts, seed=seed)
-    flow = _flow(problem, spec, memory_budget, chosen_devices(devices))
-    chosen, reason = make(method, flow)
-    chosen.check(flow)
-    refuse_unreachable(criteria, flow)
-    keeper = None if checkpoint is None else _checkpoint(chosen, flow, checkpoint, checkpoint_every)
-    told = contextlib.nullcontext() if flow.devices is None else flow.devices.losses_told()
-    with told, _progress(criteria, chosen.name, enabled=progress) as show:
-        if flow.devices is not None:
-            _refuse_different_calls(flow.devices, chosen, begun, criteria, checkpoint=keeper)
-        if starts is None:
-            recorders = [Recorder(criteria, callback=callback, show=show)]
-            ends = [_run(chosen, flow, begun[0].theta, recorders[0], checkpoint=keeper)]
-        else:
-            recorders = recorders_of(len(begun), criteria, callback=callback, show=show)
-            ends = _run_all(chosen, flow, begun, recorders, memory_budget=memory_budget)
-    failed = [
-        end[0] is Outcome.DIVERGED and recorder.rows <= 2  # noqa: PLR2004 - start and first step
-        for end, recorder in zip(ends, recorders, strict=True)
-    ]
-    best = best_of([recorder.best_loss for recorder in recorders], without=failed)
-    (outcome, detail), recorder, origin = ends[best], recorders[best], begun[best]
-    if failed[best]:
-        explain_start(flow, origin.theta)
-    if recorder.rows == 0 and outcome is not Outcome.INTERRUPTED:
-        # The budget was spent before the first evaluation came back.
-        _log_start(flow, origin.theta, recorder)
-    tried = tuple(
-        Start(
-            index=k,
-            seed=begun[k].seed,
-            params=_best(begun[k], spec, recorders[k]),
-            loss=float(recorders[k].best_loss),
-            outcome=outcome_k,
-            detail=detail_k,
-            history=recorders[k].history(),
-            work=recorders[k].work,
-        )
-        for k, (outcome_k, detail_k) in enumerate(ends)
-    )
-    return Solution(
-        params=tried[best].params,
-        loss=tried[best].loss,
-        outcome=outcome,
-        history=tried[best].history,
-        work=tried[best].work,
-        compile_seconds=sum(each.compile_seconds for each in recorders),
-        method=chosen.name,
-        reason=reason,
-        detail=detail,
-        starts=() if starts is None else tried,
-    )
 
 
-def _flow(problem: Problem, spec: ParamSpec, memory_budget: int, devices: Devices | None) -> Flow:
-    """The flow of a problem, kept with it so that a second run compiles nothing."""
-    flows = problem.programs
-    key = (spec, memory_budget) if devices is None else (spec, memory_budget, devices)
-    if key not in flows:
-        flows[key] = build_flow(problem, spec, memory_budget=memory_budget, devices=devices)
-    return flows[key]
+@contextlib.contextmanager
+def _session(flow: Flow, stop: Stop, method: AbstractMethod, *, progress: bool) -> Any:
+    """The progress line, and a clear error where another process of the run is lost.
 
-
-def _checkpoint(
-    method: AbstractMethod, flow: Flow, path: str | Path, checkpoint_every: str | float
-) -> Checkpoint:
-    if not isinstance(method, AbstractJitMethod):
-        raise ConfigError(
-            f"`checkpoint` was given, but the state of `{method.name}` is inside the library that "
-            "it is of and cannot be kept; leave `checkpoint` out, or choose a method of thalweg's "
-            "own"
-        )
-    name = f"{method.name} {method!r}"
-    return Checkpoint(Path(path), interval(checkpoint_every), name, flow.spec, flow.devices)
-
-
-def _refuse_different_calls(
-    devices: Devices,
-    method: AbstractMethod,
-    begun: Sequence[Origin],
-    stop: Stop,
-    *,
-    checkpoint: Checkpoint | None,
-) -> None:
-    """Refuse what several processes cannot do together.
-
-    Raises:
-        ConfigError: The method decides on the host, or the processes do not make the same call.
+    The library that draws the line is imported only if it is shown.
     """
-    if devices.processes > 1 and isinstance(method, AbstractHostMethod):
-        raise ConfigError(
-            f"`{method.name}` takes its decisions in another library, each process its own, but "
-            f"`devices` are of {devices.processes} processes; choose a method of thalweg's own, or "
-            "the devices of one process"
-        )
-    devices.refuse_different(
-        params=np.stack([origin.theta for origin in begun]),
-        method=re.sub(r" at 0x[0-9a-f]+", "", f"{method.name} {method!r}"),
-        stop=stop,
-        checkpoint=checkpoint is None,
-    )
+    with contextlib.ExitStack() as stack:
+        if flow.devices is not None:
+            stack.enter_context(flow.devices.reporting_losses())
+        if not progress:
+            yield None
+            return
+        from thalweg._run.progress import progress_line
 
-
-def _run(
-    method: AbstractMethod,
-    flow: Flow,
-    theta: np.ndarray,
-    recorder: Recorder,
-    *,
-    checkpoint: Checkpoint | None,
-) -> tuple[Outcome, str]:
-    try:
-        if isinstance(method, AbstractJitMethod):
-            return integrate(method, flow, theta, recorder, checkpoint=checkpoint)
-        if isinstance(method, AbstractHostMethod):
-            if not {"scipy.integrate", "scipy.optimize"} <= sys.modules.keys():
-                with recorder.compiling():  # so that no run is charged with loading its library
-                    import scipy.integrate
-                    import scipy.optimize  # noqa: F401
-            recorder.start()
-            return method.run(flow, theta, recorder)
-    except RunEnded as ended:
-        return ended.outcome, ""
-    except KeyboardInterrupt:
-        return Outcome.INTERRUPTED, ""
-    raise ConfigError(f"`{method.name}` is neither a jitted nor a host method")
-
-
-def _run_all(
-    method: AbstractMethod,
-    flow: Flow,
-    begun: Sequence[Origin],
-    recorders: Sequence[Recorder],
-    *,
-    memory_budget: int,
-) -> list[tuple[Outcome, str]]:
-    """Run several starts; the outcome and a detail of each."""
-    thetas = [origin.theta for origin in begun]
-    if isinstance(method, AbstractJitMethod) and flow.devices is None:
-        return integrate_side_by_side(method, flow, thetas, recorders, memory_budget=memory_budget)
-
-    def run(k: int) -> tuple[Outcome, str]:
-        return _run(method, flow, thetas[k], recorders[k], checkpoint=None)
-
-    return one_after_another(run, recorders)
-
-
-def _log_start(flow: Flow, theta: np.ndarray, recorder: Recorder) -> None:
-    """Log the start, whatever the criteria say of it."""
-    loss, grad = HostFunctions(flow, recorder).value_and_grad(theta)
-    norm = float((grad @ grad) ** 0.5)
-    with contextlib.suppress(RunEnded):
-        recorder.row(theta=theta, loss=loss, grad_norm=norm, work=Work(gradients=1), t=0.0)
-
-
-def _best(origin: Origin, spec: ParamSpec, recorder: Recorder) -> Params:
-    """The best parameters of a run; where it has none, those that it began from."""
-    theta = origin.theta if recorder.best_theta is None else recorder.best_theta
-    return _like(origin.params, spec, theta)
-
-
-def _like(params: Params, spec: ParamSpec, theta: np.ndarray) -> Params:
-    """θ as a pytree whose leaves are NumPy arrays where the caller's were, else JAX arrays."""
-    import jax
-    import jax.numpy as jnp
-
-    tree = spec.unravel(jnp.asarray(theta, spec.dtype))
-    return jax.tree.map(
-        lambda new, old: np.asarray(new) if isinstance(old, np.ndarray) else new, tree, params
-    )
-
-
-def _progress(stop: Stop, label: str, *, enabled: bool) -> Any:
-    """The progress line, or nothing; its library is only imported where it is shown."""
-    if not enabled:
-        return contextlib.nullcontext(None)
-    from thalweg._run.progress import progress_line
-
-    return progress_line(stop, label=label, enabled=True)
+        yield stack.enter_context(progress_line(stop, label=method.name, enabled=True))

@@ -6,6 +6,7 @@ call `Recorder.row` from their own loops and are stopped by `RunEnded`.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,10 @@ from thalweg.solution import HISTORY_COLUMNS, Outcome, Work
 from thalweg.stop import DEFAULT_SECONDS, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 
-class RunEnded(Exception):  # noqa: N818 - no error: it unwinds the loop of another library
+class RunEnded(Exception):  # noqa: N818 - not an error: it unwinds the loop of another library
     """A stop criterion was met. Never leaves thalweg."""
 
     def __init__(self, outcome: Outcome) -> None:
@@ -37,11 +38,11 @@ class Snapshot:
         h: Size of the last step.
         seconds: Wall time so far, without compilation.
         loss: The loss now.
-        grad_norm: |∇L|, of the last point where it is known.
-        rejected: Attempts thrown away so far.
+        grad_norm: |∇L| at the last point where it is known.
+        rejected: Rejected attempts so far.
         work: Totals so far.
         theta: The parameters as one vector of shape `(n,)`; copy it to keep it.
-        start: Which of several starts this is of; 0 where there is one.
+        start: The index of the start that it belongs to; 0 for a single run.
     """
 
     step: int
@@ -64,7 +65,7 @@ class Recorder:
         callback: Called with a `Snapshot` after each step; a true result ends the run.
         show: Called with a `Snapshot` for the progress line.
         clock: Returns seconds, monotonic.
-        start: Which of several starts this is; snapshots tell it.
+        start: The index of this start; snapshots carry it.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Recorder:
         self._clock = clock
         self._started = clock()
         self._compiled = 0.0
+        self._is_compiling = False
         self._paused = 0.0
         self._earlier = 0.0
         self._rows: dict[str, list[Any]] = {name: [] for name in HISTORY_COLUMNS}
@@ -92,7 +94,7 @@ class Recorder:
     # ------------------------------------------------------------------------------- the clock
 
     def start(self) -> None:
-        """Set the clock to zero: preparation is over."""
+        """Set the clock to zero: the preparation is over."""
         self._started = self._clock()
         self._paused = 0.0
 
@@ -105,7 +107,7 @@ class Recorder:
         best_theta: np.ndarray,
         best_loss: float,
     ) -> None:
-        """Take up an earlier run: its rows, its clock, and its best point.
+        """Resume an earlier run: its rows, its clock, and its best point.
 
         Args:
             history: What `history` gave back.
@@ -121,7 +123,7 @@ class Recorder:
 
     @property
     def seconds(self) -> float:
-        """Wall time since `start`, without what was compiled since; with that of earlier runs."""
+        """Wall time since `start` without compilation, added to that of earlier runs."""
         return self._earlier + self._clock() - self._started - self._paused
 
     @property
@@ -129,12 +131,23 @@ class Recorder:
         """Seconds of the budget that are left; infinite without one."""
         return np.inf if self.stop.seconds is None else self.stop.seconds - self.seconds
 
-    def compiling(self) -> _Compiling:
-        """A context whose time counts as compilation and not as run time."""
-        return _Compiling(self)
+    @contextlib.contextmanager
+    def compiling(self) -> Iterator[None]:
+        """A context whose time counts as compilation and not as run time; within another, once."""
+        if self._is_compiling:
+            yield
+            return
+        self._is_compiling, began = True, self._clock()
+        try:
+            yield
+        finally:
+            took = self._clock() - began
+            self._is_compiling = False
+            self._compiled += took
+            self._paused += took
 
     def pause(self, seconds: float) -> None:
-        """Leave out some seconds that have just passed: what another start compiled."""
+        """Do not count seconds that have just passed, in which another start compiled."""
         self._paused += seconds
 
     @property
@@ -165,7 +178,7 @@ class Recorder:
             work: Totals so far.
             t: Flow time, where the method has one.
             h: Size of the step that led here.
-            rejected: Attempts thrown away on the way here.
+            rejected: Attempts rejected on the way here.
             seconds: Wall time of the row; now, where left out.
 
         Raises:
@@ -273,21 +286,3 @@ class Recorder:
             theta=theta,
             start=self._start,
         )
-
-
-class _Compiling:
-    """Times a `with` block as compilation; nests."""
-
-    _depth = 0
-
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._began = 0.0
-
-    def __enter__(self) -> None:
-        self._began = self._recorder._clock()  # noqa: SLF001 - one subject, two classes
-
-    def __exit__(self, *_: object) -> None:
-        took = self._recorder._clock() - self._began  # noqa: SLF001
-        self._recorder._compiled += took  # noqa: SLF001
-        self._recorder._paused += took  # noqa: SLF001

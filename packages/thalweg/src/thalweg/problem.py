@@ -41,15 +41,7 @@ class Block:
 
 
 class Problem:
-    """Base of the three problem classes. A problem is immutable.
-
-    Attributes:
-        programs: What was built and compiled for this problem, kept so that another run from
-            another start compiles nothing. Filled by `minimize`.
-    """
-
-    def __init__(self) -> None:
-        self.programs: dict[Any, Any] = {}
+    """Base of the three problem classes. A problem is immutable."""
 
 
 @final
@@ -84,13 +76,11 @@ class LeastSquares(Problem):
         _check_callable(residual, "residual")
         checked = None if data is None else _check_data(data)
         self.blocks: tuple[Block, ...] = (Block(residual, checked),)
-        super().__init__()
 
     @classmethod
     def _of(cls, blocks: tuple[Block, ...]) -> LeastSquares:
         new = cls.__new__(cls)
         new.blocks = blocks
-        new.programs = {}
         return new
 
     def __add__(self, other: object) -> LeastSquares:
@@ -148,7 +138,6 @@ class Composite(Problem):
                 f"`data` has {len(self.data)} parts, but the pair `(X, Y)` was expected"
             )
         self.l2 = float(l2)
-        super().__init__()
 
 
 @final
@@ -162,7 +151,6 @@ class Scalar(Problem):
     def __init__(self, loss: Callable[[Any], Any]) -> None:
         _check_callable(loss, "loss")
         self.loss = loss
-        super().__init__()
 
 
 def _check_callable(function: object, name: str) -> None:

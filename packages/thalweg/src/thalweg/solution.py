@@ -51,6 +51,18 @@ _MESSAGES = {
 }
 
 
+class End(NamedTuple):
+    """How a run ended.
+
+    Attributes:
+        outcome: Why.
+        detail: What is known beyond the outcome's message, in words.
+    """
+
+    outcome: Outcome
+    detail: str = ""
+
+
 class Work(NamedTuple):
     """Counters of what a run spent; a method leaves at 0 what it does not do.
 
@@ -146,6 +158,41 @@ class Solution:
     reason: str = ""
     detail: str = ""
     starts: tuple[Start, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        starts: tuple[Start, ...],
+        *,
+        best: int,
+        compile_seconds: float,
+        method: str,
+        reason: str,
+        has_starts: bool,
+    ) -> Solution:
+        """The solution of the best of some starts.
+
+        Args:
+            starts: The result of each, in their order.
+            best: The index of the best.
+            compile_seconds: That of the whole call.
+            method: The name of the method that ran.
+            reason: Why `auto` picked it, or empty.
+            has_starts: Whether the caller asked for several starts, and so is shown them all.
+        """
+        chosen = starts[best]
+        return cls(
+            params=chosen.params,
+            loss=chosen.loss,
+            outcome=chosen.outcome,
+            history=chosen.history,
+            work=chosen.work,
+            compile_seconds=compile_seconds,
+            method=method,
+            reason=reason,
+            detail=chosen.detail,
+            starts=starts if has_starts else (),
+        )
 
     @property
     def message(self) -> str:

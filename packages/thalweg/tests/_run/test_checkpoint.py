@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +16,9 @@ from safetensors.numpy import load_file
 
 import thalweg as tw
 from method_suite import FIT, FIT_START
-from thalweg._run.checkpoint import interval
+from thalweg._run import checkpoint
+from thalweg._run.checkpoint import Checkpoint, Saved, interval
+from thalweg.flow.flatten import flatten
 
 EVERY_JITTED = [
     "implicit-geodesic",
@@ -97,12 +98,11 @@ def test_an_interrupt_writes_the_state_first(tmp_path):
 
 # ---------------------------------------------------------------------------------- kill -9
 
-KILLS = 50
-INTERVAL = 0.05
+KILLS = 25
 
-# Imports once and forks for each run; a run tells the steps and the time it has come to. What XLA
+# Imports once and forks for each run. A run says how many rows each completed write holds. What XLA
 # compiles is kept, so that the others start at once.
-CHILDREN = f"""if True:
+CHILDREN = """if True:
     import os, sys, warnings
     import jax
     jax.config.update("jax_enable_x64", True)
@@ -111,15 +111,19 @@ CHILDREN = f"""if True:
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     import numpy as np
     import thalweg as tw
+    from thalweg._run.checkpoint import Checkpoint
     warnings.simplefilter("ignore")  # that JAX does not like forks; nothing of it runs yet
 
-    def tell(*words):  # in one write, so that a kill cannot cut it
+    def say(*words):  # in one write, so that a kill cannot cut it
         os.write(1, (" ".join(map(str, words)) + "\\n").encode())
 
-    def told(snapshot):
-        if snapshot.step % 10 == 0:
-            tell(snapshot.step, snapshot.seconds)
+    write = Checkpoint.write
 
+    def write_and_say(self, saved):
+        write(self, saved)
+        say("kept", len(saved.history["loss"]))
+
+    Checkpoint.write = write_and_say
     for line in sys.stdin:
         path, steps = line.split()
         child = os.fork()
@@ -127,13 +131,13 @@ CHILDREN = f"""if True:
             problem = tw.Scalar(lambda p: ((p ** 2 - 1) ** 2).sum() + p[0] * p[1])
             found = tw.minimize(
                 problem, np.array([0.1, -0.2, 3.0]), "adam", tw.Stop(steps=int(steps)),
-                checkpoint=path, every={INTERVAL}, callback=told,
+                checkpoint=path, checkpoint_every=0, callback=lambda _: None,
             )
-            tell("end", found.params.tobytes().hex())
+            say("end", found.params.tobytes().hex())
             os._exit(0)
-        tell("pid", child)
+        say("pid", child)
         os.waitpid(child, 0)
-        tell("gone")
+        say("gone")
 """
 
 
@@ -149,21 +153,22 @@ class Children:
         )
 
     def run(self, path, *, steps=10**9, kill_after=None):
-        """One run, killed so many seconds after it began to step; what it told."""
+        """One run, killed once so many writes were reported; what it reported."""
         print(path, steps, file=self.process.stdin, flush=True)
-        pid, lines, timer = 0, [], None
+        pid, rows, end = 0, [], None
         for line in self.process.stdout:
-            words = line.split()
-            if words[0] == "gone":
+            word, *rest = line.split()
+            if word == "gone":
                 break
-            if words[0] == "pid":
-                pid = int(words[1])
-                continue
-            if timer is None and kill_after is not None:
-                timer = threading.Timer(kill_after, os.kill, (pid, signal.SIGKILL))
-                timer.start()
-            lines.append(words)
-        return lines
+            if word == "pid":
+                pid = int(rest[0])
+            elif word == "kept":
+                rows.append(int(rest[0]))
+            else:
+                end = rest[0]
+            if kill_after is not None and pid and len(rows) >= kill_after:
+                os.kill(pid, signal.SIGKILL)
+        return rows, end
 
     def close(self):
         """End the process that forks."""
@@ -172,30 +177,62 @@ class Children:
         self.process.stdout.close()
 
 
-def test_killed_at_any_moment_it_loses_at_most_one_interval(tmp_path):
-    """50 times kill -9; then the run ends with the bits of a run that was left alone."""
+def test_killed_at_any_moment_it_keeps_every_completed_write(tmp_path):
+    """25 times kill -9; then the run ends with the bits of a run that was left alone."""
     path, kept, lucky = tmp_path / "run", 0, np.random.default_rng(5)
     children = Children(tmp_path / "cache")
     try:
         children.run(tmp_path / "first", steps=10)  # compiles
         for _ in range(KILLS):
-            told = children.run(path, kill_after=lucky.uniform(0, 3 * INTERVAL))
-            assert told, "the run was killed before it took a step"
-            seconds = load_file(path)["history.seconds"]
-            assert len(seconds) >= kept
-            kept = len(seconds)
-            # One interval, and what the write at its end may take on a busy machine.
-            assert seconds[-1] >= float(told[-1][1]) - 2 * INTERVAL
-        assert kept > 100
-        ends = [
-            told[-1]
-            for name in ("run", "alone")
-            if (told := children.run(tmp_path / name, steps=kept + 100))
-        ]
+            rows, _ = children.run(path, kill_after=int(lucky.integers(1, 30)))
+            found = len(load_file(path)["history.seconds"])
+            assert found >= max(rows) >= kept
+            kept = found
+        assert kept > KILLS
+        ends = [children.run(tmp_path / name, steps=kept + 100)[1] for name in ("run", "alone")]
     finally:
         children.close()
-    assert [end[0] for end in ends] == ["end", "end"]
+    assert ends[0] is not None
     assert ends[0] == ends[1]
+
+
+class Clock:
+    """Seconds that pass only when they are told to."""
+
+    def __init__(self):
+        self.now = 0.0
+
+    def __call__(self):
+        """The time now."""
+        return self.now
+
+
+@pytest.mark.parametrize("writing", [0.0, 0.1, 1.0, 5.0], ids=lambda s: f"a write takes {s} s")
+def test_what_a_kill_loses_is_an_interval_and_two_writes_at_most(tmp_path, writing, monkeypatch):
+    """Whatever the disk takes; and at least half of the time is left for the run."""
+    clock, call, every = Clock(), 0.03, 1.0
+    _, spec = flatten(np.zeros(2))
+    keeper = Checkpoint(tmp_path / "run", every, "method", spec, clock=clock)
+    whole_file = checkpoint.whole_file
+
+    def slow_file(*arguments, **options):
+        clock.now += writing
+        return whole_file(*arguments, **options)
+
+    monkeypatch.setattr(checkpoint, "whole_file", slow_file)
+    state = Saved([], {"loss": np.zeros(1)}, np.zeros(2), 0.0, 0, 0.0, 0.0)
+    kept_at, at_risk, spent = 0.0, 0.0, 0.0
+    for _ in range(1000):
+        clock.now += call
+        began = clock.now
+        if keeper.is_due:
+            keeper.try_to_write(state)
+            spent += writing
+            at_risk = max(at_risk, clock.now - kept_at)  # had it been killed just before the end
+            kept_at = began  # what was written is the state at the beginning
+    assert kept_at > 0
+    assert at_risk <= max(every, writing) + 2 * writing + 2 * call
+    assert spent <= 0.5 * clock.now + writing
 
 
 # -------------------------------------------------------------------------------- bad input
@@ -255,7 +292,7 @@ def test_a_newer_format_is_told_apart_from_damage(tmp_path, monkeypatch):
 
 def test_a_method_of_another_library_is_refused(tmp_path):
     """Its state cannot be kept."""
-    with pytest.raises(tw.ThalwegError, match="the state of `l-bfgs` is inside the library"):
+    with pytest.raises(tw.ThalwegError, match="`l-bfgs` keeps its state inside another library"):
         run(tmp_path / "run", 5, "l-bfgs")
     assert list(tmp_path.iterdir()) == []
 

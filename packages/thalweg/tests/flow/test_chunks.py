@@ -64,16 +64,16 @@ def test_bytes_of_an_example_grow_with_what_it_computes():
         return jax.lax.scan(lambda at, _: (jnp.sin(at), None), x, length=9)[0]
 
     x = jax.ShapeDtypeStruct((100,), np.float32)
-    assert bytes_of(once, x) == 400
-    assert bytes_of(often, x) >= 9 * 400
-    assert bytes_of(lambda v: jnp.cos(once(v)), x) == 800
+    assert bytes_of(jax.make_jaxpr(once)(x)) == 400
+    assert bytes_of(jax.make_jaxpr(often)(x)) >= 9 * 400
+    assert bytes_of(jax.make_jaxpr(lambda v: jnp.cos(once(v)))(x)) == 800
 
 
 def test_what_all_examples_share_is_not_counted_for_each():
     """Of the parameters alone nothing is counted; of parameters and an example, all is."""
     theta, x = (jax.ShapeDtypeStruct((size,), np.float64) for size in (50, 2))
-    shared = bytes_of(lambda p, _: jnp.sin(p), theta, x, shared=1)
-    mixed = bytes_of(lambda p, x: jnp.sin(p) * x[0], theta, x, shared=1)
+    shared = bytes_of(jax.make_jaxpr(lambda p, _: jnp.sin(p))(theta, x), shared=1)
+    mixed = bytes_of(jax.make_jaxpr(lambda p, x: jnp.sin(p) * x[0])(theta, x), shared=1)
     assert shared == 0
     assert mixed >= 400
 

@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.flow.flatten import flatten
+import thalweg as tw
+from thalweg.flow.flatten import flatten, ravel_rows
 
 REAL = (np.float32, np.float64)
 TREES = {
@@ -52,7 +53,7 @@ def test_rows_are_laid_out_as_the_vector_is():
     _, spec = flatten(TREES["nested"])
     draw = np.random.default_rng(0).normal
     bundle = jax.tree.map(lambda leaf: draw(size=(4, *leaf.shape)), TREES["nested"])
-    rows = np.asarray(spec.ravel_rows(bundle))
+    rows = np.asarray(ravel_rows(jax.tree.leaves(bundle)))
     for i in range(4):
         one = jax.tree.map(lambda leaf, i=i: leaf[i], bundle)
         assert (rows[i] == np.asarray(spec.ravel(one))).all()
@@ -80,3 +81,49 @@ def test_equal_layouts_are_equal_keys():
     assert first == again
     assert hash(first) == hash(again)
     assert len({first, other, coarse}) == 3
+
+
+class Scaled:
+    """A module: it can be called, and holds an array, a function and a number."""
+
+    def __init__(self, weight, activation, power):
+        self.weight, self.activation, self.power = weight, activation, power
+
+    def __call__(self, x):
+        """Its output."""
+        return self.activation(self.weight * x) ** self.power
+
+
+jax.tree_util.register_pytree_node(
+    Scaled,
+    lambda module: ((module.weight, module.activation, module.power), None),
+    lambda _, leaves: Scaled(*leaves),
+)
+
+
+def test_of_a_module_the_arrays_are_parameters_and_all_else_stays():
+    """Also of one inside a pytree, in whatever order its leaves lie."""
+    module = Scaled(np.array([1.0, 2.0]), jnp.tanh, 3)
+    theta, spec = flatten({"net": module, "shift": 0.5})
+    assert theta.tolist() == [1.0, 2.0, 0.5]
+    back = spec.unravel(jnp.array([4.0, 5.0, 6.0]))
+    assert back["net"].activation is jnp.tanh
+    assert back["net"].power == 3
+    assert back["net"].weight.tolist() == [4.0, 5.0]
+    assert float(back["shift"]) == 6.0
+    assert spec.ravel(back).tolist() == [4.0, 5.0, 6.0]
+    assert flatten({"net": module, "shift": 0.5})[1] == spec
+
+
+@pytest.mark.parametrize("method", ["implicit-geodesic", "secant-euler", "l-bfgs"])
+def test_an_equinox_module_is_trained_as_it_is(method):
+    """Its activation function is a leaf; the module comes back with the trained weights."""
+    equinox = pytest.importorskip("equinox")
+    module = equinox.nn.MLP(1, 1, 4, 1, activation=jnp.tanh, key=jax.random.PRNGKey(0))
+    x = np.linspace(-1, 1, 9)[:, None]
+    problem = tw.LeastSquares(lambda net, x, y: net(x) - y, data=(x, np.sin(2 * x)))
+    solution = tw.minimize(problem, module, method, tw.Stop(steps=30))
+    assert isinstance(solution.params, equinox.nn.MLP)
+    trained = jax.vmap(solution.params)(x)
+    assert 0.5 * np.mean((trained - np.sin(2 * x)) ** 2) == pytest.approx(solution.loss, rel=1e-9)
+    assert solution.loss < 0.1 * solution.history["loss"][0]

@@ -28,9 +28,10 @@ import numpy as np
 
 from thalweg import networks
 from thalweg._minimize import minimize
-from thalweg.flow import LeastSquaresFlow, build_flow
+from thalweg.flow import LeastSquaresFlow, build_flow, flow_of
 from thalweg.flow.compiled import quickest
 from thalweg.flow.flatten import flatten
+from thalweg.flow.programs import forget_programs
 from thalweg.problem import LeastSquares
 from thalweg.solvers.integrators.geodesic import ImplicitGeodesic
 from thalweg.solvers.integrators.krylov import ExponentialKrylov
@@ -38,7 +39,7 @@ from thalweg.stop import Stop
 from thalweg_lab.bench.operations import Operations, operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from thalweg.solvers.base import AbstractMethod
 
@@ -229,7 +230,8 @@ def _at(
     seconds = quickest(gradient, flow.data, at)
     rows = [(GRADIENT, seconds, plain["gradients"], _held(gradient))]
     for name, method in methods.items():
-        problem = problem_of(size)  # it keeps its programs, so those are this method's
+        forget_programs()  # so that those kept with the flow are this method's
+        problem = problem_of(size)
         solution = minimize(problem, start, method, Stop(steps=STEPS))
         count = max(int(solution.history["step"][-1]), 1)
         total = Operations()
@@ -237,15 +239,10 @@ def _at(
             total = total.plus(cost.times(getattr(solution.work, counter)))
         total = total.plus(_algebra(method, flow, solution.work))
         seconds = float(solution.history["seconds"][-1]) / count
-        held = max(_held(program) for program in _programs(problem))
+        programs = flow_of(problem, spec).programs.values()
+        held = max(_held(program.call) for program in programs)
         rows.append((name, seconds, total.times(1 / count), held))
     return rows
-
-
-def _programs(problem: LeastSquares) -> Iterator[Any]:
-    """The compiled programs that runs have left with a problem."""
-    for flow in problem.programs.values():
-        yield from flow.programs.values()
 
 
 def _held(program: Any) -> int:

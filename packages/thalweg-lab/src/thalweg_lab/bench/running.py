@@ -141,12 +141,15 @@ def _forget_programs() -> None:
 
     import jax
 
+    from thalweg.flow.programs import forget_programs
+
     for name in ("optax", "optimistix", "scipy.integrate", "scipy.optimize"):
         try:
             importlib.import_module(name)
         except ModuleNotFoundError:  # its method will say so
             continue
     load_problem.cache_clear()
+    forget_programs()
     jax.clear_caches()
 
 

@@ -1,9 +1,9 @@
-"""Checkpoints: the state of a run in one file, so that it can go on after whatever ended it.
+"""Checkpoints: the state of a run in one file, so that it can resume whatever ended it.
 
 The file is in the safetensors format. Its arrays are what the loop carries, the history, and the
-best point; its metadata are JSON: the format's version, which method on which parameters it is
-of, and the clock; with a digest of everything. A run that goes on from it takes the same steps, bit
-for bit, that it would have taken without the interruption, on the same machine and versions.
+best point. Its metadata are JSON: the version of the format, the method, the layout of the
+parameters and the clock, with a digest of everything. A resumed run takes the same steps, bit for
+bit, that it would have taken without the interruption, on the same machine and versions.
 """
 
 from __future__ import annotations
@@ -23,17 +23,20 @@ import numpy as np
 
 from thalweg._util.files import whole_file
 from thalweg.errors import ConfigError
+from thalweg.solvers.base import AbstractJitMethod
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from thalweg.flow import Flow
     from thalweg.flow.flatten import ParamSpec
     from thalweg.flow.sharding import Devices
+    from thalweg.solvers.base import AbstractMethod
 
 FORMAT = 2  # the version of the file's layout
 KEY = "thalweg"  # where the metadata have the JSON text
 DIGEST = "sha256"  # and where the digest of that and of the arrays
-WHOLE_FILE, NO_FILE, NOT_READ = b"=", b"0", b"!"  # what follows, between processes
+WHOLE_FILE, NO_FILE, NOT_READ = b"=", b"0", b"!"  # how a message between processes begins
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
 
 
@@ -45,7 +48,7 @@ class Saved(NamedTuple):
         history: One array a column, of equal lengths.
         best_theta: The best point so far, shape `(n,)`.
         best_loss: The loss there.
-        stage: Which of the methods that take turns is running, from 0.
+        stage: Which of the methods that hand over to one another is running, from 0.
         seconds: Wall time of the run so far, without compilation.
         compile_seconds: What compilation took so far.
     """
@@ -78,18 +81,36 @@ def interval(every: str | float) -> float:
     return seconds
 
 
+def open_checkpoint(
+    path: str | Path, every: str | float, method: AbstractMethod, flow: Flow
+) -> Checkpoint:
+    """The checkpoint of a run; nothing is read or written yet.
+
+    Raises:
+        ConfigError: The method cannot be kept, or `every` is no interval.
+    """
+    if not isinstance(method, AbstractJitMethod):
+        raise ConfigError(
+            f"`checkpoint` was given, but `{method.name}` keeps its state inside another library, "
+            "where it cannot be saved; leave `checkpoint` out, or choose one of thalweg's own "
+            "methods"
+        )
+    name = f"{method.name} {method!r}"
+    return Checkpoint(Path(path), interval(every), name, flow.spec, flow.devices)
+
+
 @dataclasses.dataclass
 class Checkpoint:
     """Where the state of one run is kept.
 
     Attributes:
         path: The file.
-        every: Seconds between two writes.
+        every: Seconds between two writes, from the beginning of one to that of the next.
         method: The method with its settings, as text.
         spec: The layout of the parameters.
-        devices: What the run is divided over; None for one device. Of several processes the first
-            one reads and writes, and tells the others what it read; but any may write what it
-            has once another has gone.
+        devices: What the run is divided over; None for one device. With several processes, the
+            first reads and writes, and sends the others what it read; once one has gone, any of
+            them may write what it has.
     """
 
     path: Path
@@ -97,11 +118,12 @@ class Checkpoint:
     method: str
     spec: ParamSpec
     devices: Devices | None = None
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        # What is an object of another library shows its address, which is another in each process.
+        # Objects of other libraries show their address, which differs from process to process.
         self.method = re.sub(r" at 0x[0-9a-f]+", "", self.method)
-        self._written = time.monotonic()
+        self._due = self.clock() + self.every
         self._has_warned = False
 
     @property
@@ -115,8 +137,14 @@ class Checkpoint:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is for this process to write, and an interval has passed since it did."""
-        return self.is_kept_here and time.monotonic() - self._written >= self.every
+        """Whether it is for this process to write, and the time for it has come.
+
+        What is lost when the process is killed is what it has done since the last write that was
+        completed: at most an interval, the time of two writes, and one call of the compiled
+        program. On a slow disk writes follow each other no closer than they take, so that half of
+        the time stays for the run.
+        """
+        return self.is_kept_here and self.clock() >= self._due
 
     def write(self, saved: Saved) -> None:
         """Put the state into the file, as a whole.
@@ -126,6 +154,7 @@ class Checkpoint:
         """
         from safetensors.numpy import save
 
+        began = self.clock()
         arrays = _named(saved)
         facts = {
             "format": FORMAT,
@@ -139,10 +168,15 @@ class Checkpoint:
         text = json.dumps(facts)
         with whole_file(self.path, writer=self._process) as new:
             new.write_bytes(save(arrays, metadata={KEY: text, DIGEST: _digest(text, arrays)}))
-        self._written = time.monotonic()
+        self._plan_next(began)
+
+    def _plan_next(self, began: float) -> None:
+        """The time of the next write, after one that began then and is over now."""
+        now = self.clock()
+        self._due = max(began + self.every, now + (now - began))
 
     def write_first(self, saved: Saved) -> None:
-        """As `write`, at the beginning of a run: what cannot be written then never can.
+        """As `write`, at the beginning of a run, where a failure is an error.
 
         Raises:
             ConfigError: It cannot be written; in all processes.
@@ -162,11 +196,12 @@ class Checkpoint:
             )
 
     def try_to_write(self, saved: Saved) -> None:
-        """As `write`; but a run that has come far is not ended by a full disk: it warns once."""
+        """As `write`, but a full disk does not end a run: it warns once."""
+        began = self.clock()
         try:
             self.write(saved)
         except OSError as error:
-            self._written = time.monotonic()
+            self._plan_next(began)
             if not self._has_warned:
                 self._has_warned = True
                 warnings.warn(
@@ -195,7 +230,7 @@ class Checkpoint:
             return self._read(copy)
 
     def _sent(self) -> bytes:
-        """What the first process tells the others of the file: a mark, and content or reason."""
+        """What the first process sends the others: a mark, then the content or a reason."""
         try:
             return WHOLE_FILE + self.path.read_bytes()
         except FileNotFoundError:
@@ -282,7 +317,7 @@ class Checkpoint:
 
     def _refused(self, why: str) -> ConfigError:
         return ConfigError(
-            f"the checkpoint `{self.path}` {why}; name another file, or remove it to begin anew"
+            f"the checkpoint `{self.path}` {why}; name another file, or remove it to start over"
         )
 
 

@@ -1,6 +1,6 @@
 """Where a NaN or an infinity comes from, and targets that a dtype cannot resolve.
 
-Run only when something is wrong, so nothing here is fast.
+Called only when something is wrong, so nothing here is fast.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from thalweg.flow import Flow, LeastSquaresFlow
 
 if TYPE_CHECKING:
     from thalweg.stop import Stop
+
+SMALL_LOSS = 1e-3  # the size of a loss whose minimum is not 0, at least
 
 
 def explain_start(flow: Flow, theta: np.ndarray) -> None:
@@ -36,7 +38,7 @@ def explain_start(flow: Flow, theta: np.ndarray) -> None:
         leaf = flow.spec.leaf_of(int(bad[0]))
         raise DataError(
             f"the loss is finite at the start, but its derivative by `{leaf}` is not; a function "
-            "such as sqrt or a norm may be differentiated where it has no slope"
+            "such as sqrt or a norm may be differentiated where it has no derivative"
         )
     if isinstance(flow, LeastSquaresFlow):
         _, jacobian = flow.jit(flow.jacobian)(flow.data, at)
@@ -59,14 +61,14 @@ def _first_bad_residual(flow: Flow, theta: jax.Array) -> str:
 def refuse_unreachable(stop: Stop, flow: Flow) -> None:
     """Refuse a loss target that the dtype cannot resolve.
 
-    Residuals of order 1 carry an error of about eps, so ½ r² cannot be told from 0 below eps²;
-    any other loss of order 1 cannot be told from its minimum below eps.
+    A residual of order 1 is rounded by about eps, so ½ r² is resolved down to eps². Any other loss
+    is resolved to eps times its size, which may itself be as small as `SMALL_LOSS`.
 
     Raises:
         PrecisionError: Naming the dtype and the least target that makes sense.
     """
     eps = float(jnp.finfo(flow.spec.dtype).eps)
-    least = eps**2 if isinstance(flow, LeastSquaresFlow) else eps * 1e-3
+    least = eps**2 if isinstance(flow, LeastSquaresFlow) else eps * SMALL_LOSS
     if stop.loss is None or stop.loss == 0 or stop.loss >= least:
         return
     other = "; use float64 parameters" if flow.spec.dtype == np.float32 else ""

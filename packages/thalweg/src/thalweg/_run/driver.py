@@ -1,21 +1,21 @@
-"""The loop of jitted methods: method x flow x stop, in chunks of steps.
+"""The host's side of a jitted method: it calls a compiled program that takes many steps at a time.
 
-One compiled program runs up to `ROWS` steps and comes back, so that the host can show progress,
-look at the clock and be interrupted, at a cost of a thousandth of the run. The number of steps a
-call is an argument, chosen so that a call takes about `CHUNK_SECONDS`.
+One call takes up to `ROWS` steps and returns, so that the host can show progress, look at the clock
+and be interrupted, at a cost of a thousandth of the run. The number of steps is an argument, chosen
+so that a call takes about `CHUNK_SECONDS`.
 
-|∇L| at a point is known when the next step begins. So a row's `grad_norm` is filled in one step
-later, and the last one by a call that begins a step and does not take it.
+|∇L| at a point is known when the next step begins. So the `grad_norm` of a row is filled in one
+step later, and the last one by a call that begins a step and does not take it.
 
-A method may hand over to its successor. That one's program is compiled only then, so that a run
-which ends before does not wait for it.
+A method may hand over to a successor. The successor's program is compiled only then, so that a run
+which ends earlier does not wait for it.
 
-Where several processes share a run, each of them drives it and has to make the same calls as the
-others. What depends on a clock or on a callback, how long the next call is and whether there is
-one, is agreed upon after each call.
+Where several processes share a run, each drives it and must make the same calls as the others. What
+depends on a clock or on a callback is agreed upon after each call: whether there is a next call,
+and how long it is.
 
-A `Run` is a generator of the calls it waits for. So one run and many at a time are the same code:
-who drives it decides where and when a call is made.
+A `Run` is a generator of the calls it waits for, so that one run and many at a time are the same
+code: whoever drives it decides where and when a call is made.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg._recorder import RunEnded
-from thalweg._run.state import Settled
+from thalweg._run.state import RunState
 from thalweg._run.step_loop import (
     ROWS,
     UNLIMITED,
@@ -40,9 +40,9 @@ from thalweg._run.step_loop import (
     run_side_by_side,
 )
 from thalweg._util.threads import one_blas_thread
-from thalweg.flow.compiled import HostFunctions, compiled, least_seconds
+from thalweg.flow.compiled import HostFunctions, compiled, overhead
 from thalweg.flow.sharding import agreed_on
-from thalweg.solution import Outcome, Work
+from thalweg.solution import End, Outcome, Work
 from thalweg.solvers.base import CONVERGED, HANDED_OVER, OUTCOMES, RUNNING, AbstractJitMethod
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 CHUNK_SECONDS = 0.03  # what a call may take: short enough for clock and Ctrl-C
-FEW = 31  # twice as many and one are the steps of a first call, where they fit into that time
+FEW = 31  # a first call takes twice as many steps and one, if they fit into that time
 
 
 def integrate(
@@ -63,7 +63,7 @@ def integrate(
     recorder: Recorder,
     *,
     checkpoint: Checkpoint | None = None,
-) -> tuple[Outcome, str]:
+) -> End:
     """Run a jitted method until it ends or the budget is spent.
 
     Args:
@@ -74,11 +74,11 @@ def integrate(
         checkpoint: Where the state is kept; a run that is there already goes on.
 
     Returns:
-        The outcome and a detail in words.
+        How it ended.
 
     Raises:
         ConfigError: The checkpoint is damaged, of another run, or cannot be written.
-        RuntimeError: Or ValueError, by JAX: another process has gone; the state before is kept.
+        RuntimeError: Or ValueError, from JAX: another process has gone; the last state is kept.
     """
     run = Run(method, flow, theta, recorder)
     if checkpoint is not None:
@@ -105,7 +105,7 @@ class Call(NamedTuple):
     Attributes:
         program: That of `run_chunk`; in a run of some width, that of `run_side_by_side`.
         loop: The state to go on from.
-        limits: What ends the call.
+        limits: When the call ends.
     """
 
     program: Callable[..., Any]
@@ -125,10 +125,10 @@ class Run:
 
     Attributes:
         detail: What is known beyond the outcome.
-        is_ending: Whether the outcome is known and only |∇L| of the last row is waited for.
-        call_seconds: What the last call took, where whoever makes the calls says so; it leaves
-            out the time that the call had to wait for others.
-        is_left_alone: Whether another process has gone, so that this one keeps what it has.
+        is_ending: Whether the outcome is known and only |∇L| of the last row is missing.
+        call_seconds: What the last call took, if whoever makes the calls says so; the time that
+            it waited for others is left out.
+        is_left_alone: Whether another process has gone, so that this one saves what it has.
     """
 
     def __init__(
@@ -150,16 +150,16 @@ class Run:
         self.call_seconds: float | None = None
         self.is_left_alone = False
         self._limits = Limits.of(recorder.stop)
-        self._idle_seconds = 0.0
+        self._overhead = 0.0
         self._loop = self._first_loop(theta)
         self._compile()
         self._checkpoint: Checkpoint | None = None
-        self._settled = Settled.now(self._loop, self._stage, recorder)
+        self._state = RunState.now(self._loop, self._stage, recorder)
 
     @property
     def temporary_bytes(self) -> int:
-        """What a call of the present program holds beside its arguments and results."""
-        analysis = self._program.memory_analysis()
+        """What a call of the present program holds, its arguments and results apart."""
+        analysis = self._program.call.memory_analysis()
         return 0 if analysis is None else int(analysis.temp_size_in_bytes)
 
     def _first_loop(self, theta: np.ndarray) -> Loop:
@@ -180,7 +180,7 @@ class Run:
         )
 
     def _placed(self, loop: Loop) -> Loop:
-        """The loop's arrays where the program takes them from."""
+        """The arrays of the loop, on the devices that the program expects them on."""
         return self._flow.everywhere(jax.tree.map(jnp.asarray, loop))
 
     def _compile(self) -> None:
@@ -188,30 +188,26 @@ class Run:
         flow, method, width = self._flow, self._stages[self._stage], self._width
         example = self._loop, self._typed(self._limits)
         if width == 1:
-            self._key = ("loop", method)
-            self._program: Any = compiled(
+            self._program = compiled(
                 flow,
-                self._key,
+                ("loop", method),
                 lambda data, loop, limits: run_chunk(method, flow, data, loop, limits),
                 *example,
                 recorder=self._recorder,
             )
             idle = self._loop, self._typed(UNLIMITED._replace(steps=0))
-            self._idle_seconds = least_seconds(
-                flow, self._key, self._program, *idle, recorder=self._recorder
-            )
+            self._overhead = overhead(flow, self._program, *idle, recorder=self._recorder)
         else:
-            self._key = ("loop", method, width)
-            self._program: Any = compiled(
+            self._program = compiled(
                 flow,
-                self._key,
-                lambda data, lanes: run_side_by_side(method, flow, data, lanes),
+                ("loop", method, width),
+                lambda data, runs: run_side_by_side(method, flow, data, runs),
                 (example,) * width,
                 recorder=self._recorder,
             )
 
     def _hand_over(self) -> None:
-        """The next stage goes on from where this one is."""
+        """Continue with the next stage from the present point."""
         self._stage += 1
         step = self._recorder.rows - 1
         self.detail += f"`{self._stages[self._stage].name}` took over at step {step}. "
@@ -221,7 +217,7 @@ class Run:
         self._compile()
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint where there is one; else write the first."""
+        """Resume from a checkpoint if there is one; else write the first."""
         saved = checkpoint.read()
         if saved is not None:
             self._stage = min(saved.stage, len(self._stages) - 1)
@@ -244,21 +240,21 @@ class Run:
                     start=float(saved.history["loss"][0]),
                 )
             self._loop = self._placed(jax.tree.unflatten(structure, saved.loop))
-            self._settled = Settled.now(self._loop, self._stage, recorder)
+            self._state = RunState.now(self._loop, self._stage, recorder)
         self._checkpoint = checkpoint
-        checkpoint.write_first(self._settled.saved(self._recorder))
+        checkpoint.write_first(self._state.saved(self._recorder))
 
     def save(self) -> None:
         """Write the state after the last whole call of the program."""
         keeper = self._checkpoint
         if keeper is not None and (keeper.is_kept_here or self.is_left_alone):
-            keeper.try_to_write(self._settled.saved(self._recorder))
+            keeper.try_to_write(self._state.saved(self._recorder))
 
-    def calls(self) -> Generator[Call, Chunk, tuple[Outcome, str]]:
-        """The run, as the calls it waits for; a `RunEnded` that is thrown in ends it.
+    def calls(self) -> Generator[Call, Chunk, End]:
+        """The run, as the calls it waits for; a `RunEnded` thrown into it ends it.
 
         Returns:
-            The outcome and a detail in words.
+            How it ended.
         """
         try:
             outcome = yield from self._to_the_end()
@@ -266,7 +262,7 @@ class Run:
             outcome = ended.outcome
         self.is_ending = True
         yield from self._finish()
-        return outcome, self.detail
+        return End(outcome, self.detail)
 
     def _to_the_end(self) -> Generator[Call, Chunk, Outcome]:
         recorder = self._recorder
@@ -289,12 +285,12 @@ class Run:
                 steps, _ = self._agreed((self._next_chunk(FEW), None))
 
     def _turn(self, steps: int) -> Generator[Call, Chunk, tuple[int, Outcome | None]]:
-        """One call, and what this process would do next: the steps of the next one, or the end."""
+        """One call, and what this process would do next: so many steps, or end."""
         recorder = self._recorder
         began = recorder.seconds
         try:
             count, attempts = yield from self._advance(steps)
-            self._settled = Settled.now(self._loop, self._stage, recorder)
+            self._state = RunState.now(self._loop, self._stage, recorder)
             if self._checkpoint is not None and self._checkpoint.is_due:
                 self.save()
             code = int(self._loop.code)
@@ -306,11 +302,11 @@ class Run:
         if code == HANDED_OVER:
             return 1, None
         took = recorder.seconds - began if self.call_seconds is None else self.call_seconds
-        self._flow.paces[self._key] = max(took, 1e-6) / max(attempts, 1)
+        self._program.seconds = max(took, 1e-6) / max(attempts, 1)
         return self._next_chunk(count), None
 
     def _agreed(self, wish: tuple[int, Outcome | None]) -> tuple[int, Outcome | None]:
-        """What all processes do next: the least steps, and the end where one of them ends."""
+        """What all processes do next: the fewest steps, and the end if one of them ends."""
         return agreed_on(self._flow.devices, *wish, among=tuple(Outcome))
 
     def _next_chunk(self, last_count: int) -> int:
@@ -318,7 +314,7 @@ class Run:
         if recorder.callback is not None:
             return 1
         time_left = min(CHUNK_SECONDS, recorder.seconds_left)
-        steps = int(min(time_left / self._flow.paces[self._key], 2 * last_count + 1, ROWS))
+        steps = int(min(time_left / self._program.seconds, 2 * last_count + 1, ROWS))
         if recorder.stop.steps is not None:
             taken = max(recorder.rows - 1, 0)  # the start is a row too
             steps = min(steps, int(recorder.stop.steps) - taken)
@@ -334,16 +330,16 @@ class Run:
         taken = int(chunk.filled)
         if is_first:
             self._log_start(chunk.rows)
-            recorder.check()  # where the start itself meets a criterion, the steps are forgotten
+            recorder.check()  # if the start itself meets a criterion, the steps are dropped
         loop = (yield from self._without_last(taken)) if chunk.is_there else chunk.loop
         self._loop = loop
         code = int(loop.code)
         log = chunk.rows.columns(taken)
         if code == HANDED_OVER and taken and log["h"][-1] == 0:
-            taken -= 1  # attempts that failed are left to the successor to better
+            taken -= 1  # failed attempts are no row: the successor continues from there
             log = chunk.rows.columns(taken)
         ended = recorder.seconds
-        begun = min(began + self._idle_seconds, ended)  # the call itself comes before its steps
+        begun = min(began + self._overhead, ended)  # the call itself comes before its steps
         if not is_first and (taken or code != RUNNING):
             known = log["start_grad_norm"][0] if taken else chunk.grad_norm
             recorder.set_last_grad_norm(float(known))
@@ -365,7 +361,7 @@ class Run:
         return taken, int(attempts[-1])
 
     def _without_last(self, steps: int) -> Generator[Call, Chunk, Loop]:
-        """The state after `steps` steps from the last one, where the run has converged."""
+        """The state `steps` steps after the last one, at which the run has converged."""
         loop = self._loop
         if steps:
             again = self._typed(UNLIMITED._replace(steps=steps))
@@ -376,7 +372,7 @@ class Run:
         return limits.typed(self._flow.spec.dtype)
 
     def _log_start(self, rows: Rows) -> None:
-        """Row 0: loss and slope at the start are what the first step began with."""
+        """Row 0: loss and gradient at the start are those that the first step began with."""
         start = rows.columns(1)
         self._recorder.extend(
             {
@@ -391,7 +387,7 @@ class Run:
         )
 
     def _finish(self) -> Generator[Call, Chunk, None]:
-        """Learn |∇L| at the last point: begin a step there and do not take it."""
+        """Find |∇L| at the last point: begin a step there and do not take it."""
         loop = self._loop._replace(
             code=np.int32(RUNNING), loss=np.asarray(np.inf, self._flow.spec.dtype)
         )

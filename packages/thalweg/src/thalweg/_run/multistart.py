@@ -1,18 +1,18 @@
-"""Several starts of one problem: what they begin from, and which of them is the best."""
+"""Several starts of one problem: where they begin, and which of them is the best."""
 
 from __future__ import annotations
 
 import dataclasses
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from thalweg._recorder import Recorder
 from thalweg.errors import ConfigError
-from thalweg.flow.flatten import Params, ParamSpec, flatten
-from thalweg.solution import Outcome
+from thalweg.flow.flatten import Params, ParamSpec, flatten, like
+from thalweg.solution import End, Outcome, Start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class Origin:
+class InitialPoint:
     """Where one start begins.
 
     Attributes:
@@ -36,23 +36,30 @@ class Origin:
     theta: np.ndarray
 
 
-def origins(params: Any, *, starts: int | None, seed: int) -> tuple[list[Origin], ParamSpec]:
+def initial_points(
+    params: Params | None,
+    init: Callable[[int], Params] | None,
+    *,
+    starts: int | None,
+    seed: int,
+) -> tuple[list[InitialPoint], ParamSpec]:
     """Where each start begins, and the layout that they share.
 
     Args:
-        params: A function from a seed to a pytree, or a pytree; with `starts` one whose leaves
-            have an axis more in front, of that length.
+        params: A pytree; with `starts`, one whose leaves have a leading axis of that length.
+        init: Or a function from a seed to a pytree.
         starts: How many starts; None for a single run.
         seed: Of the first start; the next ones count up from there.
 
     Raises:
-        ConfigError: `starts` is no number from 1, or `params` do not fit it.
+        ConfigError: `starts` is no number from 1, or `params` and `init` do not fit it.
         DataError: A parameter is NaN or infinite.
     """
     count = 1 if starts is None else _checked(starts)
-    if callable(params):
+    _refuse_both(params, init)
+    if init is not None:
         seeds = [seed + k for k in range(count)]
-        trees = [params(each) for each in seeds]
+        trees = [init(each) for each in seeds]
     else:
         seeds = [None] * count
         trees = [params] if starts is None else _apart(params, count)
@@ -62,10 +69,34 @@ def origins(params: Any, *, starts: int | None, seed: int) -> tuple[list[Origin]
         if other != spec:
             raise ConfigError(
                 f"start {k} has parameters of another layout than start 0: {_layout(other)} in the "
-                f"place of {_layout(spec)}; make `params` return the same shapes for every seed"
+                f"place of {_layout(spec)}; make `init` return the same shapes for every seed"
             )
     made = zip(seeds, trees, flat, strict=True)
-    return [Origin(each, tree, theta) for each, tree, (theta, _) in made], spec
+    return [InitialPoint(each, tree, theta) for each, tree, (theta, _) in made], spec
+
+
+def _refuse_both(params: object, init: object) -> None:
+    """Refuse parameters that were given twice, not at all, or in the wrong argument.
+
+    A module that can be called is a pytree with leaves; a function is a leaf itself.
+    """
+    if init is not None and params is not None:
+        raise ConfigError("`params` and `init` were both given; leave one of them out")
+    if init is None and params is None:
+        raise ConfigError(
+            "neither `params` nor `init` was given; pass a pytree of arrays, or a function from a "
+            "seed to one as `init`"
+        )
+    if init is not None and not callable(init):
+        raise ConfigError(
+            f"`init` is of type {type(init).__name__}, but a function from a seed to parameters "
+            "was expected"
+        )
+    if callable(params) and jax.tree_util.all_leaves([params]):
+        raise ConfigError(
+            "`params` is a function, but a pytree of arrays was expected; pass a function from a "
+            "seed to parameters as `init`"
+        )
 
 
 def _checked(starts: object) -> int:
@@ -87,7 +118,7 @@ def _apart(params: Params, count: int) -> list[Params]:
             raise ConfigError(
                 f"`params{jax.tree_util.keystr(path)}` has shape {shape}, but with "
                 f"`starts={count}` a first axis of length {count} was expected, one row a start; "
-                "or pass a function from a seed to parameters"
+                "or pass a function from a seed to parameters as `init`"
             )
     return [jax.tree.map(lambda leaf: leaf[k], params) for k in range(count)]  # noqa: B023
 
@@ -97,35 +128,33 @@ def _layout(spec: ParamSpec) -> str:
     return ", ".join(f"`{name}` {shape}" for name, shape in leaves) + f" {spec.dtype}"
 
 
-def one_after_another(
-    run: Callable[[int], tuple[Outcome, str]], recorders: Sequence[Recorder]
-) -> list[tuple[Outcome, str]]:
+def one_after_another(run: Callable[[int], End], recorders: Sequence[Recorder]) -> list[End]:
     """Run the starts in turn, each with its share of the seconds that are left.
 
     Args:
-        run: Runs the start of an index to its end; gives the outcome and a detail.
+        run: Runs the start of an index to its end.
         recorders: One a start.
 
     Returns:
-        The outcome and the detail of each. Once one has reached the loss aimed at, or Ctrl-C was
-        pressed, the rest are not begun.
+        How each ended. Once one has reached the target loss, or Ctrl-C was pressed, the rest are
+        not begun.
     """
-    ends: list[tuple[Outcome, str]] = []
+    ends: list[End] = []
     left = recorders[0].stop.seconds
     for k, recorder in enumerate(recorders):
         if left is not None:
             share = max(left, 0.0) / (len(recorders) - k)
             recorder.stop = dataclasses.replace(recorder.stop, seconds=share)
-        outcome, detail = run(k)
-        ends.append((outcome, detail))
+        end = run(k)
+        ends.append(end)
         if left is not None:
             left -= recorder.seconds
         skipped = {
             Outcome.TARGET_REACHED: Outcome.OVERTAKEN,
             Outcome.INTERRUPTED: Outcome.INTERRUPTED,
-        }.get(outcome)
+        }.get(end.outcome)
         if skipped is not None:
-            return ends + [(skipped, "")] * (len(recorders) - k - 1)
+            return ends + [End(skipped)] * (len(recorders) - k - 1)
     return ends
 
 
@@ -144,7 +173,7 @@ def recorders_of(
         callback: Called with the snapshots of all.
         show: The progress line; None for none.
     """
-    shown = None if show is None else _best_only(show)
+    shown = show if show is None or count == 1 else _best_only(show)
     return [Recorder(stop, callback=callback, show=shown, start=k) for k in range(count)]
 
 
@@ -160,12 +189,48 @@ def _best_only(show: Callable[[Snapshot], None]) -> Callable[[Snapshot], None]:
     return show_best
 
 
-def best_of(losses: Sequence[float], *, without: Sequence[bool]) -> int:
-    """The index of the least loss, the first of equals.
+@dataclasses.dataclass(frozen=True)
+class Best:
+    """The best of some starts.
+
+    Attributes:
+        index: Its place.
+        has_failed: Whether it, and so every start, broke down at its first step.
+    """
+
+    index: int
+    has_failed: bool
+
+
+def best_of(ends: Sequence[End], recorders: Sequence[Recorder]) -> Best:
+    """The start of the least loss, the first of equals; a failed one only if all have failed.
 
     Args:
-        losses: One a start; what is not finite comes last.
-        without: Which starts are taken only where there is no other.
+        ends: How each start ended.
+        recorders: One a start; a loss that is not finite comes last.
     """
+    failed = [
+        end.outcome is Outcome.DIVERGED and recorder.rows <= 2  # noqa: PLR2004 - start and first step
+        for end, recorder in zip(ends, recorders, strict=True)
+    ]
+    losses = [recorder.best_loss for recorder in recorders]
     bad = [not np.isfinite(loss) for loss in losses]
-    return min(range(len(losses)), key=lambda k: (without[k], bad[k], 0 if bad[k] else losses[k]))
+    index = min(range(len(losses)), key=lambda k: (failed[k], bad[k], 0 if bad[k] else losses[k]))
+    return Best(index, failed[index])
+
+
+def start_of(
+    index: int, point: InitialPoint, spec: ParamSpec, recorder: Recorder, end: End
+) -> Start:
+    """The result of one start; one without any row has the parameters that it began from."""
+    theta = point.theta if recorder.best_theta is None else recorder.best_theta
+    return Start(
+        index=index,
+        seed=point.seed,
+        params=like(point.params, spec, theta),
+        loss=float(recorder.best_loss),
+        outcome=end.outcome,
+        detail=end.detail,
+        history=recorder.history(),
+        work=recorder.work,
+    )

@@ -84,14 +84,15 @@ def describe(snapshot: Snapshot, *, budget: float | None) -> str:
         For example `loss 1.2e-07  |∇L| 3.4e-05  h 1.0e+03  rejected 2  6.4 s left`, without |∇L|
         where it is not known.
     """
-    slope = "" if math.isnan(snapshot.grad_norm) else f"|∇L| {snapshot.grad_norm:.1e}  "
+    gradient = "" if math.isnan(snapshot.grad_norm) else f"|∇L| {snapshot.grad_norm:.1e}  "
     rest = (
         f"{snapshot.seconds:.1f} s"
         if budget is None
         else f"{max(budget - snapshot.seconds, 0):.1f} s left"
     )
     return (
-        f"loss {snapshot.loss:.1e}  {slope}h {snapshot.h:.1e}  rejected {snapshot.rejected}  {rest}"
+        f"loss {snapshot.loss:.1e}  {gradient}h {snapshot.h:.1e}  "
+        f"rejected {snapshot.rejected}  {rest}"
     )
 
 

@@ -2,12 +2,12 @@
 
 Each run is a `thalweg._run.driver.Run`: a generator of the calls it waits for. All bookkeeping is
 done here, in the caller's thread; only calls of compiled programs leave it. There are two ways to
-make them side by side:
+run them side by side:
 
 - On a CPU, as many calls at a time as there are cores, each on a thread. A run is then bit for bit
   what it would be alone, by the program that it would use alone.
 - On an accelerator, one call serves many runs, vectorised by `jax.vmap`. Runs that are further on,
-  or in another stage, wait a call for each other.
+  or in another stage, wait for each other.
 
 On CPUs vectorising did not pay: a vectorised loop makes every attempt that one of its runs makes
 for all of them, and takes both sides of every branch. Decision: docs/decisions/0018-starts.md.
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
-import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +25,10 @@ import numpy as np
 
 from thalweg._recorder import RunEnded
 from thalweg._run.driver import Call, Run
+from thalweg._util.machine import cores
 from thalweg._util.threads import one_blas_thread
 from thalweg.flow.chunks import bytes_of
-from thalweg.solution import Outcome
+from thalweg.solution import End, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -47,8 +47,8 @@ def integrate_side_by_side(
     *,
     memory_budget: int,
     width: int | None = None,
-) -> list[tuple[Outcome, str]]:
-    """Run a jitted method from several starts until each ends or one reaches the loss aimed at.
+) -> list[End]:
+    """Run a jitted method from several starts until each ends or one reaches the target loss.
 
     Args:
         method: The configured method.
@@ -61,34 +61,33 @@ def integrate_side_by_side(
         width: How many runs one call serves; chosen by the device where left out.
 
     Returns:
-        For each start the outcome and a detail in words. `INTERRUPTED` for all that had not ended
-        when Ctrl-C was pressed.
+        How each run ended. `INTERRUPTED` for all that had not ended when Ctrl-C was pressed.
     """
     if width is None:
         width = _width(method, flow, thetas, memory_budget=memory_budget)
-    lanes = _Lanes(flow, width)
+    scheduler = _Scheduler(flow, width)
     with one_blas_thread():
         try:
             runs = [
                 Run(method, flow, theta, recorder, width=width)
                 for theta, recorder in zip(thetas, recorders, strict=True)
             ]
-            lanes.drive(runs, recorders, slots=_slots(runs[0], memory_budget=memory_budget))
+            scheduler.drive(runs, recorders, slots=_slots(runs[0], memory_budget=memory_budget))
         except KeyboardInterrupt:
             pass
-    ends = [lane.end or (Outcome.INTERRUPTED, lane.run.detail) for lane in lanes.lanes]
-    return ends or [(Outcome.INTERRUPTED, "")] * len(recorders)
+    ends = [job.end or End(Outcome.INTERRUPTED, job.run.detail) for job in scheduler.jobs]
+    return ends or [End(Outcome.INTERRUPTED)] * len(recorders)
 
 
 @dataclasses.dataclass(eq=False)
-class _Lane:
+class _Job:
     """One run, the call that it waits for, and how it ended."""
 
     run: Run
     recorder: Recorder
-    calls: Generator[Call, Chunk, tuple[Outcome, str]]
+    calls: Generator[Call, Chunk, End]
     call: Call | None = None
-    end: tuple[Outcome, str] | None = None
+    end: End | None = None
 
     @property
     def may_be_ended(self) -> bool:
@@ -96,7 +95,7 @@ class _Lane:
         return self.end is None and self.recorder.rows > 0 and not self.run.is_ending
 
 
-class _Lanes:
+class _Scheduler:
     """Drives runs: oldest call first, those of one program together."""
 
     def __init__(self, flow: Flow, width: int) -> None:
@@ -104,19 +103,19 @@ class _Lanes:
         self._width = width
         # The caller may have set it as a context, which holds for his own thread only.
         self._is_x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
-        self._waiting: list[_Lane] = []
-        self._is_reached = False  # the loss that was aimed at, by any of them
-        self.lanes: list[_Lane] = []
+        self._waiting: list[_Job] = []
+        self._is_reached = False  # the target loss, by any of them
+        self.jobs: list[_Job] = []
 
     def drive(self, runs: Sequence[Run], recorders: Sequence[Recorder], *, slots: int) -> None:
         """Until all have ended, with at most `slots` calls under way."""
-        self.lanes = [
-            _Lane(run, recorder, run.calls()) for run, recorder in zip(runs, recorders, strict=True)
+        self.jobs = [
+            _Job(run, recorder, run.calls()) for run, recorder in zip(runs, recorders, strict=True)
         ]
-        under_way: dict[concurrent.futures.Future[Any], list[_Lane]] = {}
+        under_way: dict[concurrent.futures.Future[Any], list[_Job]] = {}
         with concurrent.futures.ThreadPoolExecutor(slots) as pool:
-            for lane in self.lanes:
-                self._go_on(lane, None)
+            for job in self.jobs:
+                self._go_on(job, None)
             while self._waiting or under_way:
                 while self._waiting and len(under_way) < slots:
                     self._end_those_out_of_time()
@@ -126,24 +125,24 @@ class _Lanes:
                     under_way, return_when=concurrent.futures.FIRST_COMPLETED
                 )
                 for future in done:
-                    for lane, chunk in zip(under_way.pop(future), future.result(), strict=True):
-                        self._go_on(lane, chunk)
+                    for job, chunk in zip(under_way.pop(future), future.result(), strict=True):
+                        self._go_on(job, chunk)
 
-    def _next_batch(self) -> list[_Lane]:
-        """The lane that has waited longest, with those that wait for the same program."""
+    def _next_batch(self) -> list[_Job]:
+        """The job that has waited longest, with those that wait for the same program."""
         program = _call_of(self._waiting[0]).program
-        alike = [lane for lane in self._waiting if _call_of(lane).program is program]
+        alike = [job for job in self._waiting if _call_of(job).program is program]
         batch = alike[: self._width]
-        self._waiting = [lane for lane in self._waiting if lane not in batch]
+        self._waiting = [job for job in self._waiting if job not in batch]
         return batch
 
-    def _make(self, batch: list[_Lane]) -> tuple[Chunk, ...]:
+    def _make(self, batch: list[_Job]) -> tuple[Chunk, ...]:
         """One call of a program, timed. On a thread of the pool: all else is done in one thread."""
         began = time.perf_counter()
         with jax.enable_x64(self._is_x64):
-            chunks = jax.block_until_ready(self._called([_call_of(lane) for lane in batch]))
-        for lane in batch:
-            lane.run.call_seconds = time.perf_counter() - began
+            chunks = jax.block_until_ready(self._called([_call_of(job) for job in batch]))
+        for job in batch:
+            job.run.call_seconds = time.perf_counter() - began
         return chunks
 
     def _called(self, calls: list[Call]) -> tuple[Chunk, ...]:
@@ -157,47 +156,47 @@ class _Lanes:
         states += [idle] * (self._width - len(states))
         return program(data, tuple(states))[: len(calls)]
 
-    def _go_on(self, lane: _Lane, chunk: Chunk | None) -> None:
-        """Hand a lane what it waited for, and take up its next call or its end."""
-        compiled = lane.recorder.compile_seconds
-        self._resume(lane, chunk)
-        compiled = lane.recorder.compile_seconds - compiled
-        for other in self.lanes:
-            if other is not lane and compiled:
+    def _go_on(self, job: _Job, chunk: Chunk | None) -> None:
+        """Hand a job what it waited for, and take up its next call or its end."""
+        compiled = job.recorder.compile_seconds
+        self._resume(job, chunk)
+        compiled = job.recorder.compile_seconds - compiled
+        for other in self.jobs:
+            if other is not job and compiled:
                 other.recorder.pause(compiled)
-        if self._is_reached and lane.may_be_ended:
-            self._end(lane, Outcome.OVERTAKEN)
-        if lane.end is None:
-            self._waiting.append(lane)
-        elif lane.end[0] is Outcome.TARGET_REACHED and not self._is_reached:
+        if self._is_reached and job.may_be_ended:
+            self._end(job, Outcome.OVERTAKEN)
+        if job.end is None:
+            self._waiting.append(job)
+        elif job.end.outcome is Outcome.TARGET_REACHED and not self._is_reached:
             self._is_reached = True
             for other in self._waiting:
                 if other.may_be_ended:
                     self._end(other, Outcome.OVERTAKEN)
 
     def _end_those_out_of_time(self) -> None:
-        """A lane may have waited for its turn until no time was left."""
-        for lane in self._waiting:
-            if lane.recorder.seconds_left <= 0 and lane.may_be_ended:
-                self._end(lane, Outcome.BUDGET_SPENT)
+        """A job may have waited for its turn until no time was left."""
+        for job in self._waiting:
+            if job.recorder.seconds_left <= 0 and job.may_be_ended:
+                self._end(job, Outcome.BUDGET_SPENT)
 
     @staticmethod
-    def _resume(lane: _Lane, chunk: Chunk | None) -> None:
+    def _resume(job: _Job, chunk: Chunk | None) -> None:
         try:
-            lane.call = lane.calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins
+            job.call = job.calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins
         except StopIteration as end:
-            lane.end = end.value
+            job.end = end.value
 
     @staticmethod
-    def _end(lane: _Lane, outcome: Outcome) -> None:
+    def _end(job: _Job, outcome: Outcome) -> None:
         """End a run; the call that it now waits for tells |∇L| at its last point."""
-        lane.call = lane.calls.throw(RunEnded(outcome))
+        job.call = job.calls.throw(RunEnded(outcome))
 
 
-def _call_of(lane: _Lane) -> Call:
-    if lane.call is None:
-        raise AssertionError("a lane waits for no call")
-    return lane.call
+def _call_of(job: _Job) -> Call:
+    if job.call is None:
+        raise AssertionError("a job waits for no call")
+    return job.call
 
 
 def _width(
@@ -210,7 +209,8 @@ def _width(
     def step(theta: jax.Array) -> Any:
         return method.step(flow, flow.data, theta, method.init(flow, theta))
 
-    a_run = bytes_of(step, jax.ShapeDtypeStruct(thetas[0].shape, thetas[0].dtype))
+    theta = jax.ShapeDtypeStruct(thetas[0].shape, thetas[0].dtype)
+    a_run = bytes_of(jax.make_jaxpr(step)(theta))
     return max(1, min(len(thetas), memory_budget // max(a_run, 1)))
 
 
@@ -218,5 +218,4 @@ def _slots(run: Run, *, memory_budget: int) -> int:
     """How many calls may be under way: one a core while they fit; one on an accelerator."""
     if jax.default_backend() != "cpu":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, memory_budget // max(run.temporary_bytes, 1)))
+    return max(1, min(cores(), memory_budget // max(run.temporary_bytes, 1)))

@@ -1,7 +1,7 @@
-"""What of a run goes into its checkpoint: the state after its last whole call.
+"""The state of a run after its last whole call: what its checkpoint holds.
 
-A call that was interrupted may have logged rows already, so what was settled before is remembered
-beside the run, and the history is cut to it.
+A call that was interrupted may have logged rows already. So the number of rows after the last whole
+call is kept with the state, and the history is cut to it.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from thalweg._run.step_loop import Loop
 
 
-class Settled(NamedTuple):
+class RunState(NamedTuple):
     """The state of a run between two calls.
 
     Attributes:
         loop: What the loop carries.
-        stage: Which of the methods that take turns is running, from 0.
+        stage: Which of the methods that hand over to one another is running, from 0.
         rows: How many rows are logged.
         best_loss: The least loss so far.
         best_theta: The point of it; None before the first row.
@@ -36,12 +36,12 @@ class Settled(NamedTuple):
     best_theta: np.ndarray | None
 
     @classmethod
-    def now(cls, loop: Loop, stage: int, recorder: Recorder) -> Settled:
-        """The state at the end of a call; nothing is copied."""
+    def now(cls, loop: Loop, stage: int, recorder: Recorder) -> RunState:
+        """The state at the end of a call. Nothing is copied."""
         return cls(loop, stage, recorder.rows, recorder.best_loss, recorder.best_theta)
 
     def saved(self, recorder: Recorder) -> Saved:
-        """The same as arrays on the host, with the history and the clock of the run."""
+        """The state as arrays on the host, with the history and the clock of the run."""
         history = recorder.history()
         best = self.loop.theta if self.best_theta is None else self.best_theta
         return Saved(

@@ -26,7 +26,7 @@ GRADIENTS = Work._fields.index("gradients")
 
 
 class Limits(NamedTuple):
-    """What ends a call of the program, all scalars.
+    """When a call of the program ends; all scalars.
 
     Attributes:
         steps: Steps of this call, at most `ROWS`.
@@ -42,7 +42,7 @@ class Limits(NamedTuple):
 
     @classmethod
     def of(cls, stop: Stop) -> Limits:
-        """Those of the criteria that the program knows of, for one step."""
+        """The criteria that the program checks itself, for one step."""
         return cls(
             steps=1,
             loss=UNLIMITED.loss if stop.loss is None else stop.loss,
@@ -86,7 +86,7 @@ class Loop(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A row a step, packed: XLA takes a kernel for each array, to compile and at every step.
+    """One row a step, packed: each array costs XLA a kernel, to compile and at every step.
 
     Attributes:
         reals: The columns `REALS`, shape `(ROWS, 5)`.
@@ -103,16 +103,15 @@ class Rows(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What a call of the program gives back.
+    """What a call of the program returns.
 
     Attributes:
         loop: The state after its steps.
         rows: One row a step.
         filled: How many rows are filled.
         grad_norm: |∇L| at the start of the step that was begun last.
-        is_there: Whether |∇L| was at or below the limit there. That step is in `loop` all the
-            same, and not in `rows`: to keep both states inside the loop would copy a method's
-            memory at every step.
+        is_there: Whether |∇L| was at or below the limit there. That step is in `loop` but not in
+            `rows`: to keep both states inside the loop would copy the solver state at every step.
     """
 
     loop: Loop
@@ -172,20 +171,20 @@ def run_chunk(
 
 
 def run_side_by_side(
-    method: AbstractJitMethod, flow: Flow, data: Any, lanes: tuple[tuple[Loop, Limits], ...]
+    method: AbstractJitMethod, flow: Flow, data: Any, runs: tuple[tuple[Loop, Limits], ...]
 ) -> tuple[Chunk, ...]:
     """`run_chunk` of several runs at once, vectorised. Pure.
 
-    A lane that has ended, or whose limit of steps is 0, comes back bit for bit as it was. It costs
-    what the others cost, as does every attempt that only one of them makes.
+    A run that has ended, or whose limit of steps is 0, comes back bit for bit as it was. It costs
+    as much as the others, as does every attempt that only one of them makes.
 
     Args:
         method: The method of all of them.
         flow: The functions of the flow. Static.
         data: `flow.data`, which they share.
-        lanes: State and limits of each.
+        runs: State and limits of each.
     """
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *lanes)
-    chunks = jax.vmap(lambda lane: run_chunk(method, flow, data, *lane))(stacked)
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *runs)
+    chunks = jax.vmap(lambda run: run_chunk(method, flow, data, *run))(stacked)
     # Taken apart in the same program: one by one the pieces would be hundreds of dispatches.
-    return tuple(jax.tree.map(lambda leaf: leaf[k], chunks) for k in range(len(lanes)))  # noqa: B023
+    return tuple(jax.tree.map(lambda leaf: leaf[k], chunks) for k in range(len(runs)))  # noqa: B023

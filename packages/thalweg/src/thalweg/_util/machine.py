@@ -54,7 +54,7 @@ def this_machine() -> Machine:
     """The machine that this process runs on."""
     return Machine(
         processor=_processor(),
-        cores=_cores(),
+        cores=cores(),
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
         versions={name: installed(name) for name in LIBRARIES},
@@ -69,7 +69,7 @@ def installed(distribution: str) -> str | None:
         return None
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores of this process, which on Linux may be fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

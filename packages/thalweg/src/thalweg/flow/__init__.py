@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING
 
 from thalweg.errors import ConfigError
@@ -12,6 +13,8 @@ from thalweg.flow.scalar import ScalarFlow
 from thalweg.problem import Composite, LeastSquares, Problem, Scalar
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from thalweg.flow.flatten import ParamSpec
     from thalweg.flow.sharding import Devices
 
@@ -23,7 +26,26 @@ __all__ = [
     "Linearisation",
     "ScalarFlow",
     "build_flow",
+    "flow_of",
 ]
+
+# The flows of problems that are alive: data are laid out once, however many runs there are.
+_flows: weakref.WeakKeyDictionary[Problem, dict[Hashable, Flow]] = weakref.WeakKeyDictionary()
+
+
+def flow_of(
+    problem: Problem,
+    spec: ParamSpec,
+    *,
+    memory_budget: int = MEMORY_BUDGET,
+    devices: Devices | None = None,
+) -> Flow:
+    """As `build_flow`, made once and kept for as long as the problem lives."""
+    flows = _flows.setdefault(problem, {})
+    key = (spec, memory_budget, devices)
+    if key not in flows:
+        flows[key] = build_flow(problem, spec, memory_budget=memory_budget, devices=devices)
+    return flows[key]
 
 
 def build_flow(

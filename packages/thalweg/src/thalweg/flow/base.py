@@ -24,16 +24,17 @@ import numpy as np
 from thalweg.flow.chunks import bytes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Sequence
 
     from thalweg.flow.flatten import ParamSpec
+    from thalweg.flow.programs import Programs
     from thalweg.flow.sharding import Devices
 
 MEMORY_BUDGET = 2**30  # bytes; the default budget of Jacobians and products
 
 
 class Linearisation(NamedTuple):
-    """The loss at a point with its slope and a curvature operator.
+    """The loss at a point with its gradient and a curvature operator.
 
     Attributes:
         loss: L, a scalar.
@@ -53,19 +54,24 @@ class Flow(abc.ABC):
         spec: The layout of θ.
         data: A pytree of arrays, to be passed to every function.
         devices: What the data are divided over; None for one device.
-        programs: Compiled programs of this flow, by name.
-        paces: Seconds that the last call of each took for an attempt at a step, or for its all.
+        programs: Compiled programs, shared with all flows of the same functions and shapes.
     """
 
     spec: ParamSpec
     data: Any
 
-    def __init__(self, spec: ParamSpec, data: Any, *, devices: Devices | None = None) -> None:
+    def __init__(
+        self,
+        spec: ParamSpec,
+        data: Any,
+        *,
+        programs: Programs,
+        devices: Devices | None = None,
+    ) -> None:
         self.spec = spec
         self.data = data
+        self.programs = programs
         self.devices = devices
-        self.programs: dict[Any, Any] = {}
-        self.paces: dict[Any, float] = {}
 
     def jit(self, function: Callable[..., Any]) -> Any:
         """`jax.jit` of a function of `(data, ...)`; its results are whole on every device."""
@@ -86,7 +92,15 @@ class Flow(abc.ABC):
     def pass_bytes(self) -> int:
         """Bytes of all intermediate values of one evaluation of the loss."""
         theta = jax.ShapeDtypeStruct((self.size,), self.spec.dtype)
-        return bytes_of(self.loss, self.data, theta)
+        return bytes_of(jax.make_jaxpr(self.loss)(self.data, theta))
+
+    @abc.abstractmethod
+    def resized(self, data: Any) -> Flow:
+        """The same functions over other data, with programs of its own.
+
+        Args:
+            data: As `self.data`, with other numbers of chunks and examples; or their shapes.
+        """
 
     @abc.abstractmethod
     def loss(self, data: Any, theta: jax.Array) -> jax.Array:
@@ -136,3 +150,25 @@ def linearised_gradient(flow: Flow, data: Any, theta: jax.Array) -> Linearisatio
 
     grad, product, loss = jax.linearize(gradient, theta, has_aux=True)
     return Linearisation(loss, grad, product)
+
+
+def layout_facts(
+    spec: ParamSpec, traces: Sequence[Any], *, memory_budget: int, devices: Devices | None
+) -> Hashable:
+    """All that the programs of a flow depend on beside its functions.
+
+    Args:
+        spec: The layout of θ.
+        traces: What the functions compute, with the shapes of the data, as hashable values.
+        memory_budget: Bytes that Jacobians and products may hold at a time, on each device.
+        devices: What the data are divided over; None for one device.
+    """
+    precision = jax.config.jax_default_matmul_precision  # pyright: ignore[reportAttributeAccessIssue]
+    is_x64 = jax.config.jax_enable_x64  # pyright: ignore[reportAttributeAccessIssue]
+    return (spec, tuple(traces), memory_budget, devices, precision, is_x64)
+
+
+def shapes_of(data: Any) -> Hashable:
+    """The structure of a pytree of arrays with their shapes and dtypes, as a key."""
+    leaves, structure = jax.tree.flatten(data)
+    return structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)

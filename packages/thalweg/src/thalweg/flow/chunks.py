@@ -167,6 +167,12 @@ def finer(data: Chunked, rows: int, devices: Devices | None = None) -> Chunked:
     return jax.tree.map(cut, data)
 
 
+def fitting_rows(rows: int, data: Any) -> int:
+    """The most rows up to `rows` that divide the length of the chunks of `data`."""
+    length = data.scale.shape[1]
+    return next(count for count in range(min(rows, length), 0, -1) if length % count == 0)
+
+
 def chunk_lengths(
     count: int,
     *,
@@ -199,14 +205,17 @@ def chunk_lengths(
     return devices * pieces * rows, devices * rows
 
 
-def most_rows(function: Callable[..., Any], *arguments: Any) -> int | None:
+def most_rows(traced: Any) -> int | None:
     """The limit that a function of one example sets to the rows of a Jacobian; None for none.
 
-    Its arguments are those of `bytes_of`. The slopes of a convolution by weights that differ from
-    example to example are one convolution in which XLA lets every example meet every other:
-    memory and time grow with the square of the number of examples.
+    The derivatives of a convolution by weights that differ from example to example are one
+    convolution in which XLA lets every example meet every other: memory and time grow with the
+    square of the number of examples.
+
+    Args:
+        traced: The function, traced by `jax.make_jaxpr`.
     """
-    return CONVOLVED if _has_convolution(jax.make_jaxpr(function)(*arguments).jaxpr) else None
+    return CONVOLVED if _has_convolution(traced.jaxpr) else None
 
 
 def _has_convolution(jaxpr: Any) -> bool:
@@ -217,20 +226,18 @@ def _has_convolution(jaxpr: Any) -> bool:
     )
 
 
-def bytes_of(function: Callable[..., Any], *arguments: Any, shared: int = 0) -> int:
-    """An upper bound on the bytes of all intermediate values of one call of `function`.
+def bytes_of(traced: Any, *, shared: int = 0) -> int:
+    """An upper bound on the bytes of all intermediate values of one call of a function.
 
     Counts every value that appears in its jaxpr, those of loops times their lengths. This is what
     reverse-mode differentiation keeps at most.
 
     Args:
-        function: A function of arrays.
-        *arguments: Arrays or shapes, as for `jax.eval_shape`.
+        traced: The function, traced by `jax.make_jaxpr`.
         shared: How many of the first arguments are arrays that all examples share. What is
             computed of them alone is not counted: under `vmap` it is there once.
     """
-    jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
-    return _jaxpr_bytes(jaxpr, own=set(jaxpr.invars[shared:]))
+    return _jaxpr_bytes(traced.jaxpr, own=set(traced.jaxpr.invars[shared:]))
 
 
 def _jaxpr_bytes(jaxpr: Any, own: set[Any]) -> int:

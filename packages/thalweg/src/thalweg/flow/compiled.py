@@ -1,9 +1,8 @@
-"""Compiled functions of a flow for loops on the host, and the store of compiled programs.
+"""Compiled functions of a flow, and its functions for loops on the host.
 
-Compilation is timed apart from running: each program is lowered, compiled and called once for
-nothing inside `Recorder.compiling`, as the first call still sets up threads and memory; this holds
-for our own methods and for those of others alike. Programs are kept with the flow, so that a second
-run compiles nothing.
+Compilation is timed apart from running: each program is lowered, compiled and called once without
+effect inside `Recorder.compiling`, as the first call still sets up threads and memory; this holds
+for our own methods and for those of other libraries alike.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from thalweg.flow.programs import Program
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 
-CALLS = 5  # of which the quickest is what a call takes: what else the machine does only adds time
+CALLS = 5  # the quickest of them counts: what else the machine does only adds time
 
 
 def compiled(
@@ -30,7 +31,7 @@ def compiled(
     function: Callable[..., Any],
     *arguments: Any,
     recorder: Recorder,
-) -> Callable[..., Any]:
+) -> Program:
     """The compiled program of `function(data, *arguments)`, made once a flow and key.
 
     Args:
@@ -46,31 +47,27 @@ def compiled(
             program = flow.jit(function).lower(flow.data, *placed).compile()
             began = time.perf_counter()
             jax.block_until_ready(program(flow.data, *placed))
-            flow.programs[key], flow.paces[key] = program, time.perf_counter() - began
+            flow.programs[key] = Program(program, time.perf_counter() - began)
     return flow.programs[key]
 
 
-def least_seconds(
-    flow: Flow, key: Hashable, program: Callable[..., Any], *arguments: Any, recorder: Recorder
-) -> float:
-    """Seconds of a call of a compiled program, the least of a few; measured once a flow and key.
+def overhead(flow: Flow, program: Program, *arguments: Any, recorder: Recorder) -> float:
+    """Seconds of a call of a program that does nothing; measured once.
 
     Args:
-        flow: Where programs are kept, and what was measured.
-        key: That of the program.
+        flow: Whose program it is.
         program: The program.
-        *arguments: What the calls are made with.
+        *arguments: Arguments with which it does nothing.
         recorder: Its compile clock runs meanwhile.
     """
-    if (key, "least") not in flow.paces:
+    if program.overhead is None:
         with recorder.compiling():
-            placed = flow.everywhere(arguments)
-            flow.paces[key, "least"] = quickest(program, flow.data, *placed)
-    return flow.paces[key, "least"]
+            program.overhead = quickest(program, flow.data, *flow.everywhere(arguments))
+    return program.overhead
 
 
 def quickest(function: Callable[..., Any], *arguments: Any) -> float:
-    """The least of some times of a call, in seconds, after one for nothing."""
+    """The least time of several calls, in seconds, after a first that does not count."""
     times = []
     for _ in range(CALLS + 1):
         began = time.perf_counter()

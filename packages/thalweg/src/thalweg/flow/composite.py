@@ -8,22 +8,27 @@ Source: Schraudolph 2002, "Fast curvature matrix-vector products".
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
 
-from thalweg.flow.base import Flow, Linearisation, linearised_gradient
+from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient, shapes_of
 from thalweg.flow.chunks import (
     bytes_of,
     chunk_lengths,
     example_shapes,
     finer,
+    fitting_rows,
     lay_out,
     most_rows,
     sum_chunks,
 )
-from thalweg.flow.terms import LIVE_COPIES, check_output, check_scalar, derivative_along, flat
+from thalweg.flow.flatten import ravel_rows
+from thalweg.flow.outputs import check_output, check_scalar, flat
+from thalweg.flow.programs import fingerprint, shared_programs
+from thalweg.flow.terms import LIVE_COPIES, derivative_along
 
 if TYPE_CHECKING:
     from thalweg.flow.flatten import ParamSpec
@@ -40,22 +45,22 @@ class CompositeFlow(Flow):
     def __init__(
         self, problem: Composite, spec: ParamSpec, *, memory_budget: int, devices: Devices | None
     ) -> None:
-        self._problem = problem
+        self._output_function, self._loss_function = problem.outputs, problem.loss
         self.spec = spec
-        shapes = example_shapes(problem.data, spec.dtype)
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
-        x, y = shapes
+        x, y = example_shapes(problem.data, spec.dtype)
         self.output_size = check_output(
             jax.eval_shape(lambda *at: flat(self._outputs(*at)), theta, x), spec, name="outputs"
         )
-        check_scalar(jax.eval_shape(self._one, theta, x, y), spec, name="loss")
+        traced, loss_shape = jax.make_jaxpr(self._one, return_shape=True)(theta, x, y)
+        check_scalar(loss_shape, spec, name="loss")
         self.length = jax.tree.leaves(problem.data)[0].shape[0]
         length, self._rows = chunk_lengths(
             self.length,
             devices=1 if devices is None else devices.count,
             memory_budget=memory_budget,
-            product_bytes=LIVE_COPIES * bytes_of(self._one, theta, x, y, shared=1),
-            most_rows=most_rows(self._one, theta, x, y),
+            product_bytes=LIVE_COPIES * bytes_of(traced, shared=1),
+            most_rows=most_rows(traced),
             jacobian_bytes=MATRIX_COPIES * self.output_size * spec.size * spec.dtype.itemsize,
         )
         examples = lay_out(
@@ -67,7 +72,17 @@ class CompositeFlow(Flow):
         )
         l2 = jnp.asarray(problem.l2, spec.dtype)
         l2 = l2 if devices is None else devices.everywhere(l2)
-        super().__init__(spec, (examples, l2), devices=devices)
+        trace = (fingerprint(traced), shapes_of(problem.data))
+        facts = layout_facts(spec, [trace], memory_budget=memory_budget, devices=devices)
+        programs = shared_programs([problem.outputs, problem.loss], facts)
+        super().__init__(spec, (examples, l2), programs=programs, devices=devices)
+
+    def resized(self, data: Any) -> CompositeFlow:
+        """The same functions over other data."""
+        new = copy.copy(self)
+        new.data, new.programs = data, {}
+        new._rows = fitting_rows(self._rows, data[0])  # noqa: SLF001 - of this class
+        return new
 
     @property
     def is_one_chunk(self) -> bool:
@@ -80,10 +95,10 @@ class CompositeFlow(Flow):
         return self.size, self.length * self.output_size
 
     def _outputs(self, theta: jax.Array, x: Any) -> jax.Array:
-        return self._problem.outputs(self.spec.unravel(theta), x)
+        return self._output_function(self.spec.unravel(theta), x)
 
     def _one(self, theta: jax.Array, x: Any, y: Any) -> jax.Array:
-        return self._problem.loss(self._outputs(theta, x), y)
+        return self._loss_function(self._outputs(theta, x), y)
 
     def _chunk_loss(self, examples: Any, scale: jax.Array, theta: jax.Array) -> jax.Array:
         losses = jax.vmap(lambda x, y: self._one(theta, x, y))(*examples)
@@ -139,7 +154,7 @@ class CompositeFlow(Flow):
 
     def _output_hessian(self, z: jax.Array, y: Any, direction: jax.Array) -> jax.Array:
         """∇²ℓ(z) times a direction, of the shape of z."""
-        slope = jax.grad(lambda at: self._problem.loss(at, y))
+        slope = jax.grad(lambda at: self._loss_function(at, y))
         return jax.jvp(slope, (z,), (direction,))[1]
 
     def dense_gauss_newton(
@@ -153,12 +168,14 @@ class CompositeFlow(Flow):
         loss, grad = self.value_and_grad(data, theta)
 
         def chunk_matrix(chunk: Any, scale: jax.Array, theta: jax.Array) -> jax.Array:
-            params = self.spec.unravel(theta)
+            arrays = self.spec.split(theta)
 
             def one(x: Any, y: Any) -> tuple[jax.Array, jax.Array]:
-                z, pull = jax.vjp(lambda at: flat(self._problem.outputs(at, x)), params)
+                z, pull = jax.vjp(
+                    lambda at: flat(self._output_function(self.spec.join(at), x)), arrays
+                )
                 seeds = jnp.eye(z.size, dtype=z.dtype)
-                jacobian = self.spec.ravel_rows(jax.vmap(lambda seed: pull(seed)[0])(seeds))
+                jacobian = ravel_rows(jax.vmap(lambda seed: pull(seed)[0])(seeds))
                 shape = jax.eval_shape(self._outputs, theta, x).shape
                 bend = jax.vmap(
                     lambda e: flat(self._output_hessian(z.reshape(shape), y, e.reshape(shape)))
@@ -190,7 +207,7 @@ class CompositeFlow(Flow):
 
             def slopes(at: jax.Array) -> jax.Array:
                 z = jax.vmap(lambda x: self._outputs(at, x))(xs)
-                return jax.vmap(jax.grad(self._problem.loss))(z, ys)
+                return jax.vmap(jax.grad(self._loss_function))(z, ys)
 
             bend = derivative_along(slopes, theta, coefficients)
             _, pull = jax.vjp(lambda at: jax.vmap(lambda x: self._outputs(at, x))(xs), theta)

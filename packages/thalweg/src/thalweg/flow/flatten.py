@@ -3,19 +3,25 @@
 Every integrator works on one vector; the user's pytree is only put together again inside the
 user's own functions. A `ParamSpec` is hashable and holds no array, so compiled programs can be
 kept under it.
+
+A module such as Equinox's is a pytree whose leaves are not all parameters: activation functions and
+settings lie among them. These are kept as they are.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from thalweg.errors import ConfigError, DataError, PrecisionError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Params = Any  # a pytree of floating-point arrays
 
@@ -26,38 +32,48 @@ class ParamSpec:
 
     Attributes:
         treedef: The structure of the pytree.
-        shapes: The shape of each leaf, in the order of the pytree.
-        names: A readable path for each leaf, such as `['layers'][0].weight`.
-        dtype: float32 or float64, the same for all leaves.
+        shapes: The shape of each array, in the order of the pytree.
+        names: A readable path for each array, such as `['layers'][0].weight`.
+        dtype: float32 or float64, the same for all arrays.
+        fixed: What is no parameter, by its place among the leaves of the pytree.
     """
 
     treedef: Any
     shapes: tuple[tuple[int, ...], ...]
     names: tuple[str, ...]
     dtype: np.dtype
+    fixed: tuple[tuple[int, Any], ...] = ()
 
     @property
     def size(self) -> int:
         """The number n of parameters."""
         return sum(math.prod(shape) for shape in self.shapes)
 
-    def unravel(self, theta: jax.Array) -> Params:
-        """The pytree for a vector `theta` of shape `(n,)`."""
-        leaves, start = [], 0
+    def split(self, theta: jax.Array) -> list[jax.Array]:
+        """The arrays for a vector `theta` of shape `(n,)`, in the order of the pytree."""
+        arrays, start = [], 0
         for shape in self.shapes:
             size = math.prod(shape)
-            leaves.append(theta[start : start + size].reshape(shape))
+            arrays.append(theta[start : start + size].reshape(shape))
             start += size
+        return arrays
+
+    def join(self, arrays: Sequence[Any]) -> Params:
+        """The pytree that holds these arrays, in the order of `split`."""
+        leaves = list(arrays)
+        for place, leaf in self.fixed:
+            leaves.insert(place, leaf)
         return jax.tree.unflatten(self.treedef, leaves)
+
+    def unravel(self, theta: jax.Array) -> Params:
+        """The pytree for a vector `theta` of shape `(n,)`."""
+        return self.join(self.split(theta))
 
     def ravel(self, params: Params) -> jax.Array:
         """The vector of shape `(n,)` for a pytree of this structure."""
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(params)])
-
-    def ravel_rows(self, params: Params) -> jax.Array:
-        """The matrix `(q, n)` for a pytree whose leaves have one more, leading axis q."""
-        leaves = jax.tree.leaves(params)
-        return jnp.concatenate([leaf.reshape(leaf.shape[0], -1) for leaf in leaves], axis=1)
+        fixed = {place for place, _ in self.fixed}
+        leaves = enumerate(jax.tree.leaves(params))
+        return jnp.concatenate([jnp.ravel(leaf) for place, leaf in leaves if place not in fixed])
 
     def leaf_of(self, index: int) -> str:
         """The path of the leaf that holds component `index` of the vector."""
@@ -73,7 +89,8 @@ def flatten(params: Params) -> tuple[np.ndarray, ParamSpec]:
     """Check a pytree of parameters and lay it out as one vector.
 
     Args:
-        params: A pytree whose leaves are floating-point arrays of one dtype, all finite.
+        params: A pytree whose leaves are floating-point arrays of one dtype, all finite. In a
+            module, a node of the pytree that can be called, all other leaves are kept as they are.
 
     Returns:
         θ as a NumPy array of shape `(n,)`, float32 or float64, and the layout.
@@ -84,8 +101,17 @@ def flatten(params: Params) -> tuple[np.ndarray, ParamSpec]:
         DataError: A parameter is NaN or infinite.
     """
     with_paths, treedef = jax.tree_util.tree_flatten_with_path(params)
-    names = tuple(f"params{jax.tree_util.keystr(path)}" for path, _ in with_paths)
-    leaves = [np.asarray(leaf) for _, leaf in with_paths]
+    fixed = tuple(
+        (place, leaf)
+        for place, ((_, leaf), in_module) in enumerate(
+            zip(with_paths, _in_modules(params), strict=True)
+        )
+        if in_module and not isinstance(leaf, (np.ndarray, np.generic, jax.Array))
+    )
+    places = {place for place, _ in fixed}
+    trained = [pair for place, pair in enumerate(with_paths) if place not in places]
+    names = tuple(f"params{jax.tree_util.keystr(path)}" for path, _ in trained)
+    leaves = [np.asarray(leaf) for _, leaf in trained]
     if sum(leaf.size for leaf in leaves) == 0:
         raise ConfigError("`params` holds no parameter; pass a pytree of float arrays")
     for name, leaf in zip(names, leaves, strict=True):
@@ -113,5 +139,33 @@ def flatten(params: Params) -> tuple[np.ndarray, ParamSpec]:
                 f"`{name}` holds NaN or infinity in {bad.size} of {leaf.size} entries, first at "
                 f"flat index {bad[0]}; start from finite parameters"
             )
-    spec = ParamSpec(treedef, tuple(leaf.shape for leaf in leaves), names, dtype)
+    spec = ParamSpec(treedef, tuple(leaf.shape for leaf in leaves), names, dtype, fixed)
     return np.concatenate([leaf.ravel() for leaf in leaves]), spec
+
+
+def ravel_rows(arrays: Sequence[jax.Array]) -> jax.Array:
+    """The matrix `(q, n)` for arrays in the order of `split` that have one more, leading axis q."""
+    return jnp.concatenate([array.reshape(array.shape[0], -1) for array in arrays], axis=1)
+
+
+def like(params: Params, spec: ParamSpec, theta: Any) -> Params:
+    """θ as a pytree whose arrays are NumPy's where those of `params` were, and JAX's elsewhere.
+
+    Args:
+        params: A pytree laid out as `spec`.
+        spec: The layout.
+        theta: The vector, shape `(n,)`.
+    """
+    tree = spec.unravel(jnp.asarray(theta, spec.dtype))
+    return jax.tree.map(
+        lambda new, old: np.asarray(new) if isinstance(old, np.ndarray) else new, tree, params
+    )
+
+
+def _in_modules(params: Params) -> list[bool]:
+    """Whether each leaf belongs to a module; a function that is a leaf itself is no module."""
+    flags = []
+    for node in jax.tree.leaves(params, is_leaf=callable):
+        is_module = callable(node) and not jax.tree_util.all_leaves([node])
+        flags += [is_module] * len(jax.tree.leaves(node))
+    return flags

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from typing import TYPE_CHECKING, Any, final
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING, Any, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.flow.base import Flow, Linearisation, linearised_gradient
-from thalweg.flow.terms import AbstractTerm, residual_term
+from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient
+from thalweg.flow.programs import shared_programs
+from thalweg.flow.terms import AbstractTerm, lay_out_block
 
 if TYPE_CHECKING:
     from thalweg.flow.flatten import ParamSpec
@@ -33,14 +35,28 @@ class LeastSquaresFlow(Flow):
     def __init__(
         self, problem: LeastSquares, spec: ParamSpec, *, memory_budget: int, devices: Devices | None
     ) -> None:
-        self._terms = tuple(residual_term(block, spec) for block in problem.blocks)
-        data = tuple(
-            term.lay_out(block, memory_budget=memory_budget, devices=devices)
-            for term, block in zip(self._terms, problem.blocks, strict=True)
-        )
-        super().__init__(spec, data, devices=devices)
-        theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
-        self.residual_count: int = jax.eval_shape(self.residuals, data, theta).shape[0]
+        laid = [
+            lay_out_block(block, spec, memory_budget=memory_budget, devices=devices)
+            for block in problem.blocks
+        ]
+        traces = [block.trace for block in laid]
+        facts = layout_facts(spec, traces, memory_budget=memory_budget, devices=devices)
+        programs = shared_programs([block.function for block in problem.blocks], facts)
+        data = tuple(block.part for block in laid)
+        super().__init__(spec, data, programs=programs, devices=devices)
+        self._set_terms(tuple(block.term for block in laid))
+
+    def _set_terms(self, terms: tuple[AbstractTerm, ...]) -> None:
+        self._terms = terms
+        theta = jax.ShapeDtypeStruct((self.size,), self.spec.dtype)
+        self.residual_count: int = jax.eval_shape(self.residuals, self.data, theta).shape[0]
+
+    def resized(self, data: Any) -> LeastSquaresFlow:
+        """The same blocks over other data."""
+        new = copy.copy(self)
+        new.data, new.programs = data, {}
+        new._set_terms(tuple(term.resized(part) for term, part in self._pairs(data)))  # noqa: SLF001 - of this class
+        return new
 
     @property
     def is_one_chunk(self) -> bool:

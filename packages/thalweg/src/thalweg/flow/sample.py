@@ -9,7 +9,6 @@ Source: Cochran 1977, *Sampling Techniques*, 3rd ed., chapter 5 (stratified samp
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
 from thalweg.flow.chunks import Chunked
-from thalweg.flow.least_squares import LeastSquaresFlow
 
 if TYPE_CHECKING:
     from thalweg.flow.base import Flow
@@ -99,18 +97,8 @@ def sample_flow(flow: Flow, examples: int) -> Flow:
 
     Methods ask a flow for the shape of its data; that of all data would mislead them.
     """
-    small = copy.copy(flow)
-    small.programs, small.paces = {}, {}
     key = jax.ShapeDtypeStruct((2,), jnp.uint32)
-    small.data = jax.eval_shape(lambda data, at: draw(data, at, examples), flow.data, key)
-    if isinstance(small, LeastSquaresFlow):
-        parts = zip(small._terms, small.data, strict=True)  # noqa: SLF001 - one subject, two files
-        small._terms = tuple(_fitted(term, part) for term, part in parts)  # noqa: SLF001 - as above
-        theta = jax.ShapeDtypeStruct((flow.size,), flow.spec.dtype)
-        small.residual_count = jax.eval_shape(small.residuals, small.data, theta).shape[0]
-        return small
-    blocks = _blocks(small.data)
-    return _fitted(small, blocks[0]) if blocks else small
+    return flow.resized(jax.eval_shape(lambda data, at: draw(data, at, examples), flow.data, key))
 
 
 def sample_share(flow: Flow, examples: int) -> float:
@@ -161,14 +149,3 @@ def _draw_block(block: Any, key: jax.Array, examples: int, turn: jax.Array | int
     # Each stands for its stretch; stretches are not all of one length.
     weights = jnp.sqrt(lengths.astype(rows.scale.dtype)).reshape(shape)
     return rows._replace(scale=rows.scale * weights)
-
-
-def _fitted(owner: Any, block: Any) -> Any:
-    """A copy of what computes a block, whose rows of a Jacobian divide the block's chunks."""
-    if not hasattr(owner, "_rows"):
-        return owner
-    length = block.scale.shape[1]
-    fitted = copy.copy(owner)
-    most = min(owner._rows, length)  # noqa: SLF001 - one subject, two files
-    fitted._rows = next(rows for rows in range(most, 0, -1) if length % rows == 0)  # noqa: SLF001 - as above
-    return fitted

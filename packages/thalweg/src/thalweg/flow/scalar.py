@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import jax
 
-from thalweg.flow.base import Flow, Linearisation, linearised_gradient
-from thalweg.flow.terms import check_scalar
+from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient
+from thalweg.flow.outputs import check_scalar
+from thalweg.flow.programs import fingerprint, shared_programs
 
 if TYPE_CHECKING:
     from thalweg.flow.flatten import ParamSpec
@@ -20,11 +21,18 @@ class ScalarFlow(Flow):
 
     def __init__(self, problem: Scalar, spec: ParamSpec) -> None:
         self._loss = problem.loss
-        self.spec = spec
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
-        shape = jax.eval_shape(lambda at: self._loss(spec.unravel(at)), theta)
+        traced, shape = jax.make_jaxpr(lambda at: self._loss(spec.unravel(at)), return_shape=True)(
+            theta
+        )
         check_scalar(shape, spec, name="loss")
-        super().__init__(spec, ())
+        facts = layout_facts(spec, [fingerprint(traced)], memory_budget=0, devices=None)
+        super().__init__(spec, (), programs=shared_programs([problem.loss], facts))
+
+    def resized(self, data: Any) -> ScalarFlow:
+        """Itself: there are no data."""
+        del data
+        return self
 
     def loss(self, data: Any, theta: jax.Array) -> jax.Array:
         """L."""

@@ -1,13 +1,12 @@
-"""Where a flow's data lie when a run is divided over several devices.
+"""How the data of a flow are divided over several devices.
 
-The examples of the data are split evenly: of each chunk every device holds its own share of the
-rows, and θ, a method's memory and every result are the same on all. The programs are those of one
-device; XLA partitions them by where their data lie. So residuals, products and Jacobians are
-computed by each device for its own rows, and sums over examples become one all-reduce each; with
-several chunks, one a chunk.
+The examples are split evenly: each device holds its own share of the rows of every chunk. θ, the
+solver state and all results are the same on all devices. The programs are those of one device; XLA
+partitions them by where their data lie. So each device computes residuals, products and Jacobians
+for its own rows, and each sum over examples becomes one all-reduce, or one a chunk.
 
-The devices may be those of several processes, each of which makes the same calls in the same order.
-What a process decides by its own clock or its own callback is agreed upon first.
+The devices may belong to several processes, each of which makes the same calls in the same order.
+What a process decides by its own clock or callback is agreed upon first.
 
 Source: Xu et al. 2021, "GSPMD: General and Scalable Parallelization for ML Computation Graphs",
 arXiv 2105.04663.
@@ -66,7 +65,7 @@ class Devices:
 
     @property
     def process(self) -> int:
-        """Which of its processes this one is, from 0; 0 where there is one."""
+        """The index of this process among them; 0 if there is only one."""
         return jax.process_index() if self.processes > 1 else 0
 
     @property
@@ -78,7 +77,7 @@ class Devices:
         return NamedSharding(self._mesh, PartitionSpec())
 
     def split(self, array: np.ndarray) -> jax.Array:
-        """An array `(chunks, length, ...)` of which each device holds its part of each chunk.
+        """An array `(chunks, length, ...)`, each chunk of which is divided over the devices.
 
         Args:
             array: The same in all processes; its length is a multiple of `count`.
@@ -110,7 +109,7 @@ class Devices:
     # ---------------------------------------------------------------------- several processes
 
     def agree(self, values: np.ndarray) -> np.ndarray:
-        """The least of what the processes say, element by element.
+        """The minimum over the processes, element by element.
 
         Args:
             values: An array of the same shape and dtype in each, of at least one element.
@@ -128,10 +127,10 @@ class Devices:
         return np.asarray(_least_of(self)(said))
 
     def from_first(self, content: bytes) -> bytes:
-        """What process 0 holds; the others' own content is not looked at."""
+        """The content that process 0 passes; that of the others is ignored."""
         if self.processes == 1:
             return content
-        # The least of all is that of process 0, where the others say the most there is.
+        # The minimum is that of process 0, as the others pass the largest value there is.
         most = np.iinfo(np.int32).max
         is_first = self.process == 0
         size = int(self.agree(np.array([len(content) if is_first else most], np.int32))[0])
@@ -141,10 +140,10 @@ class Devices:
         return self.agree(mine).tobytes()
 
     def refuse_different(self, **facts: object) -> None:
-        """Refuse a call that is not the same in all processes.
+        """Refuse a call that differs between the processes.
 
         Args:
-            **facts: Arrays, or what has a text that tells it from others, by name.
+            **facts: Arrays, or objects with distinct texts, by name.
 
         Raises:
             ConfigError: Naming what differs; in all processes.
@@ -162,8 +161,8 @@ class Devices:
             )
 
     @contextlib.contextmanager
-    def losses_told(self) -> Iterator[None]:
-        """Where a program fails as another process has gone: say so.
+    def reporting_losses(self) -> Iterator[None]:
+        """Say so where a program fails because another process has gone.
 
         Raises:
             DevicesLostError: In the place of JAX's error.
@@ -179,9 +178,9 @@ class Devices:
     def is_loss(self, error: BaseException) -> bool:
         """Whether an error means that another process has gone.
 
-        Each transport has words of its own for it, and JAX raises a RuntimeError where a program is
-        called and a ValueError where its result is read. So the code counts that the text begins
-        with; what is this process's own fault, such as memory that is spent, has another one.
+        Each transport has its own words for it, and JAX raises a RuntimeError where a program is
+        called and a ValueError where its result is read. So the code at the beginning of the text
+        decides; faults of this process, such as a lack of memory, have another one.
         """
         return self.processes > 1 and str(error).startswith(LOSSES)
 
@@ -189,7 +188,7 @@ class Devices:
 def agreed_on(
     devices: Devices | None, number: int, choice: Any, *, among: tuple[Any, ...]
 ) -> tuple[int, Any]:
-    """The least number that a process says, and the choice that comes first of those made.
+    """The smallest number of all processes, and the first choice that any of them made.
 
     Args:
         devices: Those of the run; None for one device.
@@ -220,7 +219,7 @@ def _code(fact: object) -> int:
 
 
 def chosen_devices(devices: Sequence[Any] | str | None) -> Devices | None:
-    """What a caller's `devices` mean; None for the one device that JAX takes by itself.
+    """The devices that a caller means; None for the one that JAX takes by itself.
 
     Args:
         devices: "all" for those of all processes, or devices of JAX.
@@ -246,8 +245,7 @@ def chosen_devices(devices: Sequence[Any] | str | None) -> Devices | None:
         raise ConfigError("`devices` names a device twice; name each once")
     if len({device.platform for device in members}) > 1:
         raise ConfigError(
-            "`devices` are of several kinds, but those of one run work in step; name those of one "
-            "kind"
+            "`devices` are of several kinds, but those of one run work in step; pass only one kind"
         )
     owners = {device.process_index for device in members}
     if owners not in ({jax.process_index()}, set(range(jax.process_count()))):

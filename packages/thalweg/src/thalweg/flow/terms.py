@@ -7,27 +7,31 @@ derivatives. `ExampleTerm` has data and works example by example; `WholeTerm` ha
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 
-from thalweg.errors import ConfigError
+from thalweg.flow.base import shapes_of
 from thalweg.flow.chunks import (
     Chunked,
     bytes_of,
     chunk_lengths,
     example_shapes,
     finer,
+    fitting_rows,
     lay_out,
     like_chunks,
     map_chunks,
     most_rows,
     sum_chunks,
 )
+from thalweg.flow.flatten import ravel_rows
+from thalweg.flow.outputs import check_output, flat
+from thalweg.flow.programs import fingerprint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from thalweg.flow.flatten import ParamSpec
     from thalweg.flow.sharding import Devices
@@ -40,9 +44,30 @@ FORWARD_ADVANTAGE = 4  # by rows only where there are this many times more colum
 LIVE_COPIES = 6  # intermediate values that a Hessian product keeps, in passes over the network
 
 
-def residual_term(block: Block, spec: ParamSpec) -> ExampleTerm | WholeTerm:
-    """The term of a block."""
-    return WholeTerm(block, spec) if block.data is None else ExampleTerm(block, spec)
+class Laid(NamedTuple):
+    """A block as a term.
+
+    Attributes:
+        term: The term.
+        part: Its part of the flow's data.
+        trace: What its function computes, with the shapes of all its data; hashable.
+    """
+
+    term: AbstractTerm
+    part: Any
+    trace: Hashable
+
+
+def lay_out_block(
+    block: Block, spec: ParamSpec, *, memory_budget: int, devices: Devices | None
+) -> Laid:
+    """The term of a block, and its data cut so that it keeps to the budget of a device.
+
+    Raises:
+        ConfigError: The block's function returns what it should not.
+    """
+    kind = WholeTerm if block.data is None else ExampleTerm
+    return kind.lay_out(block, spec, memory_budget=memory_budget, devices=devices)
 
 
 def displaced(coefficients: tuple[jax.Array, ...], s: jax.Array) -> jax.Array:
@@ -75,17 +100,13 @@ def derivative_along(
 class AbstractTerm(abc.ABC):
     """What a block computes from its part of the data and θ of shape `(n,)`.
 
-    `part` is what `lay_out` returned. Residuals are scaled by the root of their weight and have
-    shape `(m,)`, m counted with filling.
+    `part` is what `lay_out_block` gave with the term. Residuals are scaled by the root of their
+    weight and have shape `(m,)`, m counted with filling.
     """
 
-    def __init__(self, block: Block, spec: ParamSpec) -> None:
-        self._function = block.function
-        self._spec = spec
-
     @abc.abstractmethod
-    def lay_out(self, block: Block, *, memory_budget: int, devices: Devices | None) -> Any:
-        """The block's data, cut so that Jacobian and products keep to the budget of a device."""
+    def resized(self, part: Any) -> AbstractTerm:
+        """The same term for a part with other numbers of chunks and examples, or its shapes."""
 
     @abc.abstractmethod
     def is_one_chunk(self, part: Any) -> bool:
@@ -132,28 +153,57 @@ class AbstractTerm(abc.ABC):
 
 @final
 class ExampleTerm(AbstractTerm):
-    """A block with data: everything per example under `vmap`, chunk by chunk."""
+    """A block with data: everything per example under `vmap`, chunk by chunk.
 
-    def lay_out(self, block: Block, *, memory_budget: int, devices: Devices | None) -> Chunked:
-        spec, self._devices = self._spec, devices
+    Args:
+        function: The residual of one example.
+        spec: The layout of θ.
+        rows: How many examples a Jacobian is computed for at a time.
+        devices: What the examples are divided over; None for one device.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], spec: ParamSpec, *, rows: int, devices: Devices | None
+    ) -> None:
+        self._function = function
+        self._spec = spec
+        self._rows = rows
+        self._devices = devices
+
+    @classmethod
+    def lay_out(
+        cls, block: Block, spec: ParamSpec, *, memory_budget: int, devices: Devices | None
+    ) -> Laid:
+        """See `lay_out_block`."""
         shapes = example_shapes(block.data, spec.dtype)
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
-        width = check_output(jax.eval_shape(self._one, theta, *shapes), spec, name="residual")
-        length, self._rows = chunk_lengths(
+
+        def one(theta: jax.Array, *example: Any) -> jax.Array:
+            return flat(block.function(spec.unravel(theta), *example))
+
+        traced = jax.make_jaxpr(one)(theta, *shapes)
+        width = check_output(traced.out_avals[0], spec, name="residual")
+        length, rows = chunk_lengths(
             block.length,
             devices=1 if devices is None else devices.count,
             memory_budget=memory_budget,
-            product_bytes=LIVE_COPIES * bytes_of(self._one, theta, *shapes, shared=1),
-            most_rows=most_rows(self._one, theta, *shapes),
+            product_bytes=LIVE_COPIES * bytes_of(traced, shared=1),
+            most_rows=most_rows(traced),
             jacobian_bytes=2 * width * spec.size * spec.dtype.itemsize,
         )
-        return lay_out(
+        part = lay_out(
             block.data,
             weight=block.weight / block.length,
             length=length,
             dtype=spec.dtype,
             devices=devices,
         )
+        term = cls(block.function, spec, rows=rows, devices=devices)
+        return Laid(term, part, (fingerprint(traced), shapes_of(block.data)))
+
+    def resized(self, part: Chunked) -> ExampleTerm:
+        rows = fitting_rows(self._rows, part)
+        return ExampleTerm(self._function, self._spec, rows=rows, devices=self._devices)
 
     def is_one_chunk(self, part: Chunked) -> bool:
         return part.scale.shape[0] == 1
@@ -185,13 +235,13 @@ class ExampleTerm(AbstractTerm):
         width = jax.eval_shape(self._one, theta, *jax.tree.map(lambda leaf: leaf[0], examples)).size
         if spec.size <= width:
             return self._chunk_columns(examples, scale, theta)
-        params = spec.unravel(theta)
+        arrays = spec.split(theta)
 
         def one(*example: Any) -> tuple[jax.Array, jax.Array]:
-            # By the pytree, not by θ: the transpose of taking a slice writes a whole row of zeros.
-            r, pull = jax.vjp(lambda at: flat(self._function(at, *example)), params)
+            # By the arrays, not by θ: the transpose of taking a slice writes a whole row of zeros.
+            r, pull = jax.vjp(lambda at: flat(self._function(spec.join(at), *example)), arrays)
             rows = jax.vmap(lambda seed: pull(seed)[0])(jnp.eye(r.size, dtype=r.dtype))
-            return r, spec.ravel_rows(rows)
+            return r, ravel_rows(rows)
 
         r, jacobian = jax.vmap(one)(*examples)
         scaled = scale[:, None, None] * jacobian
@@ -266,18 +316,33 @@ class ExampleTerm(AbstractTerm):
 
 @final
 class WholeTerm(AbstractTerm):
-    """A block without data: one function of all residuals, of unknown structure."""
+    """A block without data: one function of all residuals, of unknown structure.
 
-    def lay_out(self, block: Block, *, memory_budget: int, devices: Devices | None) -> jax.Array:
+    Args:
+        function: All residuals.
+        spec: The layout of θ.
+    """
+
+    def __init__(self, function: Callable[..., Any], spec: ParamSpec) -> None:
+        self._function = function
+        self._spec = spec
+
+    @classmethod
+    def lay_out(
+        cls, block: Block, spec: ParamSpec, *, memory_budget: int, devices: Devices | None
+    ) -> Laid:
+        """See `lay_out_block`."""
         del memory_budget  # nothing to cut into chunks
-        theta = jax.ShapeDtypeStruct((self._spec.size,), self._spec.dtype)
-        check_output(
-            jax.eval_shape(lambda at: flat(self._function(self._spec.unravel(at))), theta),
-            self._spec,
-            name="residuals",
-        )
-        root = jnp.sqrt(jnp.asarray(block.weight, self._spec.dtype))
-        return root if devices is None else devices.everywhere(root)
+        theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
+        traced = jax.make_jaxpr(lambda at: flat(block.function(spec.unravel(at))))(theta)
+        check_output(traced.out_avals[0], spec, name="residuals")
+        root = jnp.sqrt(jnp.asarray(block.weight, spec.dtype))
+        part = root if devices is None else devices.everywhere(root)
+        return Laid(cls(block.function, spec), part, fingerprint(traced))
+
+    def resized(self, part: jax.Array) -> WholeTerm:
+        del part
+        return self
 
     def is_one_chunk(self, part: jax.Array) -> bool:
         del part
@@ -323,42 +388,3 @@ class WholeTerm(AbstractTerm):
 
     def hessian(self, part: jax.Array, theta: jax.Array, v: jax.Array) -> jax.Array:
         return jax.jvp(lambda at: self.value_and_grad(part, at)[1], (theta,), (v,))[1]
-
-
-def flat(value: Any) -> jax.Array:
-    """A pytree of arrays as one vector."""
-    leaves = [jnp.ravel(leaf) for leaf in jax.tree.leaves(value)]
-    if not leaves:
-        raise ConfigError(
-            "a function of the problem returns None or nothing, but arrays were expected; it may "
-            "lack its `return`"
-        )
-    return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
-
-
-def check_scalar(shape: Any, spec: ParamSpec, *, name: str) -> None:
-    """Refuse what is not one number in the dtype of the parameters."""
-    found = getattr(shape, "shape", None)
-    if found is None:
-        raise ConfigError(f"`{name}` returns no array, but a scalar was expected")
-    if found != ():
-        raise ConfigError(
-            f"`{name}` returns shape {found}, but a scalar was expected; sum over the rest"
-        )
-    _check_dtype(shape, spec, name=name)
-
-
-def check_output(shape: jax.ShapeDtypeStruct, spec: ParamSpec, *, name: str) -> int:
-    """The number of values a user's function returns; refuses none and wrong dtypes."""
-    if shape.size == 0:
-        raise ConfigError(f"`{name}` returns no value; it must return an array of residuals")
-    _check_dtype(shape, spec, name=name)
-    return shape.size
-
-
-def _check_dtype(shape: Any, spec: ParamSpec, *, name: str) -> None:
-    if shape.dtype != spec.dtype:
-        raise ConfigError(
-            f"`{name}` returns {shape.dtype}, but the parameters are {spec.dtype}; cast inside "
-            f"`{name}` (closed-over arrays keep their own dtype)"
-        )

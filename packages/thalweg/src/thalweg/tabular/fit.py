@@ -3,8 +3,8 @@
     regression        L = ½ Σᵢ wᵢ (z(xᵢ) - yᵢ)² + ½ λ |W|²
     classification    L = Σᵢ wᵢ cross-entropy(z(xᵢ), yᵢ) + ½ λ |θ|²
 
-The weights wᵢ of the examples add up to 1 and are 0 for rows that are held out. As they and the
-weight decay λ are data to the compiled programs, all fits of a table share one compilation.
+The weights wᵢ of the examples add up to 1 and are 0 for rows that are held out. They and the weight
+decay λ are data to the compiled programs, so all fits of a table share one compilation.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import numpy as np
 from thalweg import networks
 from thalweg._minimize import minimize
 from thalweg._run.progress import progress_line
-from thalweg.flow import MEMORY_BUDGET, build_flow
 from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite, LeastSquares, Problem
 from thalweg.stop import Stop
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thalweg._recorder import Snapshot
-    from thalweg.flow import Flow
     from thalweg.networks import Layers
     from thalweg.solution import Solution
     from thalweg.solvers.base import AbstractMethod
@@ -97,7 +95,6 @@ class Examples:
         # only the test part has should not add the noise of the start to the outputs.
         self.start[0]["weights"][np.ptp(inputs[~held_out], axis=0) == 0.0] = 0.0
         theta, self._spec = flatten(self.start)
-        self._first: Flow | None = None  # whose programs serve all fits
         began = time.perf_counter()
         self._unseen = jnp.asarray(inputs[held_out]), jnp.asarray(targets[held_out])
         lowered = jax.jit(self._loss).lower(theta, *self._unseen)
@@ -117,15 +114,9 @@ class Examples:
         weights = used * (len(used) / used.sum())
         if self._is_classification:
             data = (self._inputs, (self._targets, weights))
-            problem = Composite(networks.apply, _weighted_cross_entropy, data=data, l2=decay)
-        else:
-            data = (self._inputs, self._targets, np.sqrt(weights))
-            problem = LeastSquares(_weighted_residual, data) + decay * LeastSquares(_decayed)
-        flow = build_flow(problem, self._spec, memory_budget=MEMORY_BUDGET)
-        self._first = self._first or flow
-        flow.programs, flow.paces = self._first.programs, self._first.paces
-        problem.programs[(self._spec, MEMORY_BUDGET)] = flow
-        return problem
+            return Composite(networks.apply, _weighted_cross_entropy, data=data, l2=decay)
+        data = (self._inputs, self._targets, np.sqrt(weights))
+        return LeastSquares(_weighted_residual, data) + decay * LeastSquares(_decayed)
 
     def fit(
         self,

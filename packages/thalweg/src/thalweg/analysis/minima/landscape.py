@@ -13,7 +13,7 @@ import numpy as np
 
 from thalweg._recorder import Recorder
 from thalweg.errors import ConfigError
-from thalweg.flow import MEMORY_BUDGET, LeastSquaresFlow, build_flow
+from thalweg.flow import LeastSquaresFlow, flow_of
 from thalweg.flow.compiled import HostFunctions, compiled
 from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite
@@ -41,10 +41,7 @@ class Landscape:
     def __init__(self, problem: Problem, params: Any) -> None:
         _, spec = flatten(params)
         self._problem = problem
-        key = (spec, MEMORY_BUDGET)  # as `minimize` keeps it
-        if key not in problem.programs:
-            problem.programs[key] = build_flow(problem, spec)
-        self.flow: Flow = problem.programs[key]
+        self.flow: Flow = flow_of(problem, spec)  # as `minimize` keeps it
         self._recorder = Recorder(Stop())  # whose clock of compilation nobody reads
         self._functions = HostFunctions(self.flow, self._recorder)
 
