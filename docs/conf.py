@@ -47,7 +47,7 @@ html_theme = "furo"
 html_title = f"thalweg {release}"
 
 
-# One file with its glyphs inside: fonts beside the pages would not load where they are opened as files.
+# One file with its glyphs inside: fonts in files of their own would not load from `file://`.
 MATHJAX = "tex-svg.js"
 html_static_path = ["_static", "_generated/static"]
 html_css_files = ["pages.css"]
