@@ -92,7 +92,7 @@ def filled(page: str, results: dict[str, Any]) -> str:
 
 def _summary(results: dict[str, Any]) -> str:
     """The table of kinds, and where it was measured."""
-    heads = ("problems", "targets", "mean", "where a peer arrived", "targets lost")
+    heads = ("problems", "rungs", "mean", "where a peer arrived", "rungs lost")
     lines = [
         f"| times as quick as the quickest peer | {' | '.join(heads)} |",
         f"| --- |{' ---: |' * len(heads)}",
