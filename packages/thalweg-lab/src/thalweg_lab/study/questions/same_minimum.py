@@ -165,7 +165,7 @@ def _pair_table(pairs: Sequence[End]) -> Table:
         )
         row_ids.append(ids(end.run for end in group))
     return Table(
-        "Where each method ended, seen from the end of the article's run: counts of runs, and "
+        "Where each method ended, relative to the end of the article's run: counts of runs, and "
         "medians of the barrier and the distances",
         PAIR_COLUMNS,
         tuple(rows),

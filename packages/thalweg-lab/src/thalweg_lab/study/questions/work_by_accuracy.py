@@ -100,7 +100,7 @@ def answer(runs: Sequence[Run]) -> Answer:
         tables=(
             Table(
                 "Work by training accuracy, summed over the starts; empty where a solver does not "
-                "tell",
+                "report it",
                 ("problem", "method", "accuracy", *HEADS),
                 tuple(rows),
                 tuple(row_ids),
