@@ -3,7 +3,6 @@
 Their Python examples are run by the root's conftest.py.
 """
 
-import json
 import re
 import subprocess
 import sysconfig
@@ -74,65 +73,3 @@ def test_every_thalweg_command_named_exists(page: Path):
     """Whoever types `thalweg X` as a page says finds a subcommand X."""
     missing = {name for name in commands_in(page, "thalweg") if not subcommand_exists(name)}
     assert missing == set()
-
-
-# ----------------------------------------------------------------- the answers to five questions
-
-MOST_WORDS = 29  # of an answer
-ANSWERS = {
-    name: answer
-    for record in sorted(ROOT.glob("docs/studies/*.json"))
-    for name, answer in json.loads(record.read_text(encoding="utf-8"))["answers"].items()
-}
-each_answer = pytest.mark.parametrize("name", ANSWERS)
-
-
-def shown(name: str) -> str:
-    """What the page has between the marks of an answer."""
-    page = (ROOT / "docs/five-questions.md").read_text(encoding="utf-8")
-    return page.split(f"<!-- {name} -->\n", 1)[1].split("<!-- end -->", 1)[0]
-
-
-@each_answer
-def test_an_answer_is_one_short_sentence_and_a_small_table(name: str):
-    """What is longer stands below it."""
-    verdict = ANSWERS[name]["verdict"]
-    assert len(verdict.split()) <= MOST_WORDS
-    assert re.findall(r"[.?!](?:\s|$)", verdict) == ["."]
-    assert 1 <= len(ANSWERS[name]["summary"]) <= 8
-
-
-@each_answer
-def test_the_page_says_what_the_record_says(name: str):
-    """Answer and table are those of the committed record, and nothing else stands there."""
-    sentence, table = shown(name).strip().split("\n\n")
-    assert sentence == f"**{ANSWERS[name]['verdict']}**"
-    assert len(table.splitlines()) == 2 + len(ANSWERS[name]["summary"])
-    for row, line in zip(ANSWERS[name]["summary"], table.splitlines()[2:], strict=True):
-        texts = [value for value in row.values() if isinstance(value, str)]
-        assert all(text in line for text in texts)
-
-
-def test_the_record_says_what_its_numbers_say():
-    """Verdicts are computed: a change of a rule or a word shows in the record, or fails here."""
-    from thalweg_lab.study.questions import (
-        fewer_presentations,
-        jacobian_source,
-        same_minimum,
-        solver_and_tolerance,
-        stiff,
-        work_by_accuracy,
-    )
-
-    questions = {
-        "same_minimum": same_minimum,
-        "solver_and_tolerance": solver_and_tolerance,
-        "stiffness": stiff,
-        "work_by_accuracy": work_by_accuracy,
-        "jacobian_source": jacobian_source,
-        "presentations": fewer_presentations,
-    }
-    assert ANSWERS.keys() == questions.keys()
-    for name, answer in ANSWERS.items():
-        assert answer["verdict"] == questions[name].verdict(answer["numbers"])
-        assert answer["summary"] == questions[name].summary(answer["numbers"]).as_json()
