@@ -3,8 +3,9 @@
     python scripts/five_questions.py run --out DIR     both studies in full, their pages, and `draw`
     python scripts/five_questions.py draw              figures and page from the committed record
 
-`run` takes up a folder where it was interrupted. Its answers go to `docs/studies/NAME.json`, the
-committed record; `draw` reads nothing else, so figures and page can be made again anywhere.
+`run` continues a folder where it was interrupted. Its answers go to `docs/studies/NAME.json`, the
+committed record. `draw` reads nothing else, so figures and page can be made again anywhere. It
+forms verdicts and summaries from the record's numbers: a change of their words needs no new runs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 import five_questions_figures as figures
 
+from thalweg_lab.study.questions import (
+    fewer_presentations,
+    jacobian_source,
+    same_minimum,
+    solver_and_tolerance,
+    stiff,
+    work_by_accuracy,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,9 +38,17 @@ RECORDS = ROOT / "docs" / "studies"
 IMAGES = ROOT / "docs" / "images"
 PAGE = ROOT / "docs" / "five-questions.md"
 STUDIES = ("revisited", "presentations")
+QUESTIONS = {
+    "same_minimum": same_minimum,
+    "solver_and_tolerance": solver_and_tolerance,
+    "stiffness": stiff,
+    "work_by_accuracy": work_by_accuracy,
+    "jacobian_source": jacobian_source,
+    "presentations": fewer_presentations,
+}
 DIGITS = 4  # of the numbers of a chart's lines
 
-# Which columns of which table of an answer the page shows.
+# Which columns of which table of an answer the page shows below the summary.
 SHOWN: dict[str, tuple[int, tuple[str, ...]]] = {
     "same_minimum": (
         0,
@@ -94,9 +112,8 @@ def run(folder: Path, *, jobs: int, quick: bool) -> None:
         runs = store.load_all(study.specs())
         record = record_of(study, runs, answers_of(study, runs))
         RECORDS.mkdir(parents=True, exist_ok=True)
-        path = RECORDS / f"{name}.json"
-        path.write_text(f"{json.dumps(record, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
-        print(f"{path.relative_to(ROOT)}: {len(runs)} runs", file=sys.stderr)
+        write_record(name, record)
+        print(f"{name}: {len(runs)} runs", file=sys.stderr)
 
 
 def record_of(
@@ -140,6 +157,9 @@ def _chart(chart: Any) -> dict[str, Any]:
 def draw() -> None:
     """Figures and page from the committed records."""
     records = read_records()
+    for name, record in records.items():
+        restate(record)
+        write_record(name, record)
     IMAGES.mkdir(exist_ok=True)
     for name, figure in figures.all_figures(records).items():
         path = IMAGES / f"five-questions-{name}.png"
@@ -156,12 +176,32 @@ def read_records() -> dict[str, dict[str, Any]]:
     }
 
 
+def write_record(name: str, record: dict[str, Any]) -> None:
+    """Write what is committed of a study."""
+    path = RECORDS / f"{name}.json"
+    path.write_text(f"{json.dumps(record, indent=1, ensure_ascii=False)}\n", encoding="utf-8")
+
+
+def restate(record: dict[str, Any]) -> None:
+    """Form the verdicts and summaries of a record again from its numbers."""
+    for name, answer in record["answers"].items():
+        summary = QUESTIONS[name].summary(answer["numbers"])
+        answer["verdict"] = QUESTIONS[name].verdict(answer["numbers"])
+        answer["summary"] = summary.as_json() if summary is not None else []
+
+
 def filled(page: str, records: dict[str, dict[str, Any]]) -> str:
-    """The page with all that stands between `<!-- NAME -->` and `<!-- end -->` made anew."""
+    """The page with all parts between `<!-- NAME -->` and `<!-- end -->` written again.
+
+    `NAME` is the answer to a question, `NAME_in_full` the longer table that it rests on.
+    """
     parts = {"record": _provenance(records)}
     for record in records.values():
         for name, answer in record["answers"].items():
-            parts[name] = f"**{answer['verdict']}**\n\n{_table(name, answer)}"
+            parts[name] = f"**{answer['verdict']}**\n\n{_markdown(answer['summary'])}"
+            parts[f"{name}_in_full"] = _folded(name, answer)
+    choices = records["revisited"]["answers"]["solver_and_tolerance"]["numbers"]
+    parts["changes"] = _markdown(solver_and_tolerance.changes(choices).as_json())
     pattern = re.compile(r"(<!-- ([a-z_]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
     return pattern.sub(lambda match: f"{match[1]}\n{parts[match[2]]}\n\n{match[4]}", page)
 
@@ -171,7 +211,7 @@ def _provenance(records: dict[str, dict[str, Any]]) -> str:
     for record in records.values():
         machine = record["machine"]
         sentences.append(
-            f"`{record['study']}`: {record['runs']} runs from {record['starts']} starts, "
+            f"`{record['study']}`: {record['runs']:,} runs from {record['starts']} starts, "
             f"{record['failed']} of which failed; {record['seconds']:,} s of runs and "
             f"compilation, begun {record['began'][:10]} on {machine['processor']}, "
             f"{machine['cores']} cores."
@@ -179,23 +219,24 @@ def _provenance(records: dict[str, dict[str, Any]]) -> str:
     return "\n\n".join(sentences)
 
 
-def _table(name: str, answer: dict[str, Any]) -> str:
-    """The table of an answer as Markdown, some columns and not too many rows."""
+def _folded(name: str, answer: dict[str, Any]) -> str:
+    """The table of an answer, some columns and not too many rows, behind a line to open."""
     place, columns = SHOWN[name]
     table = answer["tables"][place]
-    rows = table["rows"]
-    lines = [
-        f"{table['title']}.",
-        "",
-        f"| {' | '.join(columns)} |",
-        f"|{' --- |' * len(columns)}",
-        *(
-            f"| {' | '.join(_cell(row[column]) for column in columns)} |"
-            for row in rows[:MOST_ROWS]
-        ),
-    ]
+    rows = [{column: row[column] for column in columns} for row in table["rows"]]
+    parts = ["<details>", f"<summary>{table['title']}</summary>", _markdown(rows[:MOST_ROWS])]
     if len(rows) > MOST_ROWS:
-        lines += ["", f"{len(rows) - MOST_ROWS} more rows are in the record."]
+        parts.append(f"{len(rows) - MOST_ROWS} more rows are in the record.")
+    return "\n\n".join([*parts, "</details>"])
+
+
+def _markdown(rows: list[dict[str, Any]]) -> str:
+    """A table of rows by column."""
+    lines = [
+        f"| {' | '.join(rows[0])} |",
+        f"|{' --- |' * len(rows[0])}",
+        *(f"| {' | '.join(map(_cell, row.values()))} |" for row in rows),
+    ]
     return "\n".join(lines)
 
 

@@ -67,7 +67,7 @@ def same_minimum(rows: Rows) -> Figure:
         axes.barh(methods, shares, left=left, color=colour, label=place)
         left += shares
     axes.invert_yaxis()
-    axes.set_xlabel("share of the runs, by where they ended seen from the article's run")
+    axes.set_xlabel("share of the runs, by where they ended relative to the article's run")
     axes.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
     return figure
 

@@ -1,10 +1,15 @@
-"""docs/five-questions.md says what the committed record says."""
+"""docs/five-questions.md says what the committed record says, each answer in one short sentence."""
+
+import copy
+import re
 
 SCRIPT = "five_questions"
+MOST_WORDS = 29  # of an answer
+MOST_ROWS = 8  # of the table beside it
 
 
 def test_the_page_is_the_one_that_the_record_makes(script):
-    """Nobody edited a number, and nobody forgot to make the page anew."""
+    """Nobody edited a number, and nobody forgot to write the page again."""
     page = script.PAGE.read_text(encoding="utf-8")
     assert script.filled(page, script.read_records()) == page
 
@@ -19,6 +24,30 @@ def test_other_records_make_another_page(script):
             answer["verdict"] = f"Verdict of {name}."
     changed = script.filled(page, records)
     assert all(f"**Verdict of {name}.**" in changed for name in names)
+
+
+def test_each_answer_is_one_short_sentence_and_a_small_table(script):
+    """What is longer stands below."""
+    page = script.PAGE.read_text(encoding="utf-8")
+    for record in script.read_records().values():
+        for name, answer in record["answers"].items():
+            marked = page.split(f"<!-- {name} -->\n", 1)[1].split("<!-- end -->", 1)[0]
+            sentence, table = marked.strip().split("\n\n")
+            assert sentence == f"**{answer['verdict']}**"
+            assert len(answer["verdict"].split()) <= MOST_WORDS
+            assert re.findall(r"[.?!](?:\s|$)", answer["verdict"]) == ["."]
+            assert len(table.splitlines()) == 2 + len(answer["summary"])
+            assert 1 <= len(answer["summary"]) <= MOST_ROWS
+
+
+def test_verdicts_are_those_of_the_numbers(script):
+    """A change of a rule or of a word shows in the record, or fails here."""
+    for record in script.read_records().values():
+        restated = copy.deepcopy(record)
+        for answer in restated["answers"].values():
+            answer.update(verdict="", summary=[])
+        script.restate(restated)
+        assert restated == record
 
 
 def test_every_number_of_the_record_names_its_runs(script):

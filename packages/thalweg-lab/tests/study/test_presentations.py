@@ -118,16 +118,24 @@ def test_the_best_rate_is_raced_and_the_claim_is_dated():
     assert factors["xor 10 %"]["presentations"]["stiff"] == pytest.approx(1)
     assert factors["xor 1 %"]["presentations"]["stiff"] == pytest.approx(20)
     assert factors["xor 1 %"]["seconds"]["stiff"] == pytest.approx(10)
-    assert "in presentations on xor at 2 %, 1 %, 0.1 % and 0.01 % (2 to 200 times)" in found.verdict
-    assert "thalweg's own choice in wall time nowhere" in found.verdict
+    assert "in 4 of 6 cases, thalweg's own choice in 0" in found.verdict
+    assert found.summary.rows[0][:2] == ("xor", "4 of 6 errors: 2 to 200 times")
+    assert found.summary.rows[0][4] == "0 of 6 errors"
 
 
 def test_other_records_turn_the_verdict():
     """Where the stiff solver takes as many, the claim holds nowhere."""
     counts = [100, 110, 120, 130, 140, 150]
     (found,) = study.answers(race(stiff=counts, slow=counts, seconds=(1.0, 1.0))).values()
-    assert "the best stiff solver in presentations nowhere" in found.verdict
-    assert "the best stiff solver in wall time nowhere" in found.verdict
+    assert "in 0 of 6 cases" in found.verdict
+    assert found.summary.rows[0][1:3] == ("0 of 6 errors", "0 of 6 errors")
+
+
+def test_a_claim_that_holds_once_has_one_factor():
+    """And not a range from that factor to itself."""
+    runs = race(stiff=[100, 110, 120, 130, 140, 150], slow=[100, 110, 120, 130, 140, 1650])
+    (found,) = study.answers(runs).values()
+    assert found.summary.rows[0][1] == "1 of 6 errors: 11 times"
 
 
 def test_descent_that_never_arrives_gives_a_lower_bound():
@@ -163,4 +171,4 @@ def test_starts_from_which_nothing_arrives_are_left_out():
 def test_without_runs_the_answer_says_so():
     """An empty study has no verdict."""
     (found,) = study.answers([]).values()
-    assert "do not tell" in found.verdict
+    assert found.verdict.startswith("Undecided: ")

@@ -51,6 +51,23 @@ class Table:
 
 
 @dataclasses.dataclass(frozen=True)
+class Summary:
+    """The small table that stands beside a verdict: a row per problem or per quantity.
+
+    Attributes:
+        columns: The head of each column; the first names the rows.
+        rows: One tuple a row, as long as `columns`.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def as_json(self) -> list[dict[str, Cell]]:
+        """The rows by column."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclasses.dataclass(frozen=True)
 class Chart:
     """A chart of lines behind a verdict.
 
@@ -81,10 +98,12 @@ class Answer:
 
     Attributes:
         question: In plain words, with a question mark.
-        verdict: The answer in one sentence, with its most telling numbers.
+        verdict: The answer in one sentence of fewer than 30 words, "undecided" among them where
+            the runs do not suffice.
         numbers: What the verdict rests on, by name; values that JSON knows.
         tables: The tables behind it.
         charts: The charts behind it.
+        summary: The few numbers that a reader wants first; None where there are no runs.
     """
 
     question: str
@@ -92,9 +111,10 @@ class Answer:
     numbers: Mapping[str, Any]
     tables: tuple[Table, ...] = ()
     charts: tuple[Chart, ...] = ()
+    summary: Summary | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For another program: question, verdict, numbers, and tables as rows by column."""
+        """For another program: question, verdict, numbers, and each table as rows by column."""
         tables = [
             {
                 "title": table.title,
@@ -110,6 +130,7 @@ class Answer:
                 "question": self.question,
                 "verdict": self.verdict,
                 "numbers": dict(self.numbers),
+                "summary": self.summary.as_json() if self.summary is not None else [],
                 "tables": tables,
             }
         )

@@ -9,18 +9,20 @@ cost more than arithmetic, and it is exact.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from thalweg_lab.study.answer import Answer, Table
+from thalweg_lab.study.answer import Answer, Summary, Table
 from thalweg_lab.study.questions.reading import (
     TARGETS,
     by_setting,
     cell,
     ids,
     in_words,
+    known,
     listed,
     median,
     of_problem,
+    percent,
     problems_of,
     ratio,
     reachable,
@@ -31,7 +33,7 @@ from thalweg_lab.study.questions.reading import (
 from thalweg_lab.study.questions.settings import DIFFERENCES, EXACT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from thalweg_lab.study.questions.reading import Reached
     from thalweg_lab.study.questions.settings import Setting
@@ -59,10 +61,10 @@ def answer(runs: Sequence[Run]) -> Answer:
     seconds: list[float] = []
     only_exact = only_differences = 0
     for problem in problems_of(runs):
-        known = of_problem(runs, problem)
+        here = of_problem(runs, problem)
         target = TARGETS.get(problem, math.nan)
-        starts = reachable(known, target)
-        groups = by_setting(known)
+        starts = reachable(here, target)
+        groups = by_setting(here)
         for exact, differences in _pairs(groups):
             pair = {
                 setting.jacobian: [run for run in groups[setting] if run.spec.start in starts]
@@ -85,7 +87,7 @@ def answer(runs: Sequence[Run]) -> Answer:
     }
     return Answer(
         question=QUESTION,
-        verdict=_verdict(**numbers),
+        verdict=verdict(numbers),
         numbers=numbers,
         tables=(
             Table(
@@ -99,6 +101,7 @@ def answer(runs: Sequence[Run]) -> Answer:
                 tuple(row_ids),
             ),
         ),
+        summary=summary(numbers),
     )
 
 
@@ -150,36 +153,51 @@ def _row(
     )
 
 
-def _verdict(
-    *,
-    gradients_ratio: float,
-    seconds_ratio: float,
-    pairs: int,
-    only_exact_arrived: int,
-    only_differences_arrived: int,
-) -> str:
+def verdict(numbers: Mapping[str, Any]) -> str:
+    """The answer in a sentence, from the numbers of an `Answer`."""
+    pairs = numbers["pairs"]
     if not pairs:
-        return "The runs do not tell: no solver arrived with both Jacobians from one start."
-    speed = (
-        "is what lets the same solver arrive within its budget"
-        if math.isinf(seconds_ratio)
-        else "keeps the same solver from arriving within its budget"
-        if seconds_ratio == 0
-        else f"makes the same solver {times(seconds_ratio)} as quick"
-        if seconds_ratio >= NOTICEABLE
-        else f"makes the same solver slower, {times(1 / seconds_ratio)} as slow"
-        if seconds_ratio <= 1 / NOTICEABLE
-        else f"changes the time of the same solver little (factor {in_words(seconds_ratio)})"
-    )
-    saved = (
-        f"and spares it {in_words(100 * (1 - 1 / gradients_ratio))} % of its gradients"
-        if gradients_ratio >= NOTICEABLE
-        else f"with {times(gradients_ratio)} the gradients by differences"
-    )
-    arrived = f"; {only_exact_arrived} more runs arrived with it" if only_exact_arrived else ""
-    if only_differences_arrived:
-        arrived += f"; {only_differences_arrived} arrived only with differences"
+        return "Undecided: no solver arrived with both Jacobians from one start."
     return (
-        f"An exact Jacobian {speed} {saved} (medians of {pairs} pairs of runs that both "
-        f"arrived{arrived})."
+        f"An exact Jacobian {_speed(numbers['seconds_ratio'])} and "
+        f"{_saving(numbers['gradients_ratio'])}, the medians of {pairs} pairs of runs."
     )
+
+
+def _speed(gain: float | None) -> str:
+    if gain is None or math.isinf(gain):
+        return "lets the same solver arrive within its budget"
+    if gain == 0:
+        return "keeps the same solver from arriving within its budget"
+    if gain >= NOTICEABLE:
+        return f"makes the same solver {times(gain)} as quick"
+    if gain <= 1 / NOTICEABLE:
+        return f"makes the same solver {times(1 / gain)} as slow"
+    return f"changes the time of the same solver little (factor {in_words(float(f'{gain:.2g}'))})"
+
+
+def _saving(ratio_of_gradients: float) -> str:
+    if ratio_of_gradients >= NOTICEABLE:
+        return f"saves {percent(1 - 1 / ratio_of_gradients)} of its gradients"
+    if ratio_of_gradients <= 1 / NOTICEABLE:
+        return f"takes {times(1 / ratio_of_gradients)} as many gradients"
+    return "needs about as many gradients"
+
+
+def summary(numbers: Mapping[str, Any]) -> Summary | None:
+    """Both ratios, and how many runs arrived with one Jacobian only."""
+    seconds, gradients = numbers["seconds_ratio"], numbers["gradients_ratio"]
+    if not numbers["pairs"]:
+        return None
+    rows = (
+        ("seconds, finite differences over exact", _factor_cell(seconds)),
+        ("gradients, finite differences over exact", _factor_cell(gradients)),
+        ("pairs of runs that both arrived", numbers["pairs"]),
+        ("arrived with the exact Jacobian only", numbers["only_exact_arrived"]),
+        ("arrived with finite differences only", numbers["only_differences_arrived"]),
+    )
+    return Summary(("what", "found"), rows)
+
+
+def _factor_cell(value: float | None) -> str | float:
+    return float(f"{value:.3g}") if value is not None and known(value) else "never by differences"

@@ -132,6 +132,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def sentence(text: str) -> str:
+    """The text with a capital at its beginning and a full stop at its end."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def known(value: float | None) -> bool:
+    """Whether a number is finite; a record has None in the place of one that is not."""
+    return value is not None and math.isfinite(value)
+
+
 def listed(parts: Sequence[str]) -> str:
     """A list in a sentence: `a, b and c`."""
     *most, last = parts

@@ -3,32 +3,32 @@
 Each end is compared with that of the article's run from the same start, as
 `thalweg.analysis.minima` says: the same place, the same valley, or apart. Where they are apart and
 one of them was still on its way, the line between them cuts a bend of the valley, perhaps: such a
-pair is undecided.
+pair is undecided. A problem is undecided where too many of the ends were still moving, for then
+nobody knows where they would have come to rest.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thalweg.analysis import minima
 from thalweg.analysis.minima import Kind, Relation
-from thalweg_lab.study.answer import Answer, Table
+from thalweg_lab.study.answer import Answer, Summary, Table
 from thalweg_lab.study.questions.reading import (
     cell,
     ids,
-    in_words,
     listed,
     median,
     of_problem,
-    percent,
     problems_of,
+    sentence,
 )
 from thalweg_lab.study.questions.settings import ARTICLE, EXPLICIT, FOLLOWING, TIGHT, setting_of
 from thalweg_lab.study.run import load_problem, params_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from thalweg.analysis.minima import Comparison, EndPoint
     from thalweg_lab.study.questions.settings import Setting
@@ -61,7 +61,9 @@ END_COLUMNS = (
     "positive",
     "unresolved",
 )
-MOSTLY = 0.9  # share from which on methods are said to end together
+MOSTLY = 0.9  # share of the decided pairs from which on methods are said to end together
+AT_REST = 0.7  # share of the ends that have to be at rest for a yes
+YES, NO = "yes", "no"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,20 +95,19 @@ def answer(runs: Sequence[Run]) -> Answer:
     """Where the methods ended."""
     ends = [end for problem in problems_of(runs) for end in _ends(of_problem(runs, problem))]
     pairs = [end for end in ends if end.comparison is not None]
-    counts = {
-        group: {place: sum(end.place == place for end in chosen) for place in PLACES}
-        for group, chosen in (
-            ("following", [end for end in pairs if end.follows]),
-            ("descending", [end for end in pairs if not end.follows]),
-        )
-    }
+    counts = _counts(pairs)
     kinds = {kind.value: sum(end.point.kind is kind for end in ends) for kind in Kind}
-    others = sorted({end.setting.solver for end in pairs if not end.follows})
+    by_problem = {
+        problem: _numbers([end for end in ends if end.run.spec.problem == problem])
+        for problem in dict.fromkeys(end.run.spec.problem for end in pairs)
+    }
+    numbers = {"pairs": counts, "kinds": kinds, "by_problem": by_problem}
     return Answer(
         question=QUESTION,
-        verdict=_verdict(counts, kinds, others=others),
-        numbers={"pairs": counts, "kinds": kinds},
+        verdict=verdict(numbers),
+        numbers=numbers,
         tables=(_pair_table(pairs), _end_table(ends)),
+        summary=summary(numbers),
     )
 
 
@@ -164,7 +165,7 @@ def _pair_table(pairs: Sequence[End]) -> Table:
         )
         row_ids.append(ids(end.run for end in group))
     return Table(
-        "Where each method ended, seen from the end of the article's run: counts of runs, and "
+        "Where each method ended, relative to the end of the article's run: counts of runs, and "
         "medians of the barrier and the distances",
         PAIR_COLUMNS,
         tuple(rows),
@@ -208,40 +209,106 @@ def _grouped(ends: Sequence[End]) -> dict[tuple[str, str], list[End]]:
     return groups
 
 
-def _verdict(
-    counts: dict[str, dict[str, int]], kinds: dict[str, int], *, others: Sequence[str]
-) -> str:
-    following, descending = counts["following"], counts["descending"]
-    decided = sum(following.values()) - following[UNDECIDED]
-    if not decided:
-        return "The runs do not tell: no pair of them from one start can be compared."
-    share = _together(following)
-    if share >= MOSTLY:
-        begin = (
-            f"Yes, as far as they follow the flow: {percent(share)} of {decided} ends lie in the "
-            "same place or valley as the article's, so different minima are not why it was slow"
+def _counts(pairs: Sequence[End]) -> dict[str, dict[str, int]]:
+    """How many pairs lie where: of solvers that follow the flow, and of methods that descend."""
+    groups = {
+        "following": [end for end in pairs if end.follows],
+        "descending": [end for end in pairs if not end.follows],
+    }
+    return {
+        name: {place: sum(end.place == place for end in group) for place in PLACES}
+        for name, group in groups.items()
+    }
+
+
+def _numbers(ends: Sequence[End]) -> dict[str, Any]:
+    """What the verdict says of one problem; only solvers that follow the flow decide it."""
+    following = [end for end in ends if end.follows]
+    return {
+        **_counts([end for end in ends if end.comparison is not None]),
+        "ends": len(following),
+        "moving": sum(end.point.kind is Kind.STILL_MOVING for end in following),
+    }
+
+
+# ------------------------------------------------------------------------------------ the verdict
+
+
+def verdict(numbers: Mapping[str, Any]) -> str:
+    """The answer in a sentence, from the numbers of an `Answer`."""
+    by_problem = numbers["by_problem"]
+    if not by_problem:
+        return "Undecided: no two runs from one start can be compared."
+    groups: dict[str, list[str]] = {YES: [], NO: [], UNDECIDED: []}
+    for problem, found in by_problem.items():
+        groups[_decision(found)].append(problem)
+    parts = []
+    for decision, names in groups.items():
+        if not names:
+            continue
+        chosen = [by_problem[name] for name in names]
+        together, apart = sum(map(_together, chosen)), sum(map(_apart, chosen))
+        moving, ends = sum(one["moving"] for one in chosen), sum(one["ends"] for one in chosen)
+        because = {
+            YES: f"{together} of {together + apart} ends agree",
+            NO: f"{apart} of {together + apart} ends lie apart",
+            UNDECIDED: f"{moving} of {ends} ends still moved",
+        }[decision]
+        parts.append(f"{decision} on {listed(names)}, where {because}")
+    return sentence("; ".join(parts))
+
+
+def summary(numbers: Mapping[str, Any]) -> Summary | None:
+    """The decision on each problem and the counts behind it."""
+    rows = [
+        (
+            problem,
+            _decision(found),
+            f"{found['moving']} of {found['ends']}",
+            _together(found),
+            _apart(found),
+            found["following"][UNDECIDED],
+            _descending(found["descending"]),
         )
-    else:
-        begin = (
-            f"No: only {percent(share)} of {decided} ends of solvers that follow the flow lie in "
-            "the same place or valley as the article's, so times are not of the same descent"
-        )
-    rest = sum(descending.values()) - descending[UNDECIDED]
-    middle = ""
-    if rest:
-        middle = (
-            f"; methods that only descend ({listed(others)}) do so in "
-            f"{percent(_together(descending))} of {rest}"
-        )
-    total = sum(kinds.values())
-    end = (
-        f"; of all {in_words(total)} ends {kinds[Kind.MINIMUM.value]} are minima, "
-        f"{kinds[Kind.SADDLE.value]} saddles, and {kinds[Kind.STILL_MOVING.value]} still moved."
+        for problem, found in numbers["by_problem"].items()
+    ]
+    columns = (
+        "problem",
+        "same minimum?",
+        "ends still moving",
+        "same place or valley",
+        "apart",
+        "undecided",
+        "apart, methods that only descend",
     )
-    return begin + middle + end
+    return Summary(columns, tuple(rows)) if rows else None
 
 
-def _together(counts: dict[str, int]) -> float:
-    """The share of the decided pairs that are not apart."""
-    decided = sum(counts.values()) - counts[UNDECIDED]
-    return 1 - counts[Relation.APART.value] / decided
+def _decision(found: Mapping[str, Any]) -> str:
+    """Yes, no or undecided: pairs lie apart only where neither end moves, so those are certain."""
+    together, apart = _together(found), _apart(found)
+    pairs = together + apart + found["following"][UNDECIDED]
+    if pairs and apart > (1 - MOSTLY) * pairs:
+        return NO
+    at_rest = found["ends"] - found["moving"]
+    if together >= MOSTLY * max(together + apart, 1) and at_rest >= AT_REST * found["ends"]:
+        return YES
+    return UNDECIDED
+
+
+def _together(found: Mapping[str, Any]) -> int:
+    following = found["following"]
+    return following[Relation.SAME.value] + following[Relation.VALLEY.value]
+
+
+def _apart(found: Mapping[str, Any]) -> int:
+    return found["following"][Relation.APART.value]
+
+
+def _descending(counts: Mapping[str, int]) -> str:
+    """`30 of 30, 0 undecided`; empty where no such method ran."""
+    total = sum(counts.values())
+    if not total:
+        return ""
+    undecided = f", {counts[UNDECIDED]} undecided" if counts[UNDECIDED] else ""
+    return f"{counts[Relation.APART.value]} of {total}{undecided}"

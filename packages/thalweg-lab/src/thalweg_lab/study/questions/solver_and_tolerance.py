@@ -11,19 +11,21 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
-from thalweg_lab.study.answer import Answer, Table
+from thalweg_lab.study.answer import Answer, Summary, Table
 from thalweg_lab.study.questions.reading import (
     TARGETS,
     by_setting,
     cell,
     ids,
     in_words,
+    known,
     listed,
     median,
     of_problem,
     problems_of,
     reachable,
     reached,
+    sentence,
     times,
     whole,
 )
@@ -38,7 +40,7 @@ from thalweg_lab.study.questions.settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from thalweg_lab.study.questions.reading import Reached
     from thalweg_lab.study.questions.settings import Setting
@@ -57,12 +59,14 @@ COLUMNS = (
     "seconds",
     "final loss",
 )
+ORDER_2 = "order 2 at most"
+NOTICEABLE = 1.1  # factor from which a difference is worth a number
 # What is changed from a setting to its counterpart.
 CHOICES: dict[str, Callable[[Setting], Setting | None]] = {
     "tolerances 1e-4, 1e-4": lambda s: _with_tolerance(s, MIDDLE),
     "tolerances 1e-2, 1e-2": lambda s: _with_tolerance(s, LOOSE),
-    "from loose to tight": lambda s: _with_tolerance(s, SCHEDULE),
-    "order 2 at most": lambda s: None if s.cap else dataclasses.replace(s, cap=2),
+    "tolerances from loose to tight": lambda s: _with_tolerance(s, SCHEDULE),
+    ORDER_2: lambda s: None if s.cap else dataclasses.replace(s, cap=2),
 }
 
 
@@ -73,12 +77,12 @@ def answer(runs: Sequence[Run]) -> Answer:
     best: dict[str, tuple[Setting, float, float]] = {}
     article: dict[str, tuple[float, float]] = {}
     for problem in problems_of(runs):
-        known = of_problem(runs, problem)
+        here = of_problem(runs, problem)
         target = TARGETS.get(problem, math.nan)
-        starts = reachable(known, target)
+        starts = reachable(here, target)
         groups = {
             setting: [run for run in group if run.spec.start in starts]
-            for setting, group in by_setting(known).items()
+            for setting, group in by_setting(here).items()
         }
         spent = {
             setting: {run.spec.start: reached(run, target) for run in group}
@@ -114,7 +118,7 @@ def answer(runs: Sequence[Run]) -> Answer:
         for choice, change in CHOICES.items():
             gains[choice] += _gains(spent, change)
     numbers = {
-        "seconds_saved_by": {choice: median(values) for choice, values in gains.items()},
+        "seconds_saved_by": {choice: median(values) for choice, values in gains.items() if values},
         "pairs": {choice: len(values) for choice, values in gains.items()},
         "article": article,
         "quickest": {
@@ -125,7 +129,7 @@ def answer(runs: Sequence[Run]) -> Answer:
     }
     return Answer(
         question=QUESTION,
-        verdict=_verdict(numbers),
+        verdict=verdict(numbers),
         numbers=numbers,
         tables=(
             Table(
@@ -147,6 +151,7 @@ def answer(runs: Sequence[Run]) -> Answer:
                 tuple(row_ids),
             ),
         ),
+        summary=summary(numbers),
     )
 
 
@@ -176,12 +181,12 @@ def _ours(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
     """Gradients and seconds of thalweg's own choice, by problem."""
     found = {}
     for problem in problems_of(runs):
-        known = of_problem(runs, problem)
+        here = of_problem(runs, problem)
         target = TARGETS.get(problem, math.nan)
-        starts = reachable(known, target)
+        starts = reachable(here, target)
         spent = [
             reached(run, target)
-            for run in known
+            for run in here
             if run.spec.maker["name"] == "auto" and run.spec.start in starts
         ]
         if spent:
@@ -192,40 +197,64 @@ def _ours(runs: Sequence[Run]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _verdict(numbers: dict[str, Any]) -> str:
-    article, quickest = numbers["article"], numbers["quickest"]
-    if not article:
-        return "The runs do not tell: none has the article's solver and tolerances."
-    gains = {
-        choice: gain for choice, gain in numbers["seconds_saved_by"].items() if not math.isnan(gain)
-    }
-    parts = []
-    for problem, (gradients, seconds) in article.items():
-        best, best_gradients, best_seconds = quickest[problem]
-        one = (
-            f"on {problem} the article's setting takes {_spent(gradients, seconds)}, the quickest "
-            f"ODE solver ({best}) {_spent(best_gradients, best_seconds)}"
-        )
-        if problem in numbers["ours"]:
-            one += f", thalweg's own choice {_spent(*numbers['ours'][problem])}"
-        parts.append(one)
-    begin = "; ".join(parts)
+def verdict(numbers: Mapping[str, Any]) -> str:
+    """The answer in a sentence, from the numbers of an `Answer`."""
+    if not numbers["article"]:
+        return "Undecided: no run has the article's solver and tolerances."
+    gains = numbers["seconds_saved_by"]
     if not gains:
-        return f"{begin[0].upper()}{begin[1:]}."
-    changed = "; ".join(f"{choice} {_effect(gain)}" for choice, gain in gains.items())
-    return f"{begin[0].upper()}{begin[1:]}. One change alone, median of all pairs: {changed}."
+        return "Undecided: no two runs differ in one choice only."
+    largest = max(gains, key=lambda choice: _size(gains[choice]))
+    parts = [f"the change to {largest} matters most: it {_effect(gains[largest])}"]
+    if ORDER_2 in gains and largest != ORDER_2:
+        parts.append(f"{ORDER_2} {_effect(gains[ORDER_2])}")
+    return sentence("; ".join(parts))
 
 
-def _spent(gradients: float, seconds: float) -> str:
-    if not math.isfinite(seconds):
-        return "longer than its budget"
-    return f"{in_words(gradients)} gradients and {in_words(float(f'{seconds:.2g}'))} s"
+def summary(numbers: Mapping[str, Any]) -> Summary | None:
+    """What the article's setting, the quickest ODE solver and thalweg's own choice spend."""
+    rows = []
+    for problem, article in numbers["article"].items():
+        best, *spent = numbers["quickest"][problem]
+        ours = numbers["ours"].get(problem)
+        rows.append(
+            (
+                problem,
+                _spent(*article),
+                f"`{best}`: {_spent(*spent)}",
+                _spent(*ours) if ours else None,
+            )
+        )
+    columns = ("problem", "the article's setting", "quickest ODE solver", "thalweg's own choice")
+    return Summary(columns, tuple(rows)) if rows else None
 
 
-def _effect(gain: float) -> str:
+def changes(numbers: Mapping[str, Any]) -> Summary:
+    """What each single change does to the time, as the median over all pairs of runs."""
+    rows = [
+        (choice, numbers["pairs"][choice], _effect(gain).removeprefix("is "))
+        for choice, gain in numbers["seconds_saved_by"].items()
+    ]
+    return Summary(("change", "pairs of runs", "the same solver, in the median"), tuple(rows))
+
+
+def _spent(gradients: float | None, seconds: float | None) -> str:
+    if gradients is None or seconds is None or not math.isfinite(seconds):
+        return "not within its budget"
+    return f"{in_words(gradients)} gradients, {in_words(float(f'{seconds:.2g}'))} s"
+
+
+def _size(gain: float | None) -> float:
+    """How large an effect is, in either direction; None and 0 change whether a run arrives."""
+    return abs(math.log(gain)) if known(gain) and gain else math.inf
+
+
+def _effect(gain: float | None) -> str:
     """What a change does to the time, as the end of a sentence."""
-    if math.isinf(gain):
-        return "lets it arrive at all"
+    if gain is None or math.isinf(gain):
+        return "lets runs arrive at all"
     if gain == 0:
-        return "keeps it from arriving"
-    return f"is {times(gain)} as quick" if gain >= 1 else f"is {times(1 / gain)} as slow"
+        return "keeps runs from arriving"
+    if 1 / NOTICEABLE < gain < NOTICEABLE:
+        return "changes little"
+    return f"is {times(gain)} as quick" if gain > 1 else f"is {times(1 / gain)} as slow"

@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.analysis import minima, stiffness
-from thalweg_lab.study.answer import Answer, Chart, Table
+from thalweg_lab.study.answer import Answer, Chart, Summary, Table
 from thalweg_lab.study.questions.reading import (
     TARGETS,
     by_setting,
     cell,
     good,
     ids,
-    in_words,
+    known,
     listed,
     median,
     of_problem,
     percent,
     problems_of,
     reached,
-    times,
+    sentence,
     whole,
 )
 from thalweg_lab.study.questions.settings import EXPLICIT, FOLLOWING, LOOSE, TIGHT, setting_of
 from thalweg_lab.study.run import load_problem, params_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from thalweg.analysis.minima import Landscape
     from thalweg.analysis.stiffness import Stiffness, Walk
@@ -96,10 +96,11 @@ def answer(runs: Sequence[Run]) -> Answer:
     }
     return Answer(
         question=QUESTION,
-        verdict=_verdict(numbers),
+        verdict=verdict(numbers),
         numbers=numbers,
         tables=(_stiff_table(judged), _explicit_table(explicit)),
         charts=tuple(_charts(paths)),
+        summary=summary(numbers),
     )
 
 
@@ -295,35 +296,57 @@ def _steps_of(runs: Sequence[Run], problem: str, tolerance: str) -> float:
     return median(reached(run, TARGETS.get(problem, math.nan)).steps for run in chosen)
 
 
-def _verdict(numbers: dict[str, dict[str, Any]]) -> str:
-    if not numbers:
-        return "The runs do not tell: no path of an implicit solver was kept."
-    sentences = [_of_problem(problem, found) for problem, found in numbers.items()]
-    held = median(found["held_down"] for found in numbers.values())
-    if not math.isnan(held):
-        sentences.append(f"stability holds down {percent(held)} of the explicit solvers' steps")
+def verdict(numbers: Mapping[str, Any]) -> str:
+    """The answer in a sentence, from the numbers of an `Answer`: the worst at each tolerance."""
+    grades: dict[str, dict[str, list[str]]] = {}  # tolerance to grade to problems
     for problem, found in numbers.items():
-        tight, loose = found["dopri5_steps"][TIGHT], found["dopri5_steps"][LOOSE]
-        if math.isfinite(tight) and math.isfinite(loose):
-            sentences.append(
-                f"on {problem} 10,000 times looser tolerances take dopri5's steps from "
-                f"{in_words(tight)} to {in_words(loose)}"
-            )
-    text = "; ".join(sentences)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _of_problem(problem: str, found: dict[str, Any]) -> str:
-    """A problem in words: how stiff at each of the tolerances."""
-    parts = []
-    for tolerance, one in found["by_tolerance"].items():
-        highest = in_words(float(f"{one['most_reach']:.2g}"))
-        since = one["first_loss_beyond"]
-        begin = f" from loss {in_words(float(f'{since:.2g}'))} on" if since > 0 else ""
-        parts.append(
-            f"{one['grade']} at tolerances {tolerance or 'of their own'} (for stability alone an "
-            f"explicit method would need {times(one['work'])} the steps of the implicit ones; "
-            f"{percent(one['share_beyond'])} of those are beyond its limit{begin}, h ρ up to "
-            f"{highest})"
+        for tolerance, one in found["by_tolerance"].items():
+            grades.setdefault(tolerance, {}).setdefault(one["grade"], []).append(problem)
+    if not grades:
+        return "Undecided: no path of an implicit solver was kept."
+    return sentence(
+        "; ".join(
+            f"at tolerances {tolerance or 'of its own'} {_at_most(by_grade)}"
+            for tolerance, by_grade in grades.items()
         )
-    return f"{problem} is {listed(parts)}"
+    )
+
+
+def _at_most(by_grade: Mapping[str, Sequence[str]]) -> str:
+    """Which problems are stiff; where none is, which are mildly so."""
+    for grade, none in (("stiff", ""), ("mildly stiff", ", none is stiff"), ("not stiff", "")):
+        names = by_grade.get(grade, [])
+        if names:
+            is_alone = len(names) == 1
+            end = none if sum(map(len, by_grade.values())) > 1 else ""
+            return f"{listed(names)} {'is' if is_alone else 'are'} {grade}{end}"
+    return "the grade is unknown"
+
+
+def summary(numbers: Mapping[str, Any]) -> Summary | None:
+    """The grade of each problem at each tolerance, and what it rests on."""
+    rows = [
+        (
+            problem,
+            tolerance or "its own",
+            one["grade"],
+            _rounded(one["work"]),
+            percent(one["share_beyond"]) if known(one["share_beyond"]) else None,
+            _rounded(one["most_reach"]),
+        )
+        for problem, found in numbers.items()
+        for tolerance, one in found["by_tolerance"].items()
+    ]
+    columns = (
+        "problem",
+        "atol, rtol",
+        "stiff?",
+        "explicit over implicit steps",
+        "steps beyond the explicit limit",
+        "largest h ρ",
+    )
+    return Summary(columns, tuple(rows)) if rows else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return float(f"{value:.2g}") if value is not None and known(value) else None

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.problem import Composite
-from thalweg_lab.study.answer import Answer, Table
+from thalweg_lab.study.answer import Answer, Summary, Table
 from thalweg_lab.study.questions.reading import (
     by_setting,
     ids,
-    in_words,
+    listed,
     of_problem,
     percent,
     problems_of,
+    sentence,
 )
 from thalweg_lab.study.questions.settings import (
     ARTICLE,
@@ -32,7 +33,7 @@ from thalweg_lab.study.questions.settings import (
 from thalweg_lab.study.run import load_problem, params_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from thalweg_lab.study.questions.settings import Setting
     from thalweg_lab.study.run import Run
@@ -94,17 +95,18 @@ def answer(runs: Sequence[Run]) -> Answer:
                 numbers[problem] = _numbers(sums, for_jacobians, runs=len(group))
     return Answer(
         question=QUESTION,
-        verdict=_verdict(numbers),
+        verdict=verdict(numbers),
         numbers=numbers,
         tables=(
             Table(
                 "Work by training accuracy, summed over the starts; empty where a solver does not "
-                "tell",
+                "report it",
                 ("problem", "method", "accuracy", *HEADS),
                 tuple(rows),
                 tuple(row_ids),
             ),
         ),
+        summary=summary(numbers),
     )
 
 
@@ -209,28 +211,58 @@ def _numbers(sums: Bands, for_jacobians: np.ndarray, *, runs: int) -> dict[str, 
     }
 
 
-def _verdict(numbers: dict[str, dict[str, Any]]) -> str:
+# ------------------------------------------------------------------------------------ the verdict
+
+
+def verdict(numbers: Mapping[str, Any]) -> str:
+    """The answer in a sentence, from the numbers of an `Answer`."""
     if not numbers:
-        return "The runs do not tell: the article's solver was not watched on any classification."
-    return f"{' '.join(_of_problem(*pair) for pair in numbers.items())}"
+        return "Undecided: the article's solver was not watched on any classification."
+    late = {name: found for name, found in numbers.items() if found["late_gradients"]}
+    if not late:
+        names = listed(list(numbers))
+        return f"Undecided: on {names} the article's solver never reached 80 % accuracy."
+    shares = sorted(found["late_steps"] for found in late.values())
+    spent = " to ".join(dict.fromkeys((percent(shares[0]), percent(shares[-1]))))
+    causes = list(dict.fromkeys(_cause(found) for found in late.values()))
+    return sentence(
+        f"on {listed(list(late))} the article's solver spends {spent} of its steps above 80 % "
+        f"accuracy, mostly on {listed(causes)}"
+    )
 
 
-def _of_problem(problem: str, found: dict[str, Any]) -> str:
-    if found["late_gradients"] == 0:
-        return f"On {problem} the article's solver never came to an accuracy of 80 %."
-    differences, rejected = found["late_for_jacobians"], found["late_rejected"]
-    if differences >= MOSTLY:
-        cause = "most of the work is finite differences for Jacobians"
-    elif rejected >= MOSTLY:
-        cause = "most attempts are rejected"
-    else:
-        cause = "most of the work is Newton iterations of steps that are taken"
+def _cause(found: Mapping[str, Any]) -> str:
+    """What most of the work above 80 % accuracy is."""
+    if found["late_for_jacobians"] >= MOSTLY:
+        return "finite differences for Jacobians"
+    if found["late_rejected"] >= MOSTLY:
+        return "rejected attempts"
+    return "Newton iterations of accepted steps"
+
+
+def summary(numbers: Mapping[str, Any]) -> Summary | None:
+    """What the article's solver spends above 80 % accuracy, a row a problem."""
+    rows = [(problem, *_late_cells(found)) for problem, found in numbers.items()]
+    columns = (
+        "problem",
+        "steps above 80 %",
+        "gradients above 80 %",
+        "of these for Jacobians",
+        "Jacobians",
+        "steps per Jacobian",
+        "attempts rejected",
+    )
+    return Summary(columns, tuple(rows)) if rows else None
+
+
+def _late_cells(found: Mapping[str, Any]) -> tuple[str | int | float | None, ...]:
+    if not found["late_gradients"]:
+        return ("never at 80 %", None, None, None, None, None)
     return (
-        f"On {problem} the article's solver spends {percent(found['late_steps'])} of its steps and "
-        f"{percent(found['late_gradients'])} of its gradients above 80 % accuracy, and there "
-        f"{cause}: {percent(differences)} of the gradients go into "
-        f"{in_words(found['late_jacobians'])} Jacobians (one in "
-        f"{in_words(found['late_steps_a_jacobian'])} steps), {percent(rejected)} of the attempts "
-        f"are thrown away ({in_words(found['late_newton_failures'])} for Newton's method, "
-        f"{in_words(found['late_error_test_failures'])} for the error test)."
+        percent(found["late_steps"]),
+        percent(found["late_gradients"]),
+        percent(found["late_for_jacobians"]),
+        found["late_jacobians"],
+        float(f"{found['late_steps_a_jacobian']:.3g}"),
+        percent(found["late_rejected"]),
     )
