@@ -45,7 +45,7 @@ lock: .venv/dev.stamp ## Resolve again after a dependency changed
 	UV_PYTHON=$(BIN)/python UV_PYTHON_DOWNLOADS=never $(BIN)/uv lock
 
 clean: ## Remove the environment and everything built
-	rm -rf .venv docs/_build $(OUT) .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build docs/_build $(OUT) .pytest_cache .ruff_cache .hypothesis
 
 # What the demo needs, without the workshop; where that is there already, nothing is to do.
 .venv/demo.stamp: $(INPUTS)

@@ -17,6 +17,16 @@ from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 CLEAN_UP = "_clean_up"
 
+# What XLA compiles is kept for the other workers, for the commands that tests start, and for the
+# next run; read by JAX when it is imported.
+KEPT_PROGRAMS = {
+    "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parent / "build" / "jax-cache"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+for variable, setting in KEPT_PROGRAMS.items():
+    os.environ.setdefault(variable, setting)
+
 # A shell starts what it puts in the background with SIGINT ignored, and children inherit that; the
 # tests of Ctrl-C must hold there too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
