@@ -29,11 +29,11 @@ import jax.scipy.linalg
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.dense import curvature_along, refuse_large
 from thalweg.solvers.integrators.controlled import (
-    Pace,
+    ControllerState,
     Point,
     Trial,
     controlled_step,
-    first_pace,
+    init_controller,
     start_point,
 )
 from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
@@ -133,10 +133,10 @@ class BDF(AbstractJitMethod):
         refuse_other_control(self.control)
         refuse_large(self.name, flow)
 
-    def init(self, flow: Any, theta: jax.Array) -> Pace:
+    def init(self, flow: Any, theta: jax.Array) -> ControllerState:
         """Begin with h = 1 and no history."""
         del flow
-        return first_pace(theta, no_history(theta))
+        return init_controller(theta, no_history(theta))
 
     def advance(
         self, flow: Any, data: Any, state: tuple[jax.Array, History], h: jax.Array
@@ -151,16 +151,18 @@ class BDF(AbstractJitMethod):
 
         stale = history._replace(matrices=history.matrices._replace(is_worn=jnp.ones((), bool)))
         trial = _attempt(flow, data, point, h, stale, is_small=is_small, extrapolates=True)
-        return trial.theta, _after(trial.own, trial.theta - theta, h)
+        return trial.theta, _after(trial.solver_state, trial.theta - theta, h)
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
+    def step(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: ControllerState
+    ) -> StepResult:
         """Attempts until a step is taken; then the history moves on."""
-        point, pace, spent = start_point(flow, data, theta, solver_state)
+        point, state, spent = start_point(flow, data, theta, solver_state)
         control = self.control
 
         def in_tolerances(correction: jax.Array, d: jax.Array) -> jax.Array:
             if isinstance(control, Accuracy):
-                units = control.factor(point.loss, pace.start_loss)
+                units = control.factor(point.loss, state.start_loss)
                 return control.size(correction, jnp.abs(theta), SHARE * units)
             return jnp.linalg.norm(correction) / (FORCING * jnp.linalg.norm(d))
 
@@ -178,15 +180,15 @@ class BDF(AbstractJitMethod):
         result = controlled_step(
             control,
             point,
-            pace,
+            state,
             attempt,
             order=ESTIMATE_ORDER,
-            curvature=curvature_along(pace.own.matrices.hessian, point.grad),
+            curvature=curvature_along(state.inner.matrices.hessian, point.grad),
             spent=spent,
             longest=LONGEST,
         )
-        history = _after(result.solver_state.own, result.theta - theta, result.h)
-        return result._replace(solver_state=result.solver_state._replace(own=history))
+        history = _after(result.solver_state.inner, result.theta - theta, result.h)
+        return result._replace(solver_state=result.solver_state._replace(inner=history))
 
 
 def no_history(theta: jax.Array) -> History:
@@ -299,7 +301,7 @@ def _attempt(
         error=formula.share * (found.d - formula.predicted),
         is_fine=~found.has_failed & jnp.isfinite(found.loss),
         work=work,
-        own=history._replace(matrices=matrices),
+        solver_state=history._replace(matrices=matrices),
     )
 
 

@@ -24,11 +24,11 @@ import jax.numpy as jnp
 from thalweg.errors import ConfigError
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.integrators.controlled import (
-    Pace,
+    ControllerState,
     Point,
     Trial,
     controlled_step,
-    first_pace,
+    init_controller,
     start_point,
 )
 from thalweg.solvers.integrators.spectrum import (
@@ -80,10 +80,10 @@ class Chebyshev(AbstractJitMethod):
         del flow
         refuse_other_control(self.control)
 
-    def init(self, flow: Any, theta: jax.Array) -> Pace:
+    def init(self, flow: Any, theta: jax.Array) -> ControllerState:
         """Begin with h = 1, and nothing known of the spectrum."""
         del flow
-        return first_pace(theta, unknown_spectrum(theta))
+        return init_controller(theta, unknown_spectrum(theta))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One step of the given size, without control; shape `(n,)`."""
@@ -91,21 +91,23 @@ class Chebyshev(AbstractJitMethod):
         loss, grad = flow.value_and_grad(data, theta)
         return self._attempt(flow, data, Point(theta, loss, grad), spectrum, h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
+    def step(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: ControllerState
+    ) -> StepResult:
         """Bring ρ up to date, then attempt until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, solver_state)
-        spectrum, products = refreshed(flow, data, theta, pace.own)
+        point, state, spent = start_point(flow, data, theta, solver_state)
+        spectrum, products = refreshed(flow, data, theta, state.inner)
         result = controlled_step(
             self.control,
             point,
-            pace._replace(own=spectrum),
+            state._replace(inner=spectrum),
             lambda h, _: self._attempt(flow, data, point, spectrum, h),
             order=ESTIMATE_ORDER,
             curvature=spectrum.radius,
             spent=jax.tree.map(jnp.add, spent, no_work(hessian_products=products)),
         )
-        own = aged(spectrum, is_doubtful=result.rejected > 0)
-        return result._replace(solver_state=result.solver_state._replace(own=own))
+        spectrum = aged(spectrum, is_doubtful=result.rejected > 0)
+        return result._replace(solver_state=result.solver_state._replace(inner=spectrum))
 
     def _attempt(
         self, flow: Any, data: Any, point: Point, spectrum: Spectrum, h: jax.Array
@@ -126,7 +128,7 @@ class Chebyshev(AbstractJitMethod):
             error=error,
             is_fine=jnp.isfinite(loss),
             work=no_work(gradients=stages),
-            own=spectrum,
+            solver_state=spectrum,
         )
 
 

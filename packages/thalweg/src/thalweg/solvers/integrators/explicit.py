@@ -18,11 +18,11 @@ import jax.numpy as jnp
 
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.integrators.controlled import (
-    Pace,
+    ControllerState,
     Point,
     Trial,
     controlled_step,
-    first_pace,
+    init_controller,
     start_point,
 )
 from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
@@ -55,26 +55,28 @@ class BogackiShampine(AbstractJitMethod):
         del flow
         refuse_other_control(self.control)
 
-    def init(self, flow: Any, theta: jax.Array) -> Pace:
+    def init(self, flow: Any, theta: jax.Array) -> ControllerState:
         """Begin with h = 1; it carries the curvature that its last step met."""
         del flow
-        return first_pace(theta, jnp.zeros((), theta.dtype))
+        return init_controller(theta, jnp.zeros((), theta.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One step of the given size, without control; shape `(n,)`."""
         loss, grad = flow.value_and_grad(data, theta)
         return _attempt(flow, data, Point(theta, loss, grad), h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
+    def step(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: ControllerState
+    ) -> StepResult:
         """Attempt until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, solver_state)
+        point, state, spent = start_point(flow, data, theta, solver_state)
         return controlled_step(
             self.control,
             point,
-            pace,
+            state,
             lambda h, _: _attempt(flow, data, point, h),
             order=ESTIMATE_ORDER,
-            curvature=pace.own,
+            curvature=state.inner,
             spent=spent,
         )
 
@@ -99,5 +101,5 @@ def _attempt(flow: Any, data: Any, point: Point, h: jax.Array) -> Trial:
         error=h * (-5 * k1 + 6 * k2 + 8 * k3 + 9 * grad) / 72,
         is_fine=jnp.isfinite(loss),
         work=no_work(gradients=3),
-        own=curvature,
+        solver_state=curvature,
     )

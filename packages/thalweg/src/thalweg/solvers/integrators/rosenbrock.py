@@ -28,11 +28,11 @@ import jax.scipy.linalg
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.dense import curvature_along, refuse_large
 from thalweg.solvers.integrators.controlled import (
-    Pace,
+    ControllerState,
     Point,
     Trial,
     controlled_step,
-    first_pace,
+    init_controller,
     start_point,
 )
 from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
@@ -66,10 +66,10 @@ class Rosenbrock(AbstractJitMethod):
         refuse_other_control(self.control)
         refuse_large(self.name, flow)
 
-    def init(self, flow: Any, theta: jax.Array) -> Pace:
+    def init(self, flow: Any, theta: jax.Array) -> ControllerState:
         """Begin with h = 1; it carries |H| of its last step."""
         del flow
-        return first_pace(theta, jnp.zeros((), theta.dtype))
+        return init_controller(theta, jnp.zeros((), theta.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One step of the given size, without control; shape `(n,)`."""
@@ -77,15 +77,17 @@ class Rosenbrock(AbstractJitMethod):
         point = Point(theta, loss, grad)
         return _attempt(flow, data, point, flow.dense_hessian(data, theta), h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
+    def step(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: ControllerState
+    ) -> StepResult:
         """One Hessian, then attempts until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, solver_state)
+        point, state, spent = start_point(flow, data, theta, solver_state)
         hessian = flow.dense_hessian(data, theta)
         booked = no_work(jacobians=1, hessian_products=theta.size)
         return controlled_step(
             self.control,
             point,
-            pace,
+            state,
             lambda h, _: _attempt(flow, data, point, hessian, h),
             order=ESTIMATE_ORDER,
             curvature=curvature_along(hessian, point.grad),
@@ -119,5 +121,5 @@ def _attempt(flow: Any, data: Any, point: Point, hessian: jax.Array, h: jax.Arra
         error=k4,
         is_fine=jnp.isfinite(k4).all(),
         work=no_work(gradients=3, factorizations=1),
-        own=jnp.linalg.norm(hessian),
+        solver_state=jnp.linalg.norm(hessian),
     )

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.dense import refuse_large
-from thalweg.solvers.integrators.controlled import Pace, first_pace
+from thalweg.solvers.integrators.controlled import ControllerState, init_controller
 from thalweg.solvers.integrators.explicit import REACH, BogackiShampine
 from thalweg.solvers.integrators.rosenbrock import Rosenbrock
 from thalweg.solvers.integrators.spectrum import Spectrum, aged, refreshed, unknown_spectrum
@@ -37,13 +37,13 @@ class State(NamedTuple):
     """What is carried from step to step.
 
     Attributes:
-        pace: Of whichever method is used.
+        controller: Of whichever method is used.
         spectrum: What is known of ρ.
         is_implicit: Whether steps are implicit now.
         votes: Steps that speak for a change, less those against, at least 0.
     """
 
-    pace: Pace
+    controller: ControllerState
     spectrum: Spectrum
     is_implicit: jax.Array
     votes: jax.Array
@@ -76,8 +76,10 @@ class Switching(AbstractJitMethod):
     def init(self, flow: Any, theta: jax.Array) -> State:
         """Begin explicit, with h = 1."""
         del flow
-        pace = first_pace(theta, jnp.zeros((), theta.dtype))
-        return State(pace, unknown_spectrum(theta), jnp.zeros((), bool), jnp.zeros((), jnp.int32))
+        controller = init_controller(theta, jnp.zeros((), theta.dtype))
+        return State(
+            controller, unknown_spectrum(theta), jnp.zeros((), bool), jnp.zeros((), jnp.int32)
+        )
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One explicit step of the given size, without control; shape `(n,)`."""
@@ -90,15 +92,15 @@ class Switching(AbstractJitMethod):
 
         def explicit_step() -> tuple[StepResult, Spectrum, jax.Array]:
             spectrum, products = refreshed(flow, data, theta, solver_state.spectrum)
-            result = explicit.step(flow, data, theta, solver_state.pace)
+            result = explicit.step(flow, data, theta, solver_state.controller)
             work = jax.tree.map(jnp.add, result.work, no_work(hessian_products=products))
             speaks = result.h * spectrum.radius >= STIFF
             spectrum = aged(spectrum, is_doubtful=result.rejected > 0)
             return result._replace(work=work), spectrum, speaks
 
         def implicit_step() -> tuple[StepResult, Spectrum, jax.Array]:
-            result = implicit.step(flow, data, theta, solver_state.pace)
-            return result, solver_state.spectrum, result.h * result.solver_state.own <= EASY
+            result = implicit.step(flow, data, theta, solver_state.controller)
+            return result, solver_state.spectrum, result.h * result.solver_state.inner <= EASY
 
         result, spectrum, speaks = jax.lax.cond(
             solver_state.is_implicit, implicit_step, explicit_step
