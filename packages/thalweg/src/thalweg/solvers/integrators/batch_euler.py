@@ -93,24 +93,25 @@ class Block(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchEuler(AbstractJitMethod):
-    """Euler's method on random batches, without a learning rate; for data too many for full passes.
+    """Euler's method on random batches, without a learning rate, for very large data.
 
-    A row of the history is as many steps as take `passes` over the data. Its `loss` is over all
-    data, at the mean of the points of the row's latter half; `grad_norm` is not known (NaN), as it
-    would cost a further pass, so `Stop(grad_norm=...)` waits for the method that takes over. `h` is
-    the sum of the row's step sizes. A row may have a higher loss than the one before.
+    A row of the history is the number of steps that make `passes` over the data. Its `loss` is over
+    all data, at the mean of the points of the row's latter half. `grad_norm` is NaN, as it would
+    cost another pass, so `Stop(grad_norm=...)` can only end the method that takes over. `h` is the
+    sum of the row's step sizes. A row may have a higher loss than the one before.
 
     Attributes:
-        batch: Examples of a batch at first. At least 1.
+        batch: Examples in the first batches. At least 1.
         passes: Passes over all data in a row. Positive.
-        then: What takes over once batches would leave fewer than 30 steps to a row; None for
-            batches that then grow no more.
+        then: The method that takes over when larger batches would leave fewer than 30 steps to a
+            row; None to keep the size of the batches from then on.
         seed: Of the random batches.
 
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost a row: `passes` gradients, an eighth of that in losses, and one loss over all data.
+    Cost a row: `passes` gradients, an eighth of that in losses, and one loss over all data. The
+    losses of batches are not counted in the work.
     """
 
     batch: int = 256

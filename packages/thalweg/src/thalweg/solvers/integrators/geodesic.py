@@ -8,12 +8,12 @@ One step of size h solves, with the Gauss-Newton matrix C and a diagonal metric 
     θ⁺ = θ + c₁ + c₂ + c₃
 
 with one factorisation. The corrections are the Taylor coefficients of the curve along which the
-residuals change as linearly as they can: in the geometry of the model manifold, its geodesic. c₂
-alone is the geodesic acceleration of Transtrum & Sethna; the third coefficient nearly halves the
-steps again at low losses. A coefficient is taken while the series shrinks.
+residuals change as linearly as possible, a geodesic of the model manifold. c₂ alone is the
+geodesic acceleration of Transtrum & Sethna; the third coefficient nearly halves the number of steps
+again at low losses. Coefficients are added while the series shrinks.
 
-The metric is `M = |J_i|`, the largest norm so far of the i-th column of the Jacobian: half way, in
-powers, between no scaling and MINPACK's `|J_i|²`.
+The metric is `M = |J_i|`, the largest norm so far of the i-th column of the Jacobian. In powers
+this is half way between no scaling and MINPACK's `|J_i|²`.
 
 Source: Transtrum & Sethna 2012, arXiv:1201.5885; Moré 1978 (the scaling).
 Decision: docs/decisions/0011-third-order-correction.md, 0012-metric-without-a-knob.md.
@@ -104,8 +104,9 @@ class ImplicitGeodesic(AbstractJitMethod):
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost a step: one Jacobian, one product m n min(m, n), and an attempt a third of min(m, n)³ and
-    a few passes; with Krylov one gradient and a product for each dimension.
+    Cost a step: one Jacobian and m n min(m, n) multiplications; for each attempt min(m, n)³/3
+    multiplications and a few passes over the data. With `krylov`: one gradient, and one product a
+    dimension.
     """
 
     algebra: str = "auto"
@@ -154,10 +155,10 @@ class ImplicitGeodesic(AbstractJitMethod):
         return small if order <= self.dense_limit else "krylov"
 
     def coefficients(self, flow: Any) -> int:
-        """How many Taylor coefficients a step has: 4 where they cost next to nothing, else 3.
+        """The number of Taylor coefficients of a step: 4 where the fourth costs little, else 3.
 
-        The fourth costs about 16 passes over the data. They cost next to nothing where a small
-        network meets large matrices.
+        The fourth costs about 16 passes over the data. That is little where the network is small
+        and the matrices are large.
         """
         if self.space(flow) == "krylov":
             return SERIES
@@ -178,7 +179,7 @@ class ImplicitGeodesic(AbstractJitMethod):
         )
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
-        """One step of the given size on the plain gradient flow (M = 1), without control.
+        """One step of the given size on the plain gradient flow (M = 1), without step control.
 
         The matrices are dense; shape `(n,)`.
         """
@@ -279,7 +280,7 @@ def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Arr
         return jnp.sqrt(jnp.vdot(v, system.metric * v))
 
     def bend(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        """The sum of the coefficients from here on; 0 from the first one that does not shrink."""
+        """The sum of the further coefficients, up to the first that does not shrink."""
         k = len(coefficients) + 1
         if k > order:
             return jnp.zeros_like(first)
@@ -291,7 +292,7 @@ def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Arr
             lambda: jnp.zeros_like(first),
         )
 
-    # -(g·c + ½ c·Cc) with Cc = -g - Mc/h: two terms of one sign, so nothing cancels.
+    # -(g·c + ½ c·Cc) with Cc = -g - Mc/h: both terms have the same sign, so nothing cancels.
     forced = jnp.vdot(system.grad, first)
     predicted = 0.5 * (jnp.vdot(first, system.metric * first) / h - forced)
     return first + bend((first,)), predicted

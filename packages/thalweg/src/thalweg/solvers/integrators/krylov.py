@@ -2,17 +2,17 @@
 
     θ⁺ = θ - h φ₁(hH) ∇L,   φ₁(z) = (1 - e⁻ᶻ)/z,   H = ∇²L(θ)
 
-exact for a quadratic loss, of order 2 otherwise, with no linear system to solve: Lanczos builds a
-Krylov space from ∇L, and φ₁ is taken of the small matrix in it. Modes of negative curvature grow
-as they do under the flow, so the step walks away from saddles.
+It is exact for a quadratic loss and of order 2 otherwise. There is no linear system to solve:
+Lanczos builds a Krylov space from ∇L, and φ₁ is evaluated on the small matrix in it. Modes of
+negative curvature grow as they do under the flow, so steps lead away from saddles.
 
-The dimension grows until the space resolves a step of the present size; a step that lowers the
-loss is stretched by doubling while the loss keeps falling, which is what a loss without a minimum
-(separable classes) needs: there a step of Newton's kind only divides the loss by e.
+The dimension grows until the space resolves a step of the present size. A step that lowers the loss
+is stretched by doubling while the loss keeps falling. A loss without a minimum (separable classes)
+needs that, as a Newton step there only divides the loss by e.
 
-Under accuracy control nothing is stretched. The error is what the step's third-order companion
-would add, 2h φ₃(hH) D, with D the part of the slope's change that H does not explain; a second
-Krylov space, from D, gives φ₃.
+Under accuracy control nothing is stretched. The error estimate is the correction of the third-order
+method, 2h φ₃(hH) D, with D the change of the gradient that H does not explain; a second Krylov
+space, from D, gives φ₃.
 
 Source: Hochbruck & Ostermann 2010, "Exponential integrators", Acta Numerica 19, sections 2.4, 4.2.
 Decision: docs/decisions/0013-exponential-krylov-stretching.md.
@@ -57,10 +57,10 @@ if TYPE_CHECKING:
 
     from thalweg.flow import Flow
 
-MOST_GROWTH = 40.0  # exponent at which the growth of an unstable mode is cut off
-SERIES = 1e-5  # below this |z|, φ₁ is taken from its series
+MAX_GROWTH = 40.0  # exponent at which the growth of an unstable mode is cut off
+SERIES = 1e-5  # below this |z|, φ₁ is evaluated by its series
 SERIES_3 = 0.1  # and φ₃, which is only needed for an estimate
-ESTIMATE_ORDER = 3  # the error estimate goes with h³
+ESTIMATE_ORDER = 3  # the error estimate is proportional to h³
 ESTIMATE_FORCING, ESTIMATE_LIMIT = 0.1, 20  # of the Krylov space for the estimate
 
 
@@ -68,14 +68,14 @@ def phi_1(z: jax.Array) -> jax.Array:
     """(1 - e⁻ᶻ)/z, with growth cut off at e^40; accurate near 0."""
     series = 1 - z / 2 + z * z / 6
     safe = jnp.where(jnp.abs(z) < SERIES, 1, z)
-    return jnp.where(jnp.abs(z) < SERIES, series, -jnp.expm1(-jnp.maximum(z, -MOST_GROWTH)) / safe)
+    return jnp.where(jnp.abs(z) < SERIES, series, -jnp.expm1(-jnp.maximum(z, -MAX_GROWTH)) / safe)
 
 
 def phi_3(z: jax.Array) -> jax.Array:
     """(1 - z + z²/2 - e⁻ᶻ)/z³ to about 7 digits, with growth cut off at e^40."""
     series = 1 / 6 - z / 24 + z**2 / 120 - z**3 / 720
     safe = jnp.where(jnp.abs(z) < SERIES_3, 1, z)
-    whole = (1 - safe + safe**2 / 2 - jnp.exp(-jnp.maximum(safe, -MOST_GROWTH))) / safe**3
+    whole = (1 - safe + safe**2 / 2 - jnp.exp(-jnp.maximum(safe, -MAX_GROWTH))) / safe**3
     return jnp.where(jnp.abs(z) < SERIES_3, series, whole)
 
 
@@ -94,21 +94,21 @@ class State(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExponentialKrylov(AbstractJitMethod):
-    """Exponential Euler with a Krylov space of its own size.
+    """Exponential Euler with a Krylov space whose dimension adapts to the step.
 
     Attributes:
         forcing: Relative residual of the resolvent at 1/h at which the space is large enough.
-            Between 0 and 1; small values follow the flow, large ones descend cheaply.
+            Between 0 and 1; small values follow the flow, large ones descend at a low cost.
         limit: The largest dimension of the space. At least 1.
-        control: `Descent()`, or `Accuracy(...)` to follow the flow; the space is then as accurate
-            as the tolerances ask for.
+        control: `Descent()`, or `Accuracy(...)` to follow the flow; the tolerances then also set
+            the accuracy of the space.
 
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost a step: one gradient, one Hessian product for each dimension, one loss for each attempt
-    and each doubling; `limit` vectors of memory. Under accuracy control, for each attempt, one
-    gradient, one Hessian product for each dimension and up to 21 for the estimate.
+    Cost a step: one gradient, one Hessian product a dimension, one loss an attempt and one a
+    doubling. Memory: `limit` vectors. Under accuracy control an attempt costs one gradient, one
+    Hessian product a dimension, and up to 21 for the estimate.
     """
 
     forcing: float = 0.5
@@ -130,7 +130,7 @@ class ExponentialKrylov(AbstractJitMethod):
             raise ConfigError(f"`limit` is {self.limit}, but at least 1 was expected")
 
     def check(self, flow: Flow) -> None:
-        """Any problem will do."""
+        """Refuse an unknown control; any problem is accepted."""
         del flow
         refuse_other_control(self.control)
 
@@ -142,7 +142,7 @@ class ExponentialKrylov(AbstractJitMethod):
         return State(jnp.ones((), theta.dtype), jnp.asarray(jnp.nan, theta.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
-        """One step of the given size, without control of any kind; shape `(n,)`."""
+        """One step of the given size, without step control; shape `(n,)`."""
         linearised = flow.hessian(data, theta)
         return theta + move(self._space(linearised.product, linearised.grad, h), h)
 
@@ -161,7 +161,7 @@ class ExponentialKrylov(AbstractJitMethod):
         *,
         rule: Accuracy,
     ) -> StepResult:
-        """Attempts until one is within the tolerances; each builds the space that it needs."""
+        """Attempt until one is within the tolerances; each attempt builds its own space."""
         point, state, spent = start_point(flow, data, theta, solver_state)
         product = flow.hessian(data, theta).product
         forcing = jnp.clip(

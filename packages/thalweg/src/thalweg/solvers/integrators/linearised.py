@@ -2,7 +2,8 @@
 
 A `System` holds the loss, its gradient, and the shifted curvature matrix `C + M/h` in the space of
 parameters, of residuals, or a Krylov space. The metric is `M = |J_i|`, the largest norm so far of
-the i-th column of the Jacobian: half way, in powers, between no scaling and MINPACK's `|J_i|²`.
+the i-th column of the Jacobian. In powers this is half way between no scaling and MINPACK's
+`|J_i|²`.
 
 Source: Moré 1978, "The Levenberg-Marquardt algorithm" (running maxima as a scaling).
 Decision: docs/decisions/0012-metric-without-a-knob.md.
@@ -39,8 +40,8 @@ class System(NamedTuple):
         metric: The diagonal of M, `(n,)`.
         columns: Running maxima of the squared column norms of J, `(n,)`.
         largest: An estimate of C's largest eigenvalue, or its largest diagonal entry.
-        at: h -> the solver of `(C + M/h) d = -force`.
-        force: Coefficients c₁…c_k -> the force of the next coefficient; of none, that of c₁.
+        at: From h to the solver of `(C + M/h) d = -force`.
+        force: From the coefficients c₁…c_k to the force of the next; from none to that of c₁.
         products: Hessian or Gauss-Newton products spent.
         jacobians: Jacobians spent.
         factors: Whether `at` factors a matrix.

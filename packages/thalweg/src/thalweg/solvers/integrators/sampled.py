@@ -45,7 +45,7 @@ from thalweg.solvers.step_control import finite_code
 if TYPE_CHECKING:
     from thalweg.flow import Flow
 
-PER_WEIGHT = 4  # examples in a sample for each weight, where the caller names no number
+PER_WEIGHT = 4  # examples in a sample for each weight, by default
 STEP_COST = 10  # passes over the sample that an inner step takes, about
 MAX_STEPS = 32  # inner steps in a row of the history, so that Ctrl-C does not wait long
 
@@ -98,13 +98,13 @@ class Sampled(AbstractJitMethod):
     """A method on a fixed random sample first, then on all data.
 
     A row of the history is a block of inner steps. Its `loss` and `grad_norm` are over all data;
-    its `h` is the flow time of the whole block. Work is counted in passes over all data: what is
-    spent on the sample counts by the sample's share.
+    its `h` is the flow time of the whole block. Work is counted in passes over all data; work on
+    the sample is multiplied by the sample's share.
 
     Attributes:
         method: What runs on the sample.
-        batch: Examples in the sample of each block of data; None for four a weight. A block with
-            no more than that is used whole. Positive.
+        batch: Examples of each block of data in the sample; None for four per weight. A block with
+            no more than that is used whole. At least 1.
         steps: Inner steps between two evaluations over all data; None for about the number that
             costs as much as an evaluation. At least 1.
         then: What takes over; None for `method` on all data.
@@ -146,11 +146,11 @@ class Sampled(AbstractJitMethod):
         self.method.check(flow)
 
     def examples(self, flow: Flow) -> int:
-        """How many examples of each block a sample has."""
+        """The number of examples of each block in a sample."""
         return PER_WEIGHT * flow.size if self.batch is None else self.batch
 
     def inner_steps(self, flow: Flow) -> int:
-        """How many inner steps a row has."""
+        """The number of inner steps in a row."""
         if self.steps is not None:
             return self.steps
         share = sample_share(flow, self.examples(flow))
@@ -188,13 +188,13 @@ class Sampled(AbstractJitMethod):
         block: Block = row.block
         (start_loss, start_norm), (loss, grad_norm) = row.start, row.end
         is_taken = loss < start_loss
-        still_follows = still_tells(
+        still_predicts = still_tells(
             fell=start_loss - loss,
             sample_fell=block.first_loss - block.loss,
             loss=loss,
             sample_loss=block.loss,
         )
-        goes_on = is_taken & still_follows & (block.code == RUNNING)
+        goes_on = is_taken & still_predicts & (block.code == RUNNING)
         code = finite_code(start_loss, start_norm)
         code = jnp.where((code == DIVERGED) | goes_on, code, HANDED_OVER)
         spent = jax.tree.map(lambda count: share * count, block.work)

@@ -3,14 +3,14 @@
     (B + 1/h) d = -∇L,   θ⁺ = θ + d
 
 with B the matrix of limited-memory BFGS. A W-method keeps its order with any matrix in the place of
-the Jacobian; here that matrix costs no more than the gradients, each of which is loss, slope and
-curvature at once: no line search, and a refused attempt still adds a pair. That suits the start of
-every run and losses that a model of second order describes badly; near a minimum the methods with
-the true curvature need fewer passes.
+the Jacobian. This one costs no more than the gradients of the attempts: there is no line search,
+and a rejected attempt still adds a pair. That suits the start of every run, and losses that a model
+of second order describes badly; near a minimum the methods with the true curvature need fewer
+passes.
 
-As any matrix will do, that of a random sample of the data does too. With `sample`, steps are taken
-on a sample, at its share of their cost, until the loss over all data says that it tells no more;
-the pairs are kept, and steps go on with all data.
+A matrix from a random sample of the data serves as well. With `sample`, steps are taken on samples,
+at their share of the cost, until the loss over all data shows that a sample no longer predicts it.
+The pairs are kept, and steps go on with all data.
 
 Source: Steihaug & Wolfbrandt 1979, "An attempt to avoid exact Jacobian and nonlinear equations in
 the numerical solution of stiff differential equations" (W-methods); Byrd, Chin, Nocedal & Wu 2012,
@@ -148,26 +148,26 @@ class Row(NamedTuple):
 class SecantEuler(AbstractJitMethod):
     """Linearly implicit Euler with the limited-memory BFGS matrix as its Jacobian.
 
-    With `sample`, a row of the history is several steps on a new random sample of that size, and
-    then a look at all data: its `loss` is over all data, its `grad_norm` NaN as nothing is known
-    of that, its `h` the sum of the steps. They are taken where the loss over all data fell. Work
-    is counted in passes over all data.
+    With `sample`, a row of the history is several steps on a new random sample of that size,
+    followed by an evaluation of the loss over all data. They are taken where that loss fell. In the
+    row, `loss` is over all data, `h` the sum of the steps, and `grad_norm` NaN, as the gradient
+    over all data is not known. Work is counted in passes over all data.
 
     Attributes:
         pairs: How many pairs are kept. At least 1.
-        sample: Examples in a sample of each block of data, where steps are to begin on samples; a
-            block with no more than that is used whole. None for all data. At least 1.
-        then: The method that takes over once secants pay no longer; None for no other.
-        patience: Gradients in which the loss has to fall to `share` of what it was, or `then`
-            takes over. At least 1.
+        sample: Examples of each block of data in a sample. A block with no more than that is used
+            whole. At least 1; None to take all steps on all data.
+        then: The method that takes over when secant steps no longer pay; None for no other.
+        patience: The number of gradients within which the loss has to fall to `share` of its
+            value, or `then` takes over. At least 1.
         share: Between 0 and 1.
         seed: Of the random samples.
 
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost an attempt: one gradient over the sample or all data, 6 n times `pairs` multiplications,
-    `2 pairs` vectors of memory. With a sample, one loss over all data a row.
+    Cost an attempt: one gradient over the sample or all data, and 6 n multiplications a pair. With
+    a sample, one loss over all data a row. Memory: two vectors a pair.
     """
 
     pairs: int = 30
@@ -197,7 +197,7 @@ class SecantEuler(AbstractJitMethod):
         return () if self.then is None else (self.then, *self.then.successors)
 
     def check(self, flow: Flow) -> None:
-        """Any problem will do that has examples to draw, if so asked, and will do for `then`."""
+        """Refuse a problem without examples if `sample` is set, and what `then` refuses."""
         if self.sample is not None:
             refuse_unsampled(flow, self.name)
         if self.then is not None:
@@ -227,7 +227,7 @@ class SecantEuler(AbstractJitMethod):
     def advance(
         self, flow: Any, data: Any, state: tuple[jax.Array, Pairs], h: jax.Array
     ) -> tuple[jax.Array, Pairs]:
-        """One step of the given size from θ and the pairs so far, without control."""
+        """One step of the given size from θ and the pairs so far, without step control."""
         theta, pairs = state
         _, grad = flow.value_and_grad(data, theta)
         displacement = direction(pairs, grad, h)
@@ -342,13 +342,13 @@ class SecantEuler(AbstractJitMethod):
         )
         steps: Steps = row.block
         is_taken = row.end < row.start
-        still_follows = still_tells(
+        still_predicts = still_tells(
             fell=row.start - row.end,
             sample_fell=steps.start_loss - steps.point.loss,
             loss=row.end,
             sample_loss=steps.point.loss,
         )
-        stays_on = is_taken & still_follows & (steps.taken > 0)
+        stays_on = is_taken & still_predicts & (steps.taken > 0)
         on_sample = share * steps.evaluations
         gradients, uncounted = whole_counts(sampling.uncounted, on_sample)
         spent = on_sample + LOSS_SHARE * row.evaluations

@@ -17,7 +17,7 @@ from thalweg.solvers.integrators.pairs import (
     Pairs,
     Products,
     direction,
-    forgotten,
+    discarded,
     largest_curvature,
     with_pair,
 )
@@ -185,7 +185,7 @@ def _next_step(value_and_grad: ValueAndGrad, done: Steps) -> Steps:
 
 
 def _attempt(value_and_grad: ValueAndGrad, last: Trial, search: Search) -> tuple[Trial, Search]:
-    """One evaluation: at the point itself while its loss is not known, else at a trial point."""
+    """One evaluation: at the point itself while its loss is unknown, otherwise at a trial point."""
     now, h = last.point, search.next_h
     is_trial = ~jnp.isnan(now.loss)
     made = direction(last.pairs, now.grad, h)
@@ -230,7 +230,7 @@ def _attempt(value_and_grad: ValueAndGrad, last: Trial, search: Search) -> tuple
             grad=jnp.where(moves, new_grad, now.grad),
             grad_norm=jnp.where(moves, grad_norm, now.grad_norm),
         ),
-        pairs=forgotten(pairs, resets),
+        pairs=discarded(pairs, resets),
         h=h,
         attempts=(last.attempts + is_trial).astype(jnp.int32),
         evaluations=last.evaluations + 1,
