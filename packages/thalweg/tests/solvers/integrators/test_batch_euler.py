@@ -25,7 +25,7 @@ SIDES_START = {"in": RNG.normal(size=(6, 2)), "shift": np.zeros(6), "out": 0.1 *
 
 
 def test_random_batches_find_the_classes():
-    """Losses are over all data; most examples are told apart, without a rate to choose."""
+    """Losses are over all data; most examples are classified, without a learning rate."""
     method = BatchEuler(batch=20)
     solution = tw.minimize(SIDES, SIDES_START, method, tw.Stop(steps=30, seconds=60))
     p = solution.params

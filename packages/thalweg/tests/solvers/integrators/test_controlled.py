@@ -26,9 +26,9 @@ def exact_known(t):
 
 @functools.cache
 def radau_path():
-    """The logistic flow of the shared suite, its slope written out, by SciPy's Radau at 1e-13."""
+    """The logistic flow of the shared suite, written out, by SciPy's Radau at 1e-13."""
 
-    def slope(_, theta):
+    def negative_gradient(_, theta):
         c, w = theta[0], theta[1:]
         u = np.tanh(X @ w)
         by_z = -SIGN / (1 + np.exp(SIGN * c * u)) / len(SIGN)
@@ -37,7 +37,7 @@ def radau_path():
 
     start = np.concatenate([[CURVED_START["c"]], CURVED_START["w"]])
     return scipy.integrate.solve_ivp(
-        slope, (0, 12), start, method="Radau", rtol=1e-13, atol=1e-15, dense_output=True
+        negative_gradient, (0, 12), start, method="Radau", rtol=1e-13, atol=1e-15, dense_output=True
     ).sol
 
 
@@ -146,6 +146,14 @@ def test_explicit_steps_alone_need_many_times_more_on_a_stiff_flow():
     assert counts["bogacki-shampine"] > 5 * counts["rosenbrock"]
     assert counts["bogacki-shampine"] > 5 * counts["switching"]
     assert counts["bogacki-shampine"] > 2 * counts["bdf"]
+
+
+def test_an_attempt_that_fails_is_too_long_and_not_too_short():
+    """Where Newton fails, the point that it reached says nothing of rounding: h is halved."""
+    kink = tw.Scalar(lambda p: jnp.abs(p[0] - 0.3) + 0.5 * p[0] ** 2)
+    found = tw.minimize(kink, np.ones(1), tw.BDF(), tw.Stop(steps=150))
+    assert found.work.newton_failures > 0
+    assert found.loss == pytest.approx(0.5 * 0.3**2, rel=1e-9)
 
 
 @each_method

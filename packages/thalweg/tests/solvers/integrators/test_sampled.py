@@ -1,4 +1,4 @@
-"""Samples of the data: drawn fairly, told apart from all data, and left when they tell no more."""
+"""Samples of the data: drawn fairly, counted by their share, and left when they mislead."""
 
 import functools
 
@@ -28,10 +28,10 @@ START = {key: RNG.normal(size=4) for key in ("in", "shift", "out")}
 
 
 @functools.cache
-def flow_of(*, memory: int = 2**30):
+def flow_of(*, memory_budget: int = 2**30):
     """The flow of the wave, and its start as a vector."""
     theta, spec = flatten(START)
-    return build_flow(WAVE, spec, memory_budget=memory), jnp.asarray(theta)
+    return build_flow(WAVE, spec, memory_budget=memory_budget), jnp.asarray(theta)
 
 
 @functools.cache
