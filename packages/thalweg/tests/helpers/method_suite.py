@@ -1,11 +1,11 @@
-"""What every method of thalweg's own keeps to.
+"""Claims that hold for every method of thalweg's own.
 
 A method joins by one line in a test file:
 
     TestMyMethod = suite_for(MyMethod())
 
-The method needs `step`, and `advance`, one step of a given size without control. `advance` takes
-and gives a state: θ, or for a method with a memory a tuple that begins with it.
+The method needs `step`, and `advance`, one step of a given size without step control. `advance`
+takes and returns θ, or for a method with a state of its own a tuple that begins with θ.
 """
 
 import functools
@@ -44,7 +44,7 @@ CURVED = Composite(
 )
 CURVED_START = {"c": np.asarray(1.5), "w": np.array([0.8, -0.4])}
 
-# A fit that bends: a network with four units to points of a sine.
+# A nonlinear fit: a network with four units to points of a sine.
 POINTS = np.linspace(-1.0, 1.0, 12)
 FIT = LeastSquares(
     lambda p, x, y: jnp.vdot(p["out"], jnp.tanh(p["in"] * x + p["shift"])) - y,
@@ -76,17 +76,17 @@ def flow_of(problem, real="float64"):
 
 
 @functools.cache
-def walker(method, problem, first_state):
+def integrator(method, problem, first_state):
     """The compiled program that takes n steps of size h from the start; n and h are arguments."""
     flow, theta = flow_of(problem)
     start = first_state(theta)
 
     @jax.jit
-    def walk(data, n, h):
+    def advance(data, n, h):
         end = jax.lax.fori_loop(0, n, lambda _, at: method.advance(flow, data, at, h), start)
         return jax.tree.leaves(end)[0]
 
-    return lambda n, duration: np.asarray(walk(flow.data, n, duration / n))
+    return lambda n, duration: np.asarray(advance(flow.data, n, duration / n))
 
 
 @functools.cache
@@ -100,7 +100,7 @@ def exact_linear_end():
 def exact_curved_end():
     """The nonlinear flow after DURATION, its gradient written out, by DOP853 at 1e-13."""
 
-    def slope(_, theta):
+    def negative_gradient(_, theta):
         c, w = theta[0], theta[1:]
         u = np.tanh(X @ w)
         by_z = -SIGN / (1 + np.exp(SIGN * c * u)) / len(SIGN)
@@ -109,7 +109,7 @@ def exact_curved_end():
 
     start = np.concatenate([[CURVED_START["c"]], CURVED_START["w"]])
     solved = scipy.integrate.solve_ivp(
-        slope, (0, DURATION), start, method="DOP853", rtol=1e-13, atol=1e-14
+        negative_gradient, (0, DURATION), start, method="DOP853", rtol=1e-13, atol=1e-14
     )
     return solved.y[:, -1]
 
@@ -126,9 +126,9 @@ def run(method, name, real, *, watched=False):
     return solution, seen
 
 
-def observed_orders(walk, exact, duration, steps):
-    """The slope of the error over the number of steps, in powers of two."""
-    errors = [np.abs(walk(n, duration) - exact).max() for n in steps]
+def observed_orders(end_after, exact, duration, steps):
+    """The orders that the errors show from one number of steps to the next."""
+    errors = [np.abs(end_after(n, duration) - exact).max() for n in steps]
     return np.log2(np.divide(errors[:-1], errors[1:])), errors
 
 
@@ -143,8 +143,8 @@ class MethodSuite:
 
     def test_a_linear_flow_is_followed_at_the_stated_order(self):
         """Halving h divides the error by 2**order within 5 %, or there is no error at all."""
-        walk = walker(self.follower, LINEAR, self.first_state)
-        orders, errors = observed_orders(walk, exact_linear_end(), 1.0, self.steps)
+        end_after = integrator(self.follower, LINEAR, self.first_state)
+        orders, errors = observed_orders(end_after, exact_linear_end(), 1.0, self.steps)
         if self.is_exact_on_quadratics:
             assert max(errors) < 1e-12
         else:
@@ -152,8 +152,8 @@ class MethodSuite:
 
     def test_a_nonlinear_flow_is_followed_at_the_stated_order(self):
         """Halving h divides the error by 2**order within 5 %."""
-        walk = walker(self.follower, CURVED, self.first_state)
-        orders, errors = observed_orders(walk, exact_curved_end(), DURATION, self.steps)
+        end_after = integrator(self.follower, CURVED, self.first_state)
+        orders, errors = observed_orders(end_after, exact_curved_end(), DURATION, self.steps)
         assert orders == pytest.approx(self.method.order, rel=0.05)
         assert errors[-1] < 1e-2
 
@@ -168,7 +168,7 @@ class MethodSuite:
     @pytest.mark.parametrize("name", ["fit", "steep"])
     @pytest.mark.parametrize("real", ["float64", "float32"])
     def test_a_run_keeps_the_dtype_and_stays_finite(self, name, real):
-        """No NaN in what is returned or logged, whatever the attempts met."""
+        """No NaN is returned or logged, whatever the attempts met."""
         solution, _ = run(self.method, name, real)
         for leaf in jax.tree.leaves(solution.params):
             assert leaf.dtype == real
@@ -186,23 +186,23 @@ class MethodSuite:
         assert seen == whole.history["loss"][1:].tolist()
 
     def test_a_step_is_the_same_jitted_or_not(self):
-        """To rounding; so nothing depends on what only tracing sees."""
+        """To rounding: nothing depends on tracing."""
         flow, theta = flow_of(LINEAR)
-        memory = self.method.init(flow, theta)
+        state = self.method.init(flow, theta)
         jitted = jax.jit(lambda data, *at: self.method.step(flow, data, *at))
-        fast = jitted(flow.data, theta, memory)
+        fast = jitted(flow.data, theta, state)
         with jax.disable_jit():
-            plain = self.method.step(flow, flow.data, theta, memory)
+            plain = self.method.step(flow, flow.data, theta, state)
         for one, other in zip(jax.tree.leaves(fast), jax.tree.leaves(plain), strict=True):
             assert np.allclose(one, other, rtol=1e-12, atol=1e-14)
 
 
 class StiffMethodSuite(MethodSuite):
-    """And those that an explicit method could keep only with endless steps."""
+    """Further claims, which an explicit method could meet only with very many steps."""
 
     @pytest.mark.parametrize("real", ["float64", "float32"])
     def test_a_run_recovers_from_rejected_steps(self, real):
-        """Attempts that end in infinity or NaN are counted, thrown away, and it still arrives."""
+        """Attempts that end in infinity or NaN are rejected and counted, and the run arrives."""
         solution, _ = run(self.method, "steep", real)
         assert solution.history["rejected"][1] > 0
         assert solution.work.rejected_steps == solution.history["rejected"].sum()
@@ -213,7 +213,7 @@ class StiffMethodSuite(MethodSuite):
 
     @pytest.mark.parametrize("real", ["float64", "float32"])
     def test_a_fit_without_residual_ends_converged_at_rounding(self, real):
-        """No endless rejection: once rounding hides what is left the run ends, and says so."""
+        """Once rounding hides the descent that is left, the run ends, after few rejections."""
         solution, _ = run(self.method, "steep", real)
         assert solution.outcome is Outcome.CONVERGED
         assert solution.loss <= (100 * np.finfo(real).eps) ** 2 * solution.history["loss"][0]
@@ -235,8 +235,8 @@ def suite_for(
         method: The method as it is by default.
         follower: The method set to follow the flow closely; by default the same.
         is_exact_on_quadratics: Whether a step of any size is exact on a linear flow.
-        is_for_stiff_flows: Whether it gets to the end of a stiff flow.
-        steps: Numbers of steps, each twice the last, that the order is read off.
+        is_for_stiff_flows: Whether it reaches the end of a stiff flow.
+        steps: Numbers of steps, each twice the last, from which the order is computed.
         first_state: From θ to the state that `advance` begins with.
     """
     suite = StiffMethodSuite if is_for_stiff_flows else MethodSuite

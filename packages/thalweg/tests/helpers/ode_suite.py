@@ -1,4 +1,4 @@
-"""Claims that every ODE solver of another library is joined to, on flows with known solutions.
+"""Claims that hold for every ODE solver of another library, on flows with known solutions.
 
 The linear flow's solution is a matrix exponential. The nonlinear one has its minimum at 0.
 """
@@ -111,14 +111,14 @@ class OdeSuite:
         history = solution.history
         points = [START, *(theta for _, theta in seen)]
         losses = [0.5 * theta @ HESSIAN @ theta for theta in points]
-        slopes = [np.linalg.norm(HESSIAN @ theta) for theta in points]
+        norms = [np.linalg.norm(HESSIAN @ theta) for theta in points]
         np.testing.assert_allclose(history["loss"], losses, rtol=1e-11)
-        np.testing.assert_allclose(history["grad_norm"], slopes, rtol=1e-11)
+        np.testing.assert_allclose(history["grad_norm"], norms, rtol=1e-11)
         np.testing.assert_allclose(history["t"][1:], np.cumsum(history["h"][1:]), rtol=1e-12)
         np.testing.assert_allclose(history["t"][1:], [t for t, _ in seen], rtol=1e-15)
 
     def test_the_work_adds_up(self):
-        """Row by row nothing is taken back, and the columns belong together."""
+        """Counts never fall from row to row, and the columns agree with each other."""
         solution = minimize(quadratic(), START, self.method, Stop(steps=60))
         work, history = solution.work, solution.history
         assert work.rejected_steps == history["rejected"].sum()
@@ -132,9 +132,9 @@ class OdeSuite:
         by_loss = minimize(quadratic(), START, self.method, Stop(loss=0.1))
         assert by_loss.outcome is Outcome.TARGET_REACHED
         assert by_loss.loss <= 0.1 < by_loss.history["loss"][-2]
-        by_slope = minimize(quadratic(), START, self.method, Stop(grad_norm=0.3))
-        assert by_slope.outcome is Outcome.CONVERGED
-        assert by_slope.history["grad_norm"][-1] <= 0.3 < by_slope.history["grad_norm"][-2]
+        by_gradient = minimize(quadratic(), START, self.method, Stop(grad_norm=0.3))
+        assert by_gradient.outcome is Outcome.CONVERGED
+        assert by_gradient.history["grad_norm"][-1] <= 0.3 < by_gradient.history["grad_norm"][-2]
         by_steps = minimize(quadratic(), START, self.method, Stop(steps=7))
         assert by_steps.outcome is Outcome.BUDGET_SPENT
         assert by_steps.history["step"][-1] == 7
@@ -150,7 +150,7 @@ class OdeSuite:
             assert solution.history["gradients"][-2] < gradients <= solution.work.gradients
 
     def test_ctrl_c_keeps_the_best_so_far(self):
-        """SIGINT while a run goes on comes out as an outcome, wherever it strikes."""
+        """SIGINT during a run becomes an outcome, whenever it arrives."""
 
         def press(snapshot):
             if snapshot.step == 10:
@@ -162,7 +162,7 @@ class OdeSuite:
         assert solution.loss < solution.history["loss"][0]
 
     def test_float32_stays_and_nan_is_left_behind(self):
-        """With float32, and where steps end outside the domain of the loss, it arrives as well."""
+        """In float32, and where steps end outside the domain of the loss, it arrives as well."""
         start = np.ones(2, np.float32)
         solution = minimize(walled(), start, self.rough, Stop(loss=1e-2, steps=5000))
         assert solution.outcome is Outcome.TARGET_REACHED
@@ -170,7 +170,7 @@ class OdeSuite:
         assert solution.work.rejected_steps > 0
 
     def test_it_comes_to_rest_and_a_second_run_compiles_nothing(self):
-        """A stiff solver runs into the minimum and stays, in few steps; an explicit one goes on.
+        """A stiff solver reaches the minimum in few steps and ends there; an explicit one goes on.
 
         Programs are kept with the problem, and the same run gives the same history.
         """
@@ -188,12 +188,12 @@ class OdeSuite:
 
 
 class HostOdeSuite(OdeSuite):
-    """What is claimed besides of a loop on the host, which looks at the clock within a step."""
+    """Further claims for a loop on the host, which checks the clock within a step."""
 
     method: AbstractHostMethod  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def test_time_that_runs_out_inside_a_step_is_noticed(self, monkeypatch):
-        """A clock that ticks at each look ends the run there, and all that was spent is booked."""
+        """A clock that advances at each call ends the run within a step; all work is counted."""
         spent = {"value_and_grad": 0, "dense_hessian": 0, "hessian_product": 0}
 
         def counted(name):
@@ -219,8 +219,8 @@ class HostOdeSuite(OdeSuite):
             work = recorder.work
             assert work.jacobians == spent["dense_hessian"]
             assert work.hessian_products == spent["hessian_product"]
-            # One gradient after the run tells |∇L| of the last row. A solver that asks at the same
-            # point again is told what is remembered, and it is booked.
+            # One gradient after the run computes |∇L| of the last row. Where a solver asks again at
+            # the same point, the stored value is returned, and is counted.
             assert work.gradients >= spent["value_and_grad"] - 1
 
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from thalweg.analysis.minima.inertia import DENSE_UP_TO, KRYLOV_DIMENSIONS, ZERO, lanczos
+from thalweg.analysis.minima.inertia import DENSE_UP_TO, KRYLOV_DIMENSIONS, ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +81,7 @@ def rates_at(
         # ∇L alone may have no share in the fastest mode.
         noise = np.random.default_rng(0).standard_normal(landscape.size)
         start = start + noise / np.linalg.norm(noise)
-        values, _ = lanczos(lambda v: landscape.product(theta, v), start, dimensions=dimensions)
+        values, _ = landscape.ritz(theta, start, dimensions=dimensions)
     radius = float(np.abs(values).max())
     decaying = values[values > ZERO * radius]
     return Rates(

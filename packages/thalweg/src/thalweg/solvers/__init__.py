@@ -1,4 +1,4 @@
-"""Every method by name, imported only when it is asked for."""
+"""Every method by name. Its module is imported when the method is first used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
     from thalweg.solvers.base import AbstractMethod
 
-# name -> (module, what in it makes the method with its defaults)
+# name -> (module, the factory in it that makes the method with its defaults)
 REGISTRY: dict[str, tuple[str, str]] = {
     "implicit-geodesic": ("thalweg.solvers.integrators.geodesic", "ImplicitGeodesic"),
     "exponential-krylov": ("thalweg.solvers.integrators.krylov", "ExponentialKrylov"),
@@ -55,7 +55,10 @@ REGISTRY: dict[str, tuple[str, str]] = {
 
 
 def make(method: str | AbstractMethod, flow: Flow) -> tuple[AbstractMethod, str]:
-    """The method for a name, or the configured method itself; for `auto`, also why.
+    """The method for a name, or the configured method itself.
+
+    Returns:
+        The method; and for `auto` the reason of its choice in one sentence, otherwise "".
 
     Raises:
         UnknownMethodError: There is no method of that name.
@@ -91,7 +94,7 @@ class MethodInfo(NamedTuple):
     Attributes:
         name: What `minimize(method=...)` takes.
         kind: `own`, or `baseline` for a method of another library.
-        needs: What it needs of the problem, or which extra.
+        needs: What it requires of the problem, or which extra.
         summary: What it is, in a few words.
     """
 
@@ -104,7 +107,7 @@ class MethodInfo(NamedTuple):
 def methods() -> list[MethodInfo]:
     """Every method by name, `auto` first."""
     auto = MethodInfo(
-        "auto", "own", "nothing", "picks one of the own methods by structure and size"
+        "auto", "own", "nothing", "picks one of thalweg's own methods by structure and size"
     )
     built = [(name, _build(name)) for name in REGISTRY]
     return [auto, *(MethodInfo(name, m.kind, m.needs, m.summary) for name, m in built)]

@@ -1,18 +1,19 @@
-"""`auto`: the method that fits a problem's structure and size, and why.
+"""`auto`: the method that fits a problem's structure and size, and the reason.
 
-A run begins with `secant-euler`, whose steps cost one gradient each, and goes on with the true
-curvature once secants pay no longer. Least squares then go to `implicit-geodesic`, whose
-Gauss-Newton matrix is nearly the Hessian where residuals are small. Classification and losses
-without structure go to `exponential-krylov`: there the true Hessian matters, and the exponential
-follows unstable directions.
+A run begins with `secant-euler`, whose steps cost one gradient each, and changes to a method with
+the true curvature when secant steps no longer pay. For least squares this is `implicit-geodesic`,
+whose Gauss-Newton matrix is nearly the Hessian where residuals are small. For classification and
+losses without structure it is `exponential-krylov`: there the true Hessian matters, and the
+exponential follows unstable directions.
 
-The true curvature begins at once where a step of `implicit-geodesic` costs a few gradients only,
-and where a network is so small that a good minimum is easily missed: on Iris (83 weights)
-`exponential-krylov` fitted all rows from 8 of 8 starts, secants from 4; on the tumours (92 weights)
-`implicit-geodesic` brought the squares to 0 from 6 of 6 starts, secants from 2.
+Two kinds of problem use the true curvature from the start: those where a step of
+`implicit-geodesic` costs only a few gradients, and networks so small that a good minimum is easily
+missed. On Iris (83 weights) `exponential-krylov` fitted all rows from 8 of 8 starts, secants from
+4; on the tumours (92 weights) `implicit-geodesic` brought the squares to 0 from 6 of 6 starts,
+secants from 2.
 
-Secants begin on samples where a gradient over all data is dear. Least squares with many more
-examples than weights begin with `sampled`.
+Secant steps begin on samples where a gradient over all data is expensive. Least squares with many
+more examples than weights begin with `sampled`.
 
 Decisions: docs/decisions/0016-secant-start.md, docs/decisions/0020-secants-on-samples.md.
 """
@@ -32,15 +33,15 @@ if TYPE_CHECKING:
     from thalweg.solvers.base import AbstractJitMethod, AbstractMethod
 
 SMALL_SHARE = 0.1  # of the examples in a sample, up to which sampling pays
-CHEAP = 15  # gradients: a step that costs less is worth taking from the start
-PATIENCE = 3  # secants are given as long as this many steps of the successor would take
-MOST_PATIENCE = 300  # gradients; also where a step's cost is not known beforehand
-TINY = 128  # weights up to which a network's loss has many poor minima that secants end in
-PASSES = 3  # of a gradient over the data
+CHEAP = 15  # gradients; a step of the true curvature below this cost is used from the start
+PATIENCE = 3  # steps of the successor; secant steps may cost this much before progress is checked
+MAX_PATIENCE = 300  # gradients; also where the cost of a step is not known in advance
+TINY = 128  # weights, up to which secants often end in one of the many poor minima
+PASSES = 3  # passes over the data that a gradient takes
 LINEARISING = 5  # gradients that Jacobian, corrections and attempts take
-SAMPLE = 8  # the examples over those in a sample that secants begin with ...
-LEAST_SAMPLE = 50  # ... which has no fewer than this
-WORTH_SAMPLING = 10**6  # weights times examples from which steps on a sample pay
+SAMPLE = 8  # all examples over those in the first samples of secant steps ...
+LEAST_SAMPLE = 50  # ... which hold at least this many
+WORTH_SAMPLING = 10**6  # weights times examples, from which steps on a sample pay
 FLOPS_A_BYTE = 2  # of a factorisation in the time that a pass over the data moves a byte
 
 _SPACES = {
@@ -55,30 +56,32 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
     if isinstance(flow, LeastSquaresFlow):
         method = ImplicitGeodesic()
         space = method.space(flow)
-        cost = step_cost(flow) if space != "krylov" else MOST_PATIENCE / PATIENCE
+        cost = step_cost(flow) if space != "krylov" else MAX_PATIENCE / PATIENCE
         why = "`implicit-geodesic` because the loss is a sum of squares; " + _SPACES[space].format(
             n=flow.size, m=flow.residual_count
         )
         if space != "krylov" and is_sampled(flow):
-            return Sampled(then=method), f"`sampled` first, on a few examples a weight; then {why}"
+            return Sampled(
+                then=method
+            ), f"`sampled` first, on a few examples per weight; then {why}"
         if cost < CHEAP or flow.size <= TINY:
             return method, why
-        patience = round(min(PATIENCE * cost, MOST_PATIENCE))
+        patience = round(min(PATIENCE * cost, MAX_PATIENCE))
         return _secants(flow, method, patience, why)
     method = ExponentialKrylov()
     why = (
-        "`exponential-krylov` because the loss is no sum of squares, so the true Hessian "
+        "`exponential-krylov` because the loss is not a sum of squares, so the true Hessian "
         f"matters; matrix-free, n = {flow.size}"
     )
     if flow.size <= TINY:
         return method, why
-    return _secants(flow, method, MOST_PATIENCE, why)
+    return _secants(flow, method, MAX_PATIENCE, why)
 
 
 def _secants(
     flow: Flow, then: AbstractJitMethod, patience: int, why: str
 ) -> tuple[SecantEuler, str]:
-    """Secants before another method, on samples where a gradient is worth saving."""
+    """Secant steps before another method; on samples where a full gradient is expensive."""
     examples = max_examples(flow)
     is_large = flow.devices is None and flow.size * examples >= WORTH_SAMPLING
     sample = examples // SAMPLE if is_large and examples >= SAMPLE * LEAST_SAMPLE else None
@@ -88,14 +91,14 @@ def _secants(
 
 
 def is_sampled(flow: LeastSquaresFlow) -> bool:
-    """Whether a sample of a few examples a weight is a small share of the data."""
+    """Whether a sample with a few examples per weight is a small share of the data."""
     if flow.devices is not None:
         return False
     return sample_share(flow, Sampled().examples(flow)) <= SMALL_SHARE
 
 
 def step_cost(flow: LeastSquaresFlow) -> float:
-    """About how many gradients a step of `implicit-geodesic` with dense matrices costs."""
+    """The cost of a step of `implicit-geodesic` with dense matrices, in gradients, estimated."""
     small, large = flow.matrix_sizes
     factoring = 2 * small**2 * large + small**3 / 3
     return LINEARISING + factoring / (FLOPS_A_BYTE * PASSES * flow.pass_bytes)

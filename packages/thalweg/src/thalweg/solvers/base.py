@@ -1,7 +1,7 @@
 """What a method is: a loop inside jit (`AbstractJitMethod`) or on the host (`AbstractHostMethod`).
 
-A jitted method tells how to begin and how to take one step; `thalweg._run.driver` drives it in
-chunks. A host method brings the loop of another library and reports its rows to a `Recorder`.
+A jitted method defines its first state and one step; `thalweg._run.driver` runs its steps in
+chunks. A host method runs the loop of another library and reports its rows to a `Recorder`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from thalweg._recorder import Recorder
     from thalweg.flow import Flow
 
-# Result codes inside jit. Recoverable trouble (a step to be retried smaller) never leaves a
-# method; what leaves it is one of these.
+# Result codes inside jit. A method deals with recoverable failures (a step to be retried with a
+# smaller h) itself; a step returns one of these.
 RUNNING = 0
 CONVERGED = 1
 STALLED = 2
@@ -36,9 +36,9 @@ OUTCOMES = {
 
 
 class StepResult(NamedTuple):
-    """What one step of a jitted method hands to the loop.
+    """What one step of a jitted method returns to the loop.
 
-    All are scalars but `theta` and `solver_state`.
+    All fields are scalars, except `theta` and `solver_state`.
 
     Attributes:
         theta: The point after the step, shape `(n,)`; the old point where no step was taken.
@@ -46,7 +46,7 @@ class StepResult(NamedTuple):
         start_loss: The loss at the start of the step.
         grad_norm: |∇L| at the start of the step.
         h: Size of the step taken.
-        rejected: Attempts thrown away.
+        rejected: How many attempts were rejected.
         work: What the step spent, a `Work` of int32 scalars.
         code: RUNNING, or why the run ends.
         solver_state: What the method carries to its next step; any pytree of arrays.
@@ -64,20 +64,20 @@ class StepResult(NamedTuple):
 
 
 class AbstractMethod(abc.ABC):
-    """Base of all methods. Subclasses are frozen dataclasses: configured once, then only read."""
+    """Base of all methods. Subclasses are frozen dataclasses, configured once."""
 
     name: ClassVar[str]
     summary: ClassVar[str]  # one line for `thalweg methods`
-    needs: ClassVar[str]  # what it needs of the problem, or which extra, in words
+    needs: ClassVar[str]  # what it requires of the problem, or which extra, in words
     kind: ClassVar[str]  # "own", "baseline"
 
     @abc.abstractmethod
     def check(self, flow: Flow) -> None:
-        """Refuse a problem that the method cannot work on.
+        """Refuse a problem that the method cannot solve.
 
         Raises:
-            ConfigError: With what the method needs.
-            MissingExtraError: With the extra to install.
+            ConfigError: It says what the method requires.
+            MissingExtraError: It names the extra to install.
         """
 
 
@@ -86,12 +86,12 @@ class AbstractJitMethod(AbstractMethod):
 
     @property
     def successors(self) -> tuple[AbstractJitMethod, ...]:
-        """The methods that it hands over to, one after the other, by the code HANDED_OVER."""
+        """The methods that follow it, in order; each takes over at the code HANDED_OVER."""
         return ()
 
     @abc.abstractmethod
     def init(self, flow: Flow, theta: jax.Array) -> Any:
-        """The method's memory before its first step. Pure; called on the host, not jitted.
+        """The solver state before the first step. Pure; called on the host, not jitted.
 
         Args:
             flow: The flow; only its shapes may be used.
@@ -100,11 +100,11 @@ class AbstractJitMethod(AbstractMethod):
 
     @abc.abstractmethod
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Any) -> StepResult:
-        """Take one accepted step. Pure, runs inside `jax.jit`.
+        """Attempt until one step is taken, or none can be. Pure, runs inside `jax.jit`.
 
         Args:
             flow: The functions of the flow. Static.
-            data: `flow.data`, handed on so that it is an argument and not a constant.
+            data: `flow.data`, passed so that it is an argument and not a constant.
             theta: The point, shape `(n,)`.
             solver_state: What `init` or the last step returned.
         """
@@ -115,7 +115,7 @@ class AbstractHostMethod(AbstractMethod):
 
     @abc.abstractmethod
     def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
-        """Run until the recorder raises `RunEnded` (let it pass) or the library ends by itself.
+        """Run until the recorder raises `RunEnded`, which must propagate, or the library ends.
 
         Args:
             flow: The flow; `thalweg.flow.compiled.HostFunctions` gives its compiled functions.
@@ -123,11 +123,11 @@ class AbstractHostMethod(AbstractMethod):
             recorder: Takes a row for the start and one after each step.
 
         Returns:
-            The outcome and a detail in words, where the library ended by itself.
+            The outcome and a detail in words, where the library itself ended the run.
         """
 
 
 def no_work(**counts: Any) -> Work:
-    """A `Work` of int32 scalars inside jit; what is not named is 0."""
+    """A `Work` of int32 scalars inside jit; fields that are not named are 0."""
     zero = jnp.zeros((), jnp.int32)
     return Work._make(jnp.asarray(counts.get(name, zero), jnp.int32) for name in Work._fields)

@@ -1,4 +1,4 @@
-"""What the methods with a dense Hessian have in common: its size, and the curvature along ∇L."""
+"""What methods with dense matrices share: the limit on memory, and the curvature along ∇L."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 
     from thalweg.flow import Flow
 
-MOST_BYTES = 2**32  # what the matrices of a method may take
-MATRICES = 3  # the Hessian, its factor, and what rounds off between them
+MAX_BYTES = 2**32  # that the matrices of a method may take
+MATRICES = 3  # the Hessian, its factor, and a temporary of the same size
 
 
 def refuse_large(name: str, flow: Flow) -> None:
     """Refuse a problem whose dense matrices would not fit into memory.
 
     Raises:
-        ConfigError: They would take more than `MOST_BYTES`.
+        ConfigError: They would take more than `MAX_BYTES`.
     """
     size = MATRICES * flow.spec.dtype.itemsize * flow.size**2
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise ConfigError(
             f"`{name}` would take {size / 2**30:.0f} GiB for its matrices of {flow.size} "
-            f"parameters, but at most {MOST_BYTES // 2**30} were expected; use a matrix-free "
+            f"parameters, but at most {MAX_BYTES // 2**30} were expected; use a matrix-free "
             "method such as `exponential-krylov` or `chebyshev`"
         )
 

@@ -29,8 +29,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from thalweg.analysis.minima.landscape import Landscape
 
 ZERO = 1e-8  # share of the largest |λ| up to which an eigenvalue counts as zero
@@ -38,7 +36,6 @@ AT_REST = 1e-6  # share of the loss up to which a decrement is none
 VISIBLE = 1e-14  # share of the loss at the start below which rounding hides what is left
 DENSE_UP_TO = 600  # parameters up to which the Hessian is diagonalised whole
 KRYLOV_DIMENSIONS = 120  # Lanczos steps where it is not
-SPENT = 1e-12  # share of the largest value at which a Krylov space is invariant
 
 
 class Kind(enum.Enum):
@@ -121,15 +118,11 @@ def examine(
         inertia = count_signs(values)
         along, rates = vectors.T @ grad, values
     else:
-
-        def product(v: np.ndarray) -> np.ndarray:
-            return landscape.product(theta, v)
-
         # From ∇L for what is left to gain, from noise for directions that ∇L has no share in.
-        rates, weights = lanczos(product, grad, dimensions=dimensions)
+        rates, weights = landscape.ritz(theta, grad, dimensions=dimensions)
         along = np.linalg.norm(grad) * weights
         noise = np.random.default_rng(0).standard_normal(landscape.size)
-        others, _ = lanczos(product, noise, dimensions=dimensions)
+        others, _ = landscape.ritz(theta, noise, dimensions=dimensions)
         inertia = bound_signs(rates, others, size=landscape.size)
     decrement = float(0.5 * np.sum(along**2 / np.maximum(np.abs(rates), _floor(inertia))))
     return EndPoint(
@@ -175,44 +168,6 @@ def bound_signs(*spaces: np.ndarray, size: int) -> Inertia:
         largest=float(seen.max()),
         tolerance=tolerance,
     )
-
-
-def lanczos(
-    product: Callable[[np.ndarray], np.ndarray], start: np.ndarray, *, dimensions: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ritz values of a symmetric matrix in the Krylov space of a vector, ascending.
-
-    Args:
-        product: v -> Av, shape `(n,)` to `(n,)`.
-        start: The vector, shape `(n,)`.
-        dimensions: The largest dimension; the space may be invariant before.
-
-    Returns:
-        The k Ritz values, and the components in their Ritz vectors of `start` scaled to norm 1.
-
-    Cost: k products and 4 k² n multiplications.
-    """
-    norm = np.linalg.norm(start)
-    if norm == 0:
-        return np.zeros(1), np.zeros(1)
-    basis = [start / norm]
-    diagonal: list[float] = []
-    beside: list[float] = []
-    for _ in range(min(dimensions, start.size)):
-        image = product(basis[-1])
-        diagonal.append(float(basis[-1] @ image))
-        known = np.array(basis)
-        for _twice in range(2):  # once leaves rounding behind that grows
-            image = image - known.T @ (known @ image)
-        rest = float(np.linalg.norm(image))
-        if rest <= SPENT * max(map(abs, [*diagonal, *beside])):
-            break
-        beside.append(rest)
-        basis.append(image / rest)
-    inner = beside[: len(diagonal) - 1]
-    matrix = np.diag(diagonal) + np.diag(inner, 1) + np.diag(inner, -1)
-    values, vectors = np.linalg.eigh(matrix)
-    return values, vectors[0]
 
 
 def _floor(inertia: Inertia) -> float:

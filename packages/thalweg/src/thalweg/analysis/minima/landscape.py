@@ -17,6 +17,7 @@ from thalweg.flow import LeastSquaresFlow, flow_of
 from thalweg.flow.compiled import HostFunctions, compiled
 from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite
+from thalweg.solvers.integrators.lanczos import lanczos, up_to_limit
 from thalweg.stop import Stop
 
 if TYPE_CHECKING:
@@ -80,6 +81,34 @@ class Landscape:
     def product(self, theta: np.ndarray, v: np.ndarray) -> np.ndarray:
         """∇²L v of shape `(n,)`. Cost: about three gradients."""
         return self._functions.hessian_product(theta, v)
+
+    def ritz(
+        self, theta: np.ndarray, start: np.ndarray, *, dimensions: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ritz values of ∇²L in the Krylov space of a vector, ascending.
+
+        Args:
+            theta: The point, shape `(n,)`.
+            start: The vector, shape `(n,)`.
+            dimensions: The largest dimension; the space may be invariant before.
+
+        Returns:
+            The k Ritz values, and the components in their Ritz vectors of `start` scaled to norm 1.
+
+        Cost: k Hessian products, 4 k² n multiplications, and `dimensions` vectors of memory.
+        """
+        limit, flow = min(dimensions, self.size), self.flow
+
+        def space(data: Any, theta: jax.Array, start: jax.Array) -> tuple[jax.Array, ...]:
+            product = flow.hessian(data, theta).product
+            found = lanczos(product, start, limit=limit, is_enough=up_to_limit)
+            return found.values, found.vectors[0], found.used
+
+        at, v = np.asarray(theta, flow.spec.dtype), np.asarray(start, flow.spec.dtype)
+        program = compiled(flow, ("ritz", limit), space, at, v, recorder=self._recorder)
+        values, components, used = program(flow.data, at, v)
+        k = int(used)
+        return np.asarray(values, np.float64)[:k], np.asarray(components, np.float64)[:k]
 
     def predictions(self, theta: np.ndarray) -> np.ndarray:
         """What the network makes of the data, up to a constant of the data, as one vector `(k,)`.

@@ -1,1 +1,1 @@
-"""The methods of our own, one a file."""
+"""Thalweg's own methods, one a file, and the parts that several of them share."""

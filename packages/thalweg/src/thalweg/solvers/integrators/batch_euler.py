@@ -3,13 +3,14 @@
     M dθ/dt = -∇L(θ),   θ⁺ = θ - h M⁻¹ m,   M = √v + ε
 
 where m and v are running means of the gradients of the batches and of their squares. With a fixed
-h that is Adam. Here h is chosen: now and then the loss of the batch is computed once more after the
-step, and h grows or shrinks until the decrease is a given share of the one that the slope promised.
-Where the curvature along the step is constant, a share of 1 - x means a step of 2x times the best.
+h this is Adam. Here h is adapted: every eighth step evaluates the loss of its batch again at its
+end, and h grows or shrinks until the decrease is a given share of the one that the gradient
+predicts. Where the curvature along the step is constant, a share of 1 - x means a step of 2x times
+the best.
 
-What is handed on is not the last point but the mean over the latter half of a row's steps, which
-averages the noise of the batches away. Where the loss there falls too little, noise is what is in
-the way, and the batches double.
+The point of a row is not the last one but the mean over the latter half of its steps, which
+averages out the noise of the batches. Where the loss there falls too little, the noise limits
+progress, and the batches double.
 
 Source: Kingma & Ba 2015, arXiv:1412.6980 (m and v); Vaswani et al. 2020, arXiv:2006.06835 (steps of
 Adam by the loss of the same batch); Polyak & Juditsky 1992, "Acceleration of stochastic
@@ -27,43 +28,38 @@ import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
 from thalweg.flow.sample import draw_in_turn, refuse_unsampled, sample_flow, sample_share
-from thalweg.solvers.base import (
-    DIVERGED,
-    HANDED_OVER,
-    RUNNING,
-    AbstractJitMethod,
-    StepResult,
-    no_work,
-)
+from thalweg.solvers.base import HANDED_OVER, RUNNING, AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.integrators.on_samples import between_evaluations, whole_counts
+from thalweg.solvers.step_control import finite_code
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 MEAN, SQUARE = 0.9, 0.999  # what m and v keep of themselves a step (Kingma & Ba)
 FIRST_H = 1e-3  # their step size, where ours begins
-GOAL = 0.8  # decrease on the batch over that promised by the slope
-LOOK = 8  # steps from one look at the batch's loss to the next
-FACTOR = 1.25  # h grows or shrinks by it at a look ...
+GOAL = 0.8  # decrease on the batch over the decrease that the gradient predicts
+ADAPT_EVERY = 8  # steps from one adaptation of h to the next
+FACTOR = 1.25  # h grows or shrinks by it ...
 WARM_UP = 2.0  # ... and by this, until it had to shrink once
 FALL = 0.8  # the loss of a row over that of the row before, above which batches double
 LEAST_STEPS = 30  # of a row: larger batches than this allows are for other methods
-RETREAT = 8.0  # h shrinks by it where a row ends in no number
+RETREAT = 8.0  # h shrinks by it where the loss after a row is not finite
 
 
 class State(NamedTuple):
     """What is carried from row to row.
 
     Attributes:
-        theta: The last point of the row before, `(n,)`; the mean of its points is what is logged.
+        theta: The last point of the row before, `(n,)`; the history has the mean of its points.
         mean: m, `(n,)`.
         square: v, `(n,)`.
         steps: Steps since m and v were 0.
         h: The step size to try next.
         is_warm: Whether h has shrunk before.
-        loss: The loss over all data at the point that was logged last; NaN before it is known.
-        blocks: How many times `batch` a batch has.
+        loss: The loss over all data at the point of the last row; NaN before it is known.
+        blocks: The examples of a batch over `batch`.
         draws: Batches of the least size drawn so far; with the seed, it says which come next.
-        rest: Fraction of a gradient over all data that is not counted yet.
+        uncounted: The fraction of a gradient over all data that no count of work holds yet.
     """
 
     theta: jax.Array
@@ -75,11 +71,18 @@ class State(NamedTuple):
     loss: jax.Array
     blocks: jax.Array
     draws: jax.Array
-    rest: jax.Array
+    uncounted: jax.Array
 
 
-class Walk(NamedTuple):
-    """A row in the making: the memory, and the sums over its latter half."""
+class Block(NamedTuple):
+    """The steps of a row.
+
+    Attributes:
+        solver_state: The state after the last of them.
+        total: The sum of the points of the latter half, `(n,)`.
+        points: How many points those are.
+        t: The flow time of all steps.
+    """
 
     solver_state: State
     total: jax.Array
@@ -90,24 +93,25 @@ class Walk(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BatchEuler(AbstractJitMethod):
-    """Euler's method on random batches, without a learning rate; for data too many for full passes.
+    """Euler's method on random batches, without a learning rate, for very large data.
 
-    A row of the history is as many steps as take `passes` over the data. Its `loss` is over all
-    data, at the mean of the points of the row's latter half; `grad_norm` is not known (NaN), as it
-    would cost a further pass, so `Stop(grad_norm=...)` waits for the method that takes over. `h` is
-    the sum of the row's step sizes. A row may have a higher loss than the one before.
+    A row of the history is the number of steps that make `passes` over the data. Its `loss` is over
+    all data, at the mean of the points of the row's latter half. `grad_norm` is NaN, as it would
+    cost another pass, so `Stop(grad_norm=...)` can only end the method that takes over. `h` is the
+    sum of the row's step sizes. A row may have a higher loss than the one before.
 
     Attributes:
-        batch: Examples of a batch at first. At least 1.
+        batch: Examples in the first batches. At least 1.
         passes: Passes over all data in a row. Positive.
-        then: What takes over once batches would leave fewer than 30 steps to a row; None for
-            batches that then grow no more.
+        then: The method that takes over when larger batches would leave fewer than 30 steps to a
+            row; None to keep the size of the batches from then on.
         seed: Of the random batches.
 
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost a row: `passes` gradients, an eighth of that in losses, and one loss over all data.
+    Cost a row: `passes` gradients, an eighth of that in losses, and one loss over all data. The
+    losses of batches are not counted in the work.
     """
 
     batch: int = 256
@@ -151,78 +155,65 @@ class BatchEuler(AbstractJitMethod):
             loss=jnp.asarray(jnp.nan, real),
             blocks=jnp.ones((), jnp.int32),
             draws=whole,
-            rest=jnp.zeros((), real),
+            uncounted=jnp.zeros((), real),
         )
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """Take a row of steps, and compute the loss over all data after it."""
         share = sample_share(flow, self.batch)
         row_blocks = max(1, round(self.passes / share))  # batches of the least size
-        is_new = jnp.isnan(solver_state.loss)
         steps = jnp.maximum(row_blocks // solver_state.blocks, 1)
 
-        def look(state: tuple[Any, ...]) -> tuple[Any, ...]:
-            looks, start_loss, _, _, _ = state
-            # Before the first row the start is looked at: one program of the loss for both.
-            walk = self._walk(flow, data, solver_state, jnp.where(looks == 0, 0, steps))
-            middle = jnp.where(walk.points > 0, walk.total / jnp.maximum(walk.points, 1), theta)
-            loss = flow.loss(data, middle)
-            return looks + 1, jnp.where(looks == 0, loss, start_loss), loss, middle, walk
+        def evaluate(block: Block) -> tuple[jax.Array, jax.Array]:
+            middle = jnp.where(block.points > 0, block.total / jnp.maximum(block.points, 1), theta)
+            return flow.loss(data, middle), middle
 
-        nothing = self._begun(solver_state)
-        first = (jnp.where(is_new, 0, 1), solver_state.loss, solver_state.loss, theta, nothing)
-        _, start_loss, loss, middle, walk = jax.lax.while_loop(
-            lambda state: state[0] < 2,  # noqa: PLR2004 - the look after the row
-            look,
-            first,
+        row = between_evaluations(
+            lambda is_start: self._steps(flow, data, solver_state, jnp.where(is_start, 0, steps)),
+            evaluate,
+            no_block=_no_block(solver_state),
+            known=(solver_state.loss, theta),
+            is_new=jnp.isnan(solver_state.loss),
         )
+        (start_loss, _), (loss, middle) = row.start, row.end
         is_taken = jnp.isfinite(loss)
         is_noisy = is_taken & ~(loss < FALL * start_loss)
-        most = max(1, row_blocks // LEAST_STEPS)
-        is_last = is_noisy & (2 * solver_state.blocks > most)
+        largest = max(1, row_blocks // LEAST_STEPS)
+        is_last = is_noisy & (2 * solver_state.blocks > largest)
         blocks = jnp.where(is_noisy & ~is_last, 2 * solver_state.blocks, solver_state.blocks)
-        code = jnp.full((), RUNNING)
+        code = finite_code(start_loss)
         if self.then is not None:
-            code = jnp.where(is_last, HANDED_OVER, code)
-        code = jnp.where(jnp.isfinite(start_loss), code, DIVERGED)
-        gradients = solver_state.rest + share * (steps * solver_state.blocks)
+            code = jnp.where(is_last & (code == RUNNING), HANDED_OVER, code)
+        gradients, uncounted = whole_counts(
+            solver_state.uncounted, share * (steps * solver_state.blocks)
+        )
+        after: State = row.block.solver_state
         again = self.init(flow, theta)._replace(
             h=solver_state.h / RETREAT, is_warm=jnp.ones((), bool)
         )
         kept = jax.tree.map(
-            lambda new, old: jnp.where(is_taken, new, old).astype(new.dtype),
-            walk.solver_state,
-            again,
+            lambda new, old: jnp.where(is_taken, new, old).astype(new.dtype), after, again
         )
+        rejected = jnp.where(is_taken, 0, 1).astype(jnp.int32)
         return StepResult(
             theta=jnp.where(is_taken, middle, theta),
             loss=jnp.where(is_taken, loss, start_loss),
             start_loss=start_loss,
             grad_norm=jnp.full_like(loss, jnp.nan),
-            h=jnp.where(is_taken, walk.t, 0),
-            rejected=jnp.where(is_taken, 0, 1).astype(jnp.int32),
-            work=no_work(
-                gradients=jnp.floor(gradients),
-                losses=jnp.where(is_new, 2, 1),
-                rejected_steps=jnp.where(is_taken, 0, 1),
-            ),
+            h=jnp.where(is_taken, row.block.t, 0),
+            rejected=rejected,
+            work=no_work(gradients=gradients, losses=row.evaluations, rejected_steps=rejected),
             code=code.astype(jnp.int32),
             solver_state=kept._replace(
                 loss=jnp.where(is_taken, loss, start_loss),
                 blocks=blocks.astype(jnp.int32),
-                draws=walk.solver_state.draws,
-                rest=(gradients - jnp.floor(gradients)).astype(theta.dtype),
+                draws=after.draws,
+                uncounted=uncounted,
             ),
         )
 
-    def _begun(self, solver_state: State) -> Walk:
-        none = jnp.zeros((), solver_state.theta.dtype)
-        return Walk(
-            solver_state, jnp.zeros_like(solver_state.theta), jnp.zeros((), jnp.int32), none
-        )
-
-    def _walk(self, flow: Flow, data: Any, solver_state: State, steps: jax.Array) -> Walk:
-        """So many steps, each on a batch of its own."""
+    def _steps(self, flow: Flow, data: Any, solver_state: State, steps: jax.Array) -> Block:
+        """This many steps, each on a new batch."""
         small = sample_flow(flow, self.batch)
 
         def over_batch(function: Any, zero: Any, number: jax.Array) -> Any:
@@ -235,8 +226,8 @@ class BatchEuler(AbstractJitMethod):
             total = jax.lax.fori_loop(0, solver_state.blocks, add, zero)
             return jax.tree.map(lambda leaf: leaf / solver_state.blocks, total)
 
-        def take(index: jax.Array, walk: Walk) -> Walk:
-            now = walk.solver_state
+        def take(index: jax.Array, row: Block) -> Block:
+            now = row.solver_state
             none = jnp.zeros_like(now.h)
             loss, grad = over_batch(
                 lambda sample: small.value_and_grad(sample, now.theta),
@@ -253,17 +244,13 @@ class BatchEuler(AbstractJitMethod):
 
             def adapted() -> tuple[jax.Array, jax.Array]:
                 after = over_batch(lambda sample: small.loss(sample, trial), none, now.draws)
-                promised = -now.h * (grad @ direction)
-                is_long = ~((loss - after) > GOAL * promised)
-                factor = jnp.where(now.is_warm | is_long, FACTOR, WARM_UP)
-                changed = jnp.where(is_long, now.h / factor, now.h * factor)
-                # The mean of earlier gradients may lead uphill on this batch: it tells nothing.
-                tells = promised > 0
-                return jnp.where(tells, changed, now.h), now.is_warm | (tells & is_long)
+                return _adapted(now, fell=loss - after, predicted=-now.h * (grad @ direction))
 
-            h, is_warm = jax.lax.cond(now.steps % LOOK == 0, adapted, lambda: (now.h, now.is_warm))
+            h, is_warm = jax.lax.cond(
+                now.steps % ADAPT_EVERY == 0, adapted, lambda: (now.h, now.is_warm)
+            )
             is_late = 2 * index >= steps
-            return Walk(
+            return Block(
                 solver_state=now._replace(
                     theta=trial,
                     mean=mean,
@@ -273,9 +260,32 @@ class BatchEuler(AbstractJitMethod):
                     is_warm=is_warm,
                     draws=now.draws + now.blocks,
                 ),
-                total=walk.total + jnp.where(is_late, trial, 0),
-                points=walk.points + is_late,
-                t=walk.t + now.h,
+                total=row.total + jnp.where(is_late, trial, 0),
+                points=row.points + is_late,
+                t=row.t + now.h,
             )
 
-        return jax.lax.fori_loop(0, steps, take, self._begun(solver_state))
+        return jax.lax.fori_loop(0, steps, take, _no_block(solver_state))
+
+
+def _adapted(now: State, *, fell: jax.Array, predicted: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The step size after a step whose batch was evaluated again, and whether h ever shrank.
+
+    Args:
+        now: The state at the start of the step.
+        fell: The decrease of the batch's loss.
+        predicted: The decrease that the gradient predicts, -∇L·d. The running mean of gradients may
+            lead uphill on this batch, and then h stays.
+    """
+    is_long = ~(fell > GOAL * predicted)
+    factor = jnp.where(now.is_warm | is_long, FACTOR, WARM_UP)
+    changed = jnp.where(is_long, now.h / factor, now.h * factor)
+    is_downhill = predicted > 0
+    return jnp.where(is_downhill, changed, now.h), now.is_warm | (is_downhill & is_long)
+
+
+def _no_block(solver_state: State) -> Block:
+    """Before the first step of a row."""
+    none = jnp.zeros((), solver_state.theta.dtype)
+    zeros = jnp.zeros_like(solver_state.theta)
+    return Block(solver_state, zeros, jnp.zeros((), jnp.int32), none)

@@ -6,15 +6,14 @@ A step of size h from θₙ, after one of size h₁ from θₙ₋₁, solves for
 
 by Newton's method with a factorisation of H + α, H = ∇²L. Both are kept while Newton converges
 well: H from step to step, the factorisation while α has changed little. Order 2 is the highest at
-which BDF is A-stable; the curvatures of a network lie on the real axis and beyond, where the
-higher orders gain little. The first step, and one after h has grown by more than 2.4, is of
-order 1 (α = 1/h, β = 0), as the formula is not zero-stable there.
+which BDF is A-stable. The first step, and any step for which h has grown by more than 2.4, is of
+order 1 (α = 1/h, β = 0), as order 2 is not zero-stable there.
 
-The error estimate compares with the polynomial through the three points before.
+The error estimate is a share of the difference from the polynomial through the last three points.
 
 Source: Hairer, Nørsett & Wanner, *Solving Ordinary Differential Equations I*, 2nd ed., III.5
-(variable steps); Brown, Byrne & Hindmarsh 1989, "VODE", SIAM J. Sci. Stat. Comput. 10 (when
-Newton's matrix is renewed).
+(variable steps); Brown, Byrne & Hindmarsh 1989, "VODE", SIAM J. Sci. Stat. Comput. 10 (when to
+evaluate Newton's matrix again).
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ import jax.scipy.linalg
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.dense import curvature_along, refuse_large
 from thalweg.solvers.integrators.controlled import (
-    Pace,
+    ControllerState,
     Point,
     Trial,
     controlled_step,
-    first_pace,
+    init_controller,
     start_point,
 )
 from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
@@ -41,34 +40,34 @@ from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_othe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-ESTIMATE_ORDER = 3  # the error of order 2 goes with h³
+ESTIMATE_ORDER = 3  # the error of order 2 is proportional to h³
 LONGEST = 2.0  # growth of h from step to step; 2.4 is the limit of zero-stability
 ZERO_STABLE = 2.4  # 1 + √2, rounded down
-MOST_ITERATIONS = 4  # of Newton's method with one matrix
+MAX_ITERATIONS = 4  # of Newton's method with one matrix
 SHARE = 0.1  # of the tolerance of a step that Newton's error may take
-FORCING = 0.1  # Newton's error as a share of the step, where descent is all that is asked
-OFF = 0.3  # relative change of α at which the factorisation is renewed
-SLOW = 0.3  # contraction above which H is renewed before the next step
-OLD = 20  # steps after which H is renewed
+FORCING = 0.1  # Newton's error as a share of the step, under descent control
+OFF = 0.3  # relative change of α above which H + α is factored again
+SLOW = 0.3  # convergence rate above which H is evaluated again before the next step
+OLD = 20  # steps after which H is evaluated again
 EXACT = 1e-13  # relative correction at which a step without control ends Newton
 
 
 class Matrices(NamedTuple):
-    """Newton's matrix, and what it was made of.
+    """Newton's matrix, and what it is made of.
 
     Attributes:
         hessian: H, shape `(n, n)`.
         factor: The Cholesky factor of H + α, shape `(n, n)`.
         alpha: The α in it; 0 where there is none yet.
         age: Steps since H was evaluated.
-        is_worn: Whether Newton converged too slowly with it.
+        is_stale: Whether Newton converged too slowly with it.
     """
 
     hessian: jax.Array
     factor: jax.Array
     alpha: jax.Array
     age: jax.Array
-    is_worn: jax.Array
+    is_stale: jax.Array
 
 
 class History(NamedTuple):
@@ -77,7 +76,7 @@ class History(NamedTuple):
     Attributes:
         moves: θₙ - θₙ₋₁ and θₙ₋₁ - θₙ₋₂, shape `(2, n)`.
         sizes: Their step sizes, shape `(2,)`.
-        known: How many of them there are, 0 to 2.
+        known: How many of them are known, 0 to 2.
         matrices: Newton's matrix.
     """
 
@@ -88,12 +87,12 @@ class History(NamedTuple):
 
 
 class _Formula(NamedTuple):
-    """One step's α, the constant part of its equation, and where to expect its end."""
+    """One step's α, the constant part of its equation, and the predicted end."""
 
     alpha: jax.Array
     shift: jax.Array  # β (θₙ - θₙ₋₁), shape (n,)
     predicted: jax.Array  # d by extrapolation, shape (n,)
-    share: jax.Array  # the error as a share of what was found less what was predicted
+    share: jax.Array  # the error over the difference of the solution from the prediction
 
 
 class _Newton(NamedTuple):
@@ -116,8 +115,9 @@ class BDF(AbstractJitMethod):
     Attributes:
         control: `Descent()`, or `Accuracy(...)` to follow the flow.
 
-    Cost a step: two to five gradients; a dense Hessian, which is n Hessian products, every so many
-    steps; a factorisation of a third of n³ where h has changed; 8n² bytes of memory, four times.
+    Cost a step: two to five gradients; a dense Hessian, which is n Hessian products, every 20 steps
+    and wherever Newton converged slowly; a factorisation of n³/3 multiplications where h has
+    changed. Memory: four matrices of 8n² bytes.
     """
 
     control: Descent | Accuracy = DESCENT
@@ -133,15 +133,15 @@ class BDF(AbstractJitMethod):
         refuse_other_control(self.control)
         refuse_large(self.name, flow)
 
-    def init(self, flow: Any, theta: jax.Array) -> Pace:
+    def init(self, flow: Any, theta: jax.Array) -> ControllerState:
         """Begin with h = 1 and no history."""
         del flow
-        return first_pace(theta, no_history(theta))
+        return init_controller(theta, no_history(theta))
 
     def advance(
         self, flow: Any, data: Any, state: tuple[jax.Array, History], h: jax.Array
     ) -> tuple[jax.Array, History]:
-        """One step of the given size, without control: θ and the history, before and after it."""
+        """One step of the given size, without step control, from θ and the history to the same."""
         theta, history = state
         loss, grad = flow.value_and_grad(data, theta)
         point = Point(theta, loss, grad)
@@ -149,18 +149,20 @@ class BDF(AbstractJitMethod):
         def is_small(correction: jax.Array, d: jax.Array) -> jax.Array:
             return jnp.linalg.norm(correction) / (EXACT * jnp.linalg.norm(d))
 
-        stale = history._replace(matrices=history.matrices._replace(is_worn=jnp.ones((), bool)))
+        stale = history._replace(matrices=history.matrices._replace(is_stale=jnp.ones((), bool)))
         trial = _attempt(flow, data, point, h, stale, is_small=is_small, extrapolates=True)
-        return trial.theta, _after(trial.own, trial.theta - theta, h)
+        return trial.theta, _after(trial.solver_state, trial.theta - theta, h)
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
-        """Attempts until a step is taken; then the history moves on."""
-        point, pace, spent = start_point(flow, data, theta, solver_state)
+    def step(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: ControllerState
+    ) -> StepResult:
+        """Attempt until a step is taken, then append it to the history."""
+        point, state, spent = start_point(flow, data, theta, solver_state)
         control = self.control
 
         def in_tolerances(correction: jax.Array, d: jax.Array) -> jax.Array:
             if isinstance(control, Accuracy):
-                units = control.factor(point.loss, pace.start_loss)
+                units = control.factor(point.loss, state.start_loss)
                 return control.size(correction, jnp.abs(theta), SHARE * units)
             return jnp.linalg.norm(correction) / (FORCING * jnp.linalg.norm(d))
 
@@ -178,15 +180,15 @@ class BDF(AbstractJitMethod):
         result = controlled_step(
             control,
             point,
-            pace,
+            state,
             attempt,
             order=ESTIMATE_ORDER,
-            curvature=curvature_along(pace.own.matrices.hessian, point.grad),
+            curvature=curvature_along(state.inner.matrices.hessian, point.grad),
             spent=spent,
             longest=LONGEST,
         )
-        history = _after(result.solver_state.own, result.theta - theta, result.h)
-        return result._replace(solver_state=result.solver_state._replace(own=history))
+        history = _after(result.solver_state.inner, result.theta - theta, result.h)
+        return result._replace(solver_state=result.solver_state._replace(inner=history))
 
 
 def no_history(theta: jax.Array) -> History:
@@ -198,7 +200,7 @@ def no_history(theta: jax.Array) -> History:
         factor=jnp.zeros((n, n), real),
         alpha=jnp.zeros((), real),
         age=zero,
-        is_worn=jnp.ones((), bool),
+        is_stale=jnp.ones((), bool),
     )
     return History(jnp.zeros((2, n), real), jnp.ones(2, real), zero, matrices)
 
@@ -220,7 +222,7 @@ def _formula(point: Point, history: History, h: jax.Array) -> _Formula:
     is_second = (history.known > 0) & (h <= ZERO_STABLE * h1)
     alpha = 1 / h + jnp.where(is_second, 1 / (h + h1), 0)
     beta = jnp.where(is_second, h / (h1 * (h + h1)), 0)
-    # Extrapolated from as many points as there are; what an explicit Euler step predicts before.
+    # Extrapolated from the points that are known; with none, an explicit Euler step.
     line = (h / h1) * move
     bend = h * (h + h1) * (move / h1 - older / h2) / (h1 + h2)
     is_bent = is_second & (history.known > 1)
@@ -244,7 +246,7 @@ def _attempt(
     is_small: Callable[[jax.Array, jax.Array], jax.Array],
     extrapolates: bool,
 ) -> Trial:
-    """Newton with the matrix there is; with a new Hessian where that fails and it is not new.
+    """Newton with the present matrix, and with a new Hessian where that fails.
 
     Args:
         flow: The flow.
@@ -252,16 +254,19 @@ def _attempt(
         point: θₙ.
         h: The step size.
         history: The steps before.
-        is_small: A correction and the present d to the size of the correction; 1 is small enough.
-        extrapolates: Whether Newton begins at the predicted point, or at θₙ, whose slope is known.
+        is_small: From a correction and the present d to the size of the correction; 1 is small
+            enough.
+        extrapolates: Whether Newton begins at the predicted point, or at θₙ, where ∇L is known.
     """
     formula = _formula(point, history, h)
     start = formula.predicted if extrapolates else jnp.zeros_like(point.theta)
 
     def newton(carry: Any) -> Any:
         matrices, _, work, tries = carry
-        is_due = (tries > 0) | matrices.is_worn | (matrices.age >= OLD)
-        matrices, booked = _renewed(flow, data, point.theta, matrices, formula.alpha, is_due=is_due)
+        is_due = (tries > 0) | matrices.is_stale | (matrices.age >= OLD)
+        matrices, counted = _renewed(
+            flow, data, point.theta, matrices, formula.alpha, is_due=is_due
+        )
         found = _iterate(
             flow,
             data,
@@ -277,13 +282,13 @@ def _attempt(
             newton_iterations=found.iterations,
             newton_failures=jnp.where(found.has_failed, 1, 0),
         )
-        work = jax.tree.map(lambda *counts: sum(counts), work, booked, spent)
+        work = jax.tree.map(lambda *counts: sum(counts), work, counted, spent)
         worn = found.has_failed | (found.rate > SLOW)
-        return matrices._replace(is_worn=worn), found, work, tries + 1
+        return matrices._replace(is_stale=worn), found, work, tries + 1
 
     def goes_on(carry: Any) -> jax.Array:
         matrices, found, _, tries = carry
-        # A Hessian of this very point cannot be bettered; a smaller step can.
+        # Where the Hessian is already that of this point, only a smaller step can help.
         return (tries == 0) | ((tries == 1) & found.has_failed & (matrices.age > 0))
 
     zero = jnp.zeros((), jnp.int32)
@@ -299,15 +304,15 @@ def _attempt(
         error=formula.share * (found.d - formula.predicted),
         is_fine=~found.has_failed & jnp.isfinite(found.loss),
         work=work,
-        own=history._replace(matrices=matrices),
+        solver_state=history._replace(matrices=matrices),
     )
 
 
 def _renewed(
     flow: Any, data: Any, theta: jax.Array, old: Matrices, alpha: jax.Array, *, is_due: jax.Array
 ) -> tuple[Matrices, Any]:
-    """The matrices with a new Hessian where due, and a new factorisation where α is off."""
-    # At a new step the Hessian is of an older point, unless it was renewed in this very step.
+    """The matrices, with a new Hessian where due and a new factorisation where α has changed."""
+    # The Hessian is of an older point, unless it was evaluated in this step.
     renews = is_due & ((old.age > 0) | (old.alpha == 0))
     hessian = jax.lax.cond(renews, lambda: flow.dense_hessian(data, theta), lambda: old.hessian)
     factors = renews | ~(jnp.abs(alpha / old.alpha - 1) <= OFF)
@@ -321,7 +326,7 @@ def _renewed(
         factor=factor,
         alpha=jnp.where(factors, alpha, old.alpha),
         age=jnp.where(renews, 0, old.age),
-        is_worn=old.is_worn,
+        is_stale=old.is_stale,
     )
     work = no_work(
         jacobians=jnp.where(renews, 1, 0),
@@ -348,8 +353,8 @@ def _iterate(
     is_small: Callable[[jax.Array, jax.Array], jax.Array],
     knows_start: bool,
 ) -> _Newton:
-    """Newton's iterations with one matrix, and the loss and slope where they end."""
-    # The factorisation may hold another α: midway between what stiff and slow modes would need.
+    """Newton's iterations with one matrix, and loss and gradient where they end."""
+    # The factorisation may be of another α. This scale is between those for stiff and slow modes.
     scale = 2 / (1 + formula.alpha / matrices.alpha)
 
     def iterate(last: _Newton) -> _Newton:
@@ -372,7 +377,7 @@ def _iterate(
             iterations=iterations,
             evaluations=last.evaluations + 1,
             is_done=is_done,
-            has_failed=is_lost | (~is_done & (iterations >= MOST_ITERATIONS)),
+            has_failed=is_lost | (~is_done & (iterations >= MAX_ITERATIONS)),
         )
 
     def goes_on(last: _Newton) -> jax.Array:

@@ -4,9 +4,9 @@ A step of size h takes s evaluations of ∇L, arranged so that it is stable up t
 
     h ρ ≤ ⅔ (s² - 1)(1 - 2ε/15),   ρ the largest eigenvalue of ∇²L,   ε = 2/13
 
-The reach grows with the square of the work, where s plain explicit steps only reach 2s: a stiff
-flow is followed without any linear algebra, in the memory of six vectors. ρ comes from a power
-iteration with Hessian products, taken up again from its last vector now and then.
+The stability limit grows with the square of the work; that of s explicit Euler steps is only 2s. So
+a stiff flow is followed without any linear algebra, in the memory of six vectors. ρ comes from a
+power iteration with Hessian products, which is repeated every 25 steps from its last vector.
 
 Source: Sommeijer, Shampine & Verwer 1998, "RKC: an explicit solver for parabolic PDEs", J. Comput.
 Appl. Math. 88 (formulas, error estimate, damping); Eftekhari, Vandereycken, Vilmart & Zygalakis
@@ -24,11 +24,11 @@ import jax.numpy as jnp
 from thalweg.errors import ConfigError
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.integrators.controlled import (
-    Pace,
+    ControllerState,
     Point,
     Trial,
     controlled_step,
-    first_pace,
+    init_controller,
     start_point,
 )
 from thalweg.solvers.integrators.spectrum import (
@@ -40,9 +40,9 @@ from thalweg.solvers.integrators.spectrum import (
 )
 from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
 
-EPSILON = 2 / 13  # damping: keeps the stability region off the imaginary axis's points of contact
+EPSILON = 2 / 13  # damping; without it the stability region has points of no width
 REACH = 2 / 3 * (1 - 2 / 15 * EPSILON)  # hρ / (s² - 1)
-ESTIMATE_ORDER = 3  # the error estimate goes with h³
+ESTIMATE_ORDER = 3  # the error estimate is proportional to h³
 MARGIN = 1.2  # a power iteration ends below the largest eigenvalue
 
 
@@ -53,13 +53,13 @@ class Chebyshev(AbstractJitMethod):
 
     Attributes:
         control: `Descent()`, or `Accuracy(...)` to follow the flow.
-        most_stages: Stages of a step at most; they bound h by about 0.65 s² / ρ. At least 2.
+        most_stages: The largest number s of stages; it bounds h by about 0.65 s² / ρ. At least 2.
 
     Raises:
         ConfigError: `most_stages` is out of its range.
 
-    Cost a step: as many gradients as stages, for each attempt; up to 50 Hessian products every
-    25 steps, and after a rejection.
+    Cost an attempt: one gradient a stage. Every 25 steps, and after a rejection, up to 50 Hessian
+    products.
     """
 
     control: Descent | Accuracy = DESCENT
@@ -72,40 +72,42 @@ class Chebyshev(AbstractJitMethod):
     kind: ClassVar[str] = "own"
 
     def __post_init__(self) -> None:
-        if self.most_stages < 2:  # noqa: PLR2004 - the formula begins with two
+        if self.most_stages < 2:  # noqa: PLR2004 - the formula has at least two
             raise ConfigError(f"`most_stages` is {self.most_stages}, but at least 2 was expected")
 
     def check(self, flow: Any) -> None:
-        """Any problem will do."""
+        """Refuse an unknown control; any problem is accepted."""
         del flow
         refuse_other_control(self.control)
 
-    def init(self, flow: Any, theta: jax.Array) -> Pace:
-        """Begin with h = 1, and nothing known of the spectrum."""
+    def init(self, flow: Any, theta: jax.Array) -> ControllerState:
+        """Begin with h = 1 and an unknown spectrum."""
         del flow
-        return first_pace(theta, unknown_spectrum(theta))
+        return init_controller(theta, unknown_spectrum(theta))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
-        """One step of the given size, without control; shape `(n,)`."""
+        """One step of the given size, without step control; shape `(n,)`."""
         spectrum, _ = power_iteration(flow, data, theta, jnp.zeros_like(theta))
         loss, grad = flow.value_and_grad(data, theta)
         return self._attempt(flow, data, Point(theta, loss, grad), spectrum, h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
-        """Bring ρ up to date, then attempt until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, solver_state)
-        spectrum, products = refreshed(flow, data, theta, pace.own)
+    def step(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: ControllerState
+    ) -> StepResult:
+        """Update ρ where it is old, then attempt until a step is taken."""
+        point, state, spent = start_point(flow, data, theta, solver_state)
+        spectrum, products = refreshed(flow, data, theta, state.inner)
         result = controlled_step(
             self.control,
             point,
-            pace._replace(own=spectrum),
+            state._replace(inner=spectrum),
             lambda h, _: self._attempt(flow, data, point, spectrum, h),
             order=ESTIMATE_ORDER,
             curvature=spectrum.radius,
             spent=jax.tree.map(jnp.add, spent, no_work(hessian_products=products)),
         )
-        own = aged(spectrum, is_doubtful=result.rejected > 0)
-        return result._replace(solver_state=result.solver_state._replace(own=own))
+        spectrum = aged(spectrum, is_doubtful=result.rejected > 0)
+        return result._replace(solver_state=result.solver_state._replace(inner=spectrum))
 
     def _attempt(
         self, flow: Any, data: Any, point: Point, spectrum: Spectrum, h: jax.Array
@@ -126,7 +128,7 @@ class Chebyshev(AbstractJitMethod):
             error=error,
             is_fine=jnp.isfinite(loss),
             work=no_work(gradients=stages),
-            own=spectrum,
+            solver_state=spectrum,
         )
 
 
@@ -151,14 +153,14 @@ def _stabilised(flow: Any, data: Any, point: Point, h: jax.Array, stages: jax.Ar
         e2 = 2 * w0 * e1 - e0 + 4 * d1
         b = e2 / d2**2
         mu, nu = 2 * b * w0 / b1, -b / b0
-        by_slope = 2 * b * w1 / b1
-        by_start = -(1 - b1 * t1) * by_slope
+        by_gradient = 2 * b * w1 / b1
+        by_start = -(1 - b1 * t1) * by_gradient
         _, grad = flow.value_and_grad(data, y1)
         y2 = (
             (1 - mu - nu) * point.theta
             + mu * y1
             + nu * y0
-            - h * (by_slope * grad + by_start * point.grad)
+            - h * (by_gradient * grad + by_start * point.grad)
         )
         return (t1, d1, e1, b1, y1), (t2, d2, e2, b, y2)
 

@@ -8,12 +8,12 @@ One step of size h solves, with the Gauss-Newton matrix C and a diagonal metric 
     θ⁺ = θ + c₁ + c₂ + c₃
 
 with one factorisation. The corrections are the Taylor coefficients of the curve along which the
-residuals change as linearly as they can: in the geometry of the model manifold, its geodesic. c₂
-alone is the geodesic acceleration of Transtrum & Sethna; the third coefficient nearly halves the
-steps again at low losses. A coefficient is taken while the series shrinks.
+residuals change as linearly as possible, a geodesic of the model manifold. c₂ alone is the
+geodesic acceleration of Transtrum & Sethna; the third coefficient nearly halves the number of steps
+again at low losses. Coefficients are added while the series shrinks.
 
-The metric is `M = |J_i|`, the largest norm so far of the i-th column of the Jacobian: half way, in
-powers, between no scaling and MINPACK's `|J_i|²`.
+The metric is `M = |J_i|`, the largest norm so far of the i-th column of the Jacobian. In powers
+this is half way between no scaling and MINPACK's `|J_i|²`.
 
 Source: Transtrum & Sethna 2012, arXiv:1201.5885; Moré 1978 (the scaling).
 Decision: docs/decisions/0011-third-order-correction.md, 0012-metric-without-a-knob.md.
@@ -30,15 +30,7 @@ import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
-from thalweg.solvers.base import (
-    CONVERGED,
-    DIVERGED,
-    RUNNING,
-    STALLED,
-    AbstractJitMethod,
-    StepResult,
-    no_work,
-)
+from thalweg.solvers.base import CONVERGED, STALLED, AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.integrators.linearised import (
     System,
     krylov_system,
@@ -46,16 +38,28 @@ from thalweg.solvers.integrators.linearised import (
     residual_system,
     unit_metric,
 )
-from thalweg.solvers.step_control import GOOD, H_MAX, LENGTHEN, is_descent, is_flat, next_h
+from thalweg.solvers.step_control import (
+    GOOD,
+    H_MAX,
+    POOR,
+    Search,
+    attempt_until_taken,
+    finite_code,
+    is_flat,
+    judge_by_loss,
+    start_search,
+    step_result,
+)
 
 SHRINK_SECOND = 0.1875  # |c₂| <= this |c₁|: Transtrum & Sethna's 2|a| <= 0.75 |d| with c₂ = a/2
 SHRINK = 0.375  # |c_k| <= this |c_(k-1)| from the third on
-MOST_REJECTIONS = 60  # halvings after which no step is too long for any reason but rounding
 SERIES = 3  # Taylor coefficients of a step
 FLOPS_A_BYTE = 10  # of a matrix product in the time that a pass over the data moves a byte
 WARM_UP = 8.0  # growth of h until an attempt was too long ...
 WARM = 1e6  # ... or until it is this large
-POOR_STEPS = 20  # steps in a row that rounding, not the model, decided
+NOISY = 4.0  # a gain above it says that rounding, not the model, decided the step
+FEW_REJECTIONS = 2  # up to which a step is not said to be decided by rounding
+NOISY_STEPS = 20  # such steps in a row after which the run ends
 
 
 class State(NamedTuple):
@@ -65,28 +69,23 @@ class State(NamedTuple):
         h: The step size to try first.
         columns: Running maxima of the squared column norms of J, shape `(n,)`.
         start_loss: The loss at the start of the run; NaN before it is known.
-        poor_steps: Steps in a row whose gain was noise.
-        is_fresh: Whether every attempt so far could have been longer.
+        noisy_steps: Steps in a row that rounding decided.
+        is_warming_up: Whether every attempt so far could have been longer.
     """
 
     h: jax.Array
     columns: jax.Array
     start_loss: jax.Array
-    poor_steps: jax.Array
-    is_fresh: jax.Array
+    noisy_steps: jax.Array
+    is_warming_up: jax.Array
 
 
-class Attempt(NamedTuple):
-    """One attempt at a step; all scalars but `theta`."""
+class Trial(NamedTuple):
+    """One attempt: where it ends, the loss there, and its size."""
 
     theta: jax.Array
     loss: jax.Array
     h: jax.Array
-    next_h: jax.Array
-    gain: jax.Array
-    shortened: jax.Array
-    rejected: jax.Array
-    code: jax.Array
 
 
 @final
@@ -105,8 +104,9 @@ class ImplicitGeodesic(AbstractJitMethod):
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost a step: one Jacobian, one product m n min(m, n), and an attempt a third of min(m, n)³ and
-    a few passes; with Krylov one gradient and a product for each dimension.
+    Cost a step: one Jacobian and m n min(m, n) multiplications; for each attempt min(m, n)³/3
+    multiplications and a few passes over the data. With `krylov`: one gradient, and one product a
+    dimension.
     """
 
     algebra: str = "auto"
@@ -155,10 +155,10 @@ class ImplicitGeodesic(AbstractJitMethod):
         return small if order <= self.dense_limit else "krylov"
 
     def coefficients(self, flow: Any) -> int:
-        """How many Taylor coefficients a step has: 4 where they cost next to nothing, else 3.
+        """The number of Taylor coefficients of a step: 4 where the fourth costs little, else 3.
 
-        The fourth costs about 16 passes over the data. They cost next to nothing where a small
-        network meets large matrices.
+        The fourth costs about 16 passes over the data. That is little where the network is small
+        and the matrices are large.
         """
         if self.space(flow) == "krylov":
             return SERIES
@@ -174,12 +174,12 @@ class ImplicitGeodesic(AbstractJitMethod):
             h=jnp.ones((), real),
             columns=jnp.zeros_like(theta),
             start_loss=jnp.asarray(jnp.nan, real),
-            poor_steps=jnp.zeros((), jnp.int32),
-            is_fresh=jnp.ones((), bool),
+            noisy_steps=jnp.zeros((), jnp.int32),
+            is_warming_up=jnp.ones((), bool),
         )
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
-        """One step of the given size on the plain gradient flow (M = 1), without control.
+        """One step of the given size on the plain gradient flow (M = 1), without step control.
 
         The matrices are dense; shape `(n,)`.
         """
@@ -191,8 +191,6 @@ class ImplicitGeodesic(AbstractJitMethod):
         """Linearise once, then attempt until a step lowers the loss."""
         system = self._linearise(flow, data, theta, solver_state)
         order = self.coefficients(flow)
-        real = theta.dtype
-        eps = float(jnp.finfo(real).eps)
         start_loss = jnp.where(
             jnp.isnan(solver_state.start_loss), system.loss, solver_state.start_loss
         )
@@ -201,76 +199,44 @@ class ImplicitGeodesic(AbstractJitMethod):
             loss=system.loss, start_loss=start_loss, grad_norm=grad_norm, largest=system.largest
         )
 
-        def attempt(last: Attempt) -> Attempt:
-            h = last.next_h
+        def attempt(_: Trial, search: Search) -> tuple[Trial, Search]:
+            h = search.next_h
             displacement, predicted = _curve(system, h, order)
-            trial = theta + displacement
-            loss = flow.loss(data, trial)
-            gain = (system.loss - loss) / predicted
-            taken = is_descent(gain)
-            # A decrease too small to be seen: of a first attempt, h may just be too short.
-            is_unseen = ~taken & (predicted <= eps * system.loss)
-            is_short = is_unseen & ~last.shortened & ~flat & (h < H_MAX)
-            is_lost = (is_unseen & ~is_short) | (last.rejected >= MOST_REJECTIONS)
-            code = jnp.where(taken | ~is_lost, RUNNING, jnp.where(flat, CONVERGED, STALLED))
-            return Attempt(
-                theta=trial,
-                loss=loss,
+            end = theta + displacement
+            trial = Trial(end, flow.loss(data, end), h)
+            return trial, judge_by_loss(
+                search,
                 h=h,
-                next_h=jnp.where(is_short, jnp.minimum(LENGTHEN * h, H_MAX), next_h(h, gain)),
-                gain=gain,
-                shortened=last.shortened | ~(taken | is_short),
-                rejected=last.rejected + jnp.where(taken, 0, 1),
-                code=code.astype(jnp.int32),
+                loss=system.loss,
+                trial_loss=trial.loss,
+                predicted=predicted,
+                flat=flat,
             )
 
-        def goes_on(last: Attempt) -> jax.Array:
-            return (last.code == RUNNING) & ~is_descent(last.gain)
-
-        is_finite = jnp.isfinite(system.loss) & jnp.isfinite(grad_norm)
-        first = Attempt(
-            theta=theta,
-            loss=system.loss,
-            h=solver_state.h,
-            next_h=solver_state.h,
-            gain=jnp.asarray(jnp.nan, real),
-            shortened=jnp.zeros((), bool),
-            rejected=jnp.zeros((), jnp.int32),
-            code=jnp.where(is_finite, RUNNING, DIVERGED).astype(jnp.int32),
+        trial, search = attempt_until_taken(
+            attempt,
+            Trial(theta, system.loss, solver_state.h),
+            start_search(solver_state.h, finite_code(system.loss, grad_norm)),
         )
-        last = jax.lax.while_loop(goes_on, attempt, first)
-        is_taken = is_descent(last.gain)
-        is_poor = (last.rejected > 2) & ~((last.gain > 0.25) & (last.gain < 4))  # noqa: PLR2004
-        poor_steps = jnp.where(is_poor, solver_state.poor_steps + 1, 0)
-        is_worn_out = is_taken & (poor_steps >= POOR_STEPS)
-        code = jnp.where(is_worn_out, jnp.where(flat, CONVERGED, STALLED), last.code)
-        is_fresh = solver_state.is_fresh & is_taken & (last.rejected == 0) & (last.gain > GOOD)
-        is_fresh &= last.h < WARM
-        attempts = last.rejected + jnp.where(is_taken, 1, 0)
-        return StepResult(
-            theta=jnp.where(is_taken, last.theta, theta),
-            loss=jnp.where(is_taken, last.loss, system.loss),
-            start_loss=system.loss,
-            grad_norm=grad_norm,
-            h=jnp.where(is_taken, last.h, 0),
-            rejected=last.rejected,
+        attempts = search.rejected + jnp.where(search.is_taken, 1, 0)
+        next_state = _next_state(solver_state, trial, search)
+        # Where rounding decides step after step, the loss only jitters.
+        is_noise = search.is_taken & (next_state.noisy_steps >= NOISY_STEPS)
+        code = jnp.where(is_noise, jnp.where(flat, CONVERGED, STALLED), search.code)
+        return step_result(
+            search._replace(code=code.astype(jnp.int32)),
+            start=(theta, system.loss, grad_norm),
+            end=(trial.theta, trial.loss, trial.h),
             work=no_work(
                 gradients=1,
                 hessian_products=system.products + (order - 1) * attempts,
                 jacobians=system.jacobians,
                 factorizations=attempts if system.factors else 0,
-                rejected_steps=last.rejected,
+                rejected_steps=search.rejected,
                 linear_iterations=system.products,
                 losses=attempts,
             ),
-            code=code.astype(jnp.int32),
-            solver_state=State(
-                jnp.where(is_fresh, jnp.minimum(WARM_UP * last.h, H_MAX), last.next_h),
-                system.columns,
-                start_loss,
-                poor_steps,
-                is_fresh,
-            ),
+            solver_state=next_state._replace(columns=system.columns, start_loss=start_loss),
         )
 
     def _linearise(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> System:
@@ -291,6 +257,20 @@ class ImplicitGeodesic(AbstractJitMethod):
                 return parameter_system(flow, data, theta, solver_state.columns)
 
 
+def _next_state(solver_state: State, trial: Trial, search: Search) -> State:
+    """The state after a search, but for what the linearisation says."""
+    is_noisy = (search.rejected > FEW_REJECTIONS) & ~((search.gain > POOR) & (search.gain < NOISY))
+    is_first_try = search.is_taken & (search.rejected == 0)
+    is_warming_up = solver_state.is_warming_up & is_first_try & (search.gain > GOOD)
+    is_warming_up &= trial.h < WARM
+    longer = jnp.minimum(WARM_UP * trial.h, H_MAX)
+    return solver_state._replace(
+        h=jnp.where(is_warming_up, longer, search.next_h),
+        noisy_steps=jnp.where(is_noisy, solver_state.noisy_steps + 1, 0),
+        is_warming_up=is_warming_up,
+    )
+
+
 def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Array]:
     """The displacement c₁ + … + c_order of a step, and the decrease that c₁ alone predicts."""
     solve = system.at(h)
@@ -300,7 +280,7 @@ def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Arr
         return jnp.sqrt(jnp.vdot(v, system.metric * v))
 
     def bend(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        """The sum of the coefficients from here on; 0 from the first one that does not shrink."""
+        """The sum of the further coefficients, up to the first that does not shrink."""
         k = len(coefficients) + 1
         if k > order:
             return jnp.zeros_like(first)
@@ -312,7 +292,7 @@ def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Arr
             lambda: jnp.zeros_like(first),
         )
 
-    # -(g·c + ½ c·Cc) with Cc = -g - Mc/h: two terms of one sign, so nothing cancels.
+    # -(g·c + ½ c·Cc) with Cc = -g - Mc/h: both terms have the same sign, so nothing cancels.
     forced = jnp.vdot(system.grad, first)
     predicted = 0.5 * (jnp.vdot(first, system.metric * first) / h - forced)
     return first + bend((first,)), predicted

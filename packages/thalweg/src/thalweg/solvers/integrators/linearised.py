@@ -1,8 +1,9 @@
-"""A problem linearised at a point: what an implicit step solves with, in whichever space.
+"""A problem linearised at a point, for implicit steps, in one of three spaces.
 
-A `System` holds the loss, its slope, and the shifted curvature matrix `C + M/h` in the space of
+A `System` holds the loss, its gradient, and the shifted curvature matrix `C + M/h` in the space of
 parameters, of residuals, or a Krylov space. The metric is `M = |J_i|`, the largest norm so far of
-the i-th column of the Jacobian: half way, in powers, between no scaling and MINPACK's `|J_i|²`.
+the i-th column of the Jacobian. In powers this is half way between no scaling and MINPACK's
+`|J_i|²`.
 
 Source: Moré 1978, "The Levenberg-Marquardt algorithm" (running maxima as a scaling).
 Decision: docs/decisions/0012-metric-without-a-knob.md.
@@ -18,11 +19,10 @@ import jax.numpy as jnp
 
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
 from thalweg.flow.stencil import along_by_points
+from thalweg.solvers.integrators.lanczos import forcing_test, lanczos
 from thalweg.solvers.integrators.shifted_systems import (
     ParameterSpace,
     ResidualSpace,
-    forcing_test,
-    lanczos,
     symmetric_product,
 )
 
@@ -32,7 +32,7 @@ METRIC_FLOOR = 1e-3  # smallest entry of the metric, relative to its root mean s
 
 
 class System(NamedTuple):
-    """The linearised problem at a point, whatever the space it is solved in.
+    """The linearised problem at a point.
 
     Attributes:
         loss: L.
@@ -40,8 +40,8 @@ class System(NamedTuple):
         metric: The diagonal of M, `(n,)`.
         columns: Running maxima of the squared column norms of J, `(n,)`.
         largest: An estimate of C's largest eigenvalue, or its largest diagonal entry.
-        at: h -> the solver of `(C + M/h) d = -force`.
-        force: Coefficients c₁…c_k -> the force of the next coefficient; of none, that of c₁.
+        at: From h to the solver of `(C + M/h) d = -force`.
+        force: From the coefficients c₁…c_k to the force of the next; from none to that of c₁.
         products: Hessian or Gauss-Newton products spent.
         jacobians: Jacobians spent.
         factors: Whether `at` factors a matrix.
@@ -107,7 +107,7 @@ def parameter_system(
         data: `flow.data`.
         theta: The point, `(n,)`.
         columns: The running maxima so far, `(n,)`.
-        metric_of: What makes the metric of the running maxima.
+        metric_of: From the running maxima to the metric.
 
     Cost: a Jacobian and m n² multiplications. Where the Jacobian does not fit into one chunk, it
     is not kept, and each correction costs a gradient.
@@ -172,7 +172,7 @@ def residual_system(
         data: `flow.data`.
         theta: The point, `(n,)`.
         columns: The running maxima so far, `(n,)`.
-        metric_of: What makes the metric of the running maxima.
+        metric_of: From the running maxima to the metric.
 
     Cost: a Jacobian, which is kept, and m² n multiplications.
     """
@@ -217,29 +217,29 @@ def krylov_system(
         flow: Least squares, or a convex loss of outputs.
         data: `flow.data`.
         theta: The point, `(n,)`.
-        columns: Handed on untouched: the columns of J are never seen.
+        columns: Returned unchanged: the columns of J are never formed.
         h: The step size that the space is made for; smaller ones are resolved better.
         limit: The largest dimension.
         forcing: Relative residual of the shifted solve at which the space is large enough.
 
-    Cost: one gradient, and one Gauss-Newton product for each dimension.
+    Cost: one gradient, and one Gauss-Newton product a dimension.
     """
-    slope = flow.gauss_newton(data, theta)
+    linear = flow.gauss_newton(data, theta)
     basis = lanczos(
-        slope.product,
-        slope.grad,
+        linear.product,
+        linear.grad,
         limit=min(limit, flow.size),
         is_enough=forcing_test(h, forcing),
     )
     used = jnp.arange(len(basis.values)) < basis.used
     return System(
-        loss=slope.loss,
-        grad=slope.grad,
+        loss=linear.loss,
+        grad=linear.grad,
         metric=jnp.ones_like(theta),
         columns=columns,
         largest=jnp.max(jnp.where(used, basis.values, 0)),
         at=basis.at,
-        force=_pulled_force(flow, data, theta, slope.grad),
+        force=_pulled_force(flow, data, theta, linear.grad),
         products=basis.used,
         jacobians=0,
         factors=False,

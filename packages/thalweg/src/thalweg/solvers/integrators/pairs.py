@@ -1,8 +1,8 @@
 """Pairs of a step and the change of the gradient over it, and the secant matrix they make.
 
-B is what limited-memory BFGS makes of the last pairs. A shift of B is put into the pairs: BFGS of
-`y + s/h` instead of y is a secant matrix of `∇²L + 1/h`, and its inverse has a closed form with two
-small triangular solves.
+B is the limited-memory BFGS matrix of the last pairs. The shift by 1/h is applied to the pairs:
+BFGS with `y + s/h` in the place of y is a secant matrix of `∇²L + 1/h`, and its inverse has a
+closed form with two small triangular solves.
 
 Source: Byrd, Nocedal & Schnabel 1994, "Representations of quasi-Newton matrices and their use in
 limited memory methods", section 2.
@@ -22,15 +22,15 @@ CURVED = 1e-10  # least cosine between s and y of a pair that is kept
 class Pairs(NamedTuple):
     """The last m pairs, and all their inner products.
 
-    What is told "by age" has the steps s from the oldest to the newest, then their changes y.
+    An array "by age" has the steps s from the oldest to the newest, then their changes y.
 
     Attributes:
         rows: A ring of m + 1 slots: row i is a step s, row m + 1 + i its change y of the gradient.
-            One slot holds no pair: what comes next is written there, whether it is kept or not.
+            One slot holds no pair: the next one is written there, whether it is kept or not.
         gram: The products of all pairs, by age, `(2m, 2m)`; 0 where there is no pair yet.
         onto_grad: Their products with ∇L at the present point, by age, `(2m,)`.
         newest: The slot of the newest pair.
-        known: Pairs that there are, at most m.
+        known: How many pairs there are, at most m.
     """
 
     rows: jax.Array
@@ -41,7 +41,7 @@ class Pairs(NamedTuple):
 
 
 class Displacement(NamedTuple):
-    """A step as the pairs make it.
+    """A step, and its products with the pairs.
 
     Attributes:
         vector: The step, `(n,)`.
@@ -89,11 +89,11 @@ def no_pairs(theta: jax.Array, count: int) -> Pairs:
     )
 
 
-def forgotten(pairs: Pairs, is_anew: jax.Array) -> Pairs:
-    """The pairs, or where `is_anew` none of them. Their rows stay: to clear them would copy all."""
+def discarded(pairs: Pairs, resets: jax.Array) -> Pairs:
+    """The pairs, or none of them where `resets`. Their rows stay: clearing them would copy all."""
     none = jax.tree.map(jnp.zeros_like, pairs._replace(rows=()))
     kept = jax.tree.map(
-        lambda zero, value: jnp.where(is_anew, zero, value), none, pairs._replace(rows=())
+        lambda zero, value: jnp.where(resets, zero, value), none, pairs._replace(rows=())
     )
     return kept._replace(rows=pairs.rows)
 
@@ -151,7 +151,7 @@ def with_pair(
         trial_grad: ∇L after it, `(n,)`.
         products: Those of the step.
         is_taken: Whether the run goes on from the end of the step.
-        is_near: Whether the curvature over the step says something of where the run goes on.
+        is_near: Whether the curvature over the step is also that of where the run goes on.
     """
     m = len(pairs.gram) // 2
     slots = m + 1
@@ -159,7 +159,7 @@ def with_pair(
     y = trial_grad - grad
     ss, sy, yy = products.ss, products.sy, products.yy
     is_curved = is_near & (sy > CURVED * jnp.sqrt(ss) * jnp.sqrt(yy))  # false for a NaN
-    # Written in place in either case: a branch would copy all rows.
+    # Written in place in either case, as a branch would copy all rows.
     free = (pairs.newest + 1) % slots
     rows = pairs.rows.at[free].set(jnp.where(is_curved, s, 0))
     rows = rows.at[free + slots].set(jnp.where(is_curved, y, 0))
@@ -167,7 +167,7 @@ def with_pair(
     known = jnp.where(is_curved, jnp.minimum(pairs.known + 1, m), pairs.known)
 
     def younger(by_age: jax.Array, of_s: jax.Array, of_y: jax.Array) -> jax.Array:
-        """What is told by age, `(2, m)`, without the oldest pair and with a new one."""
+        """An array by age, `(2, m)`, without the oldest pair and with a new one."""
         return jnp.concatenate([by_age[:, 1:], jnp.stack([of_s, of_y])[:, None]], axis=1)
 
     by_slot = (rows @ trial_grad).reshape(2, slots)

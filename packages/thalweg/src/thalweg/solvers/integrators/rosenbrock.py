@@ -8,8 +8,9 @@ A step of size h solves four linear systems with one factorisation of `H + 2/h`,
     (H + 2/h) K₄ = f(θ + 2K₁ + K₃) + (K₁ - K₂ - 8/3 K₃)/h
     θ⁺ = θ + 2K₁ + K₃ + K₄,   error: K₄
 
-No Newton iteration, so nothing that could fail but the factorisation: where H has an eigenvalue
-below -2/h the step is past the pole that the formula has for growing modes, and is made smaller.
+There is no Newton iteration, so only the factorisation can fail. It does where H has an eigenvalue
+below -2/h: there the step is past the pole that the formula has for growing modes, and a smaller
+one is tried.
 
 Source: Sandu, Verwer, Blom, Spee, Carmichael & Potra 1997, "Benchmarking stiff ODE solvers for
 atmospheric chemistry problems II", Atmospheric Environment 31 (the coefficients); Hairer & Wanner,
@@ -28,17 +29,17 @@ import jax.scipy.linalg
 from thalweg.solvers.base import AbstractJitMethod, StepResult, no_work
 from thalweg.solvers.dense import curvature_along, refuse_large
 from thalweg.solvers.integrators.controlled import (
-    Pace,
+    ControllerState,
     Point,
     Trial,
     controlled_step,
-    first_pace,
+    init_controller,
     start_point,
 )
 from thalweg.solvers.step_control import DESCENT, Accuracy, Descent, refuse_other_control
 
 INVERSE_GAMMA = 2.0  # 1/γ
-ESTIMATE_ORDER = 3  # the embedded formula has order 2, so its error goes with h³
+ESTIMATE_ORDER = 3  # the embedded formula has order 2: its error is proportional to h³
 
 
 @final
@@ -50,7 +51,7 @@ class Rosenbrock(AbstractJitMethod):
         control: `Descent()`, or `Accuracy(...)` to follow the flow.
 
     Cost a step: a dense Hessian, which is n Hessian products, and for each attempt one
-    factorisation of a third of n³ and three gradients; 8n² bytes of memory, twice.
+    factorisation of n³/3 multiplications and three gradients. Memory: two matrices of 8n² bytes.
     """
 
     control: Descent | Accuracy = DESCENT
@@ -66,30 +67,32 @@ class Rosenbrock(AbstractJitMethod):
         refuse_other_control(self.control)
         refuse_large(self.name, flow)
 
-    def init(self, flow: Any, theta: jax.Array) -> Pace:
-        """Begin with h = 1; it carries |H| of its last step."""
+    def init(self, flow: Any, theta: jax.Array) -> ControllerState:
+        """Begin with h = 1; the state holds |H| of the last step."""
         del flow
-        return first_pace(theta, jnp.zeros((), theta.dtype))
+        return init_controller(theta, jnp.zeros((), theta.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
-        """One step of the given size, without control; shape `(n,)`."""
+        """One step of the given size, without step control; shape `(n,)`."""
         loss, grad = flow.value_and_grad(data, theta)
         point = Point(theta, loss, grad)
         return _attempt(flow, data, point, flow.dense_hessian(data, theta), h).theta
 
-    def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: Pace) -> StepResult:
+    def step(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: ControllerState
+    ) -> StepResult:
         """One Hessian, then attempts until a step is taken."""
-        point, pace, spent = start_point(flow, data, theta, solver_state)
+        point, state, spent = start_point(flow, data, theta, solver_state)
         hessian = flow.dense_hessian(data, theta)
-        booked = no_work(jacobians=1, hessian_products=theta.size)
+        counted = no_work(jacobians=1, hessian_products=theta.size)
         return controlled_step(
             self.control,
             point,
-            pace,
+            state,
             lambda h, _: _attempt(flow, data, point, hessian, h),
             order=ESTIMATE_ORDER,
             curvature=curvature_along(hessian, point.grad),
-            spent=jax.tree.map(jnp.add, spent, booked),
+            spent=jax.tree.map(jnp.add, spent, counted),
         )
 
 
@@ -101,14 +104,14 @@ def _attempt(flow: Any, data: Any, point: Point, hessian: jax.Array, h: jax.Arra
     def solve(right: jax.Array) -> jax.Array:
         return jax.scipy.linalg.cho_solve((factor, True), right)
 
-    def slope(at: jax.Array) -> jax.Array:
+    def flow_at(at: jax.Array) -> jax.Array:
         return -flow.value_and_grad(data, at)[1]
 
     k1 = solve(-point.grad)
     k2 = solve(4 * k1 / h - point.grad)
-    k3 = solve(slope(theta + 2 * k1) + (k1 - k2) / h)
+    k3 = solve(flow_at(theta + 2 * k1) + (k1 - k2) / h)
     embedded = theta + 2 * k1 + k3
-    k4 = solve(slope(embedded) + (k1 - k2 - (8 / 3) * k3) / h)
+    k4 = solve(flow_at(embedded) + (k1 - k2 - (8 / 3) * k3) / h)
     end = embedded + k4
     loss, grad = flow.value_and_grad(data, end)
     return Trial(
@@ -119,5 +122,5 @@ def _attempt(flow: Any, data: Any, point: Point, hessian: jax.Array, h: jax.Arra
         error=k4,
         is_fine=jnp.isfinite(k4).all(),
         work=no_work(gradients=3, factorizations=1),
-        own=jnp.linalg.norm(hessian),
+        solver_state=jnp.linalg.norm(hessian),
     )

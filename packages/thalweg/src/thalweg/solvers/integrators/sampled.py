@@ -1,13 +1,13 @@
-"""Another method on a random sample of the data, until the sample tells no more.
+"""Another method on a random sample of the data, while the sample predicts the full loss.
 
-Where there are many more examples than weights, most of them say what the others said. A sample of
-R of N examples is drawn once and the inner method runs on it, at R/N of its cost:
+Where there are many more examples than weights, most examples repeat what others say. A sample of
+R of N examples is drawn once, and the inner method runs on it at R/N of its cost:
 
     dθ/dt = -∇L_S(θ),   L_S(θ) = mean of the losses of the R examples
 
-After some steps the loss over all data is computed. They are taken where it fell; the run goes over
-to the inner method on all data once it falls no longer, or is a multiple of the sample's, which
-then fits its own examples and not the rest.
+After some steps the loss over all data is computed, and they are taken where it fell. Once it no
+longer falls, or is a multiple of the sample's loss, the steps fit the examples of the sample and
+not the others: the inner method then goes on with all data.
 
 Source: Byrd, Chin, Nocedal & Wu 2012, "Sample size selection in optimization methods for machine
 learning" (a sample as long as it predicts the decrease over all data).
@@ -30,35 +30,56 @@ from thalweg.flow.sample import (
     still_tells,
 )
 from thalweg.solution import Work
-from thalweg.solvers.base import DIVERGED, HANDED_OVER, RUNNING, AbstractJitMethod, StepResult
+from thalweg.solvers.base import (
+    DIVERGED,
+    HANDED_OVER,
+    RUNNING,
+    AbstractJitMethod,
+    StepResult,
+    no_work,
+)
 from thalweg.solvers.integrators.geodesic import ImplicitGeodesic
+from thalweg.solvers.integrators.on_samples import between_evaluations, whole_counts
+from thalweg.solvers.step_control import finite_code
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
 
-PER_WEIGHT = 4  # examples in a sample for each weight, where the caller names no number
+PER_WEIGHT = 4  # examples in a sample for each weight, by default
 STEP_COST = 10  # passes over the sample that an inner step takes, about
-MOST_STEPS = 32  # inner steps in a row at most, so that Ctrl-C is heard
+MAX_STEPS = 32  # inner steps in a row of the history, so that Ctrl-C does not wait long
 
 
 class State(NamedTuple):
     """What is carried from row to row.
 
     Attributes:
-        inner: The memory of the inner method.
+        inner: The state of the inner method.
         loss: The loss over all data at the present point; NaN before it is known.
         grad_norm: The norm of its gradient there.
-        rest: Fractions of passes over all data that are not in a count of work yet, one a field.
+        uncounted: Fractions of work over all data that no count holds yet, one a field.
     """
 
     inner: Any
     loss: jax.Array
     grad_norm: jax.Array
-    rest: Work
+    uncounted: Work
 
 
-class Walk(NamedTuple):
-    """Inner steps on one sample from one point; scalars but `theta`, `solver_state` and `work`."""
+class Block(NamedTuple):
+    """Inner steps on the sample; scalars but `theta`, `solver_state` and `work`.
+
+    Attributes:
+        theta: Where they end, `(n,)`.
+        solver_state: The state of the inner method.
+        first_loss: The loss of the sample where they began.
+        loss: The loss of the sample where they end.
+        t: The flow time that they took.
+        steps: How many they are.
+        rejected: Attempts rejected.
+        work: What they spent, in evaluations over the sample.
+        code: RUNNING, or why the inner method ended.
+    """
 
     theta: jax.Array
     solver_state: Any
@@ -77,15 +98,15 @@ class Sampled(AbstractJitMethod):
     """A method on a fixed random sample first, then on all data.
 
     A row of the history is a block of inner steps. Its `loss` and `grad_norm` are over all data;
-    its `h` is the flow time of the whole block. Work is counted in passes over all data: what is
-    spent on the sample counts by the sample's share.
+    its `h` is the flow time of the whole block. Work is counted in passes over all data; work on
+    the sample is multiplied by the sample's share.
 
     Attributes:
         method: What runs on the sample.
-        batch: Examples in the sample of each block of data; None for four a weight. A block with
-            no more than that is used whole. Positive.
-        steps: Inner steps between two looks at all data; None for about as many as cost as much
-            as the look. At least 1.
+        batch: Examples of each block of data in the sample; None for four per weight. A block with
+            no more than that is used whole. At least 1.
+        steps: Inner steps between two evaluations over all data; None for about the number that
+            costs as much as an evaluation. At least 1.
         then: What takes over; None for `method` on all data.
         seed: Of the random sample.
 
@@ -125,15 +146,15 @@ class Sampled(AbstractJitMethod):
         self.method.check(flow)
 
     def examples(self, flow: Flow) -> int:
-        """How many examples of each block a sample has."""
+        """The number of examples of each block in a sample."""
         return PER_WEIGHT * flow.size if self.batch is None else self.batch
 
     def inner_steps(self, flow: Flow) -> int:
-        """How many inner steps a row has."""
+        """The number of inner steps in a row."""
         if self.steps is not None:
             return self.steps
         share = sample_share(flow, self.examples(flow))
-        return round(min(max(3 / (STEP_COST * share), 1), MOST_STEPS))
+        return round(min(max(3 / (STEP_COST * share), 1), MAX_STEPS))
 
     def init(self, flow: Flow, theta: jax.Array) -> State:
         """Begin as the inner method does."""
@@ -143,101 +164,99 @@ class Sampled(AbstractJitMethod):
             inner=self.method.init(sample_flow(flow, self.examples(flow)), theta),
             loss=unknown,
             grad_norm=unknown,
-            rest=Work._make(none for _ in Work._fields),
+            uncounted=Work._make(none for _ in Work._fields),
         )
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
-        """Take a block of inner steps, and look at all data after it."""
+        """Take a block of inner steps, and evaluate all data after it."""
         share = sample_share(flow, self.examples(flow))
         count = self.inner_steps(flow)
-        is_new = jnp.isnan(solver_state.loss)
 
-        def look(state: tuple[Any, ...]) -> tuple[Any, ...]:
-            looks, start, _, _ = state
-            # Before the first block the start is looked at: one program of the gradient for both.
-            walk = self._walk(
-                flow, data, theta, solver_state.inner, jnp.where(looks == 0, 0, count)
-            )
-            loss, grad = flow.value_and_grad(data, walk.theta)
-            now = (loss, jnp.linalg.norm(grad))
-            start = jax.tree.map(lambda old, new: jnp.where(looks == 0, new, old), start, now)
-            return looks + 1, start, walk, now
+        def evaluate(block: Block) -> tuple[jax.Array, jax.Array]:
+            loss, grad = flow.value_and_grad(data, block.theta)
+            return loss, jnp.linalg.norm(grad)
 
-        known = (solver_state.loss, solver_state.grad_norm)
-        nowhere = self._walk(flow, data, theta, solver_state.inner, None)
-        first = (jnp.where(is_new, 0, 1).astype(jnp.int32), known, nowhere, known)
-        _, (start_loss, start_norm), walk, (loss, grad_norm) = jax.lax.while_loop(
-            lambda state: state[0] < 2,  # noqa: PLR2004 - the look after the block
-            look,
-            first,
+        row = between_evaluations(
+            lambda is_start: self._inner_steps(
+                flow, data, theta, solver_state.inner, jnp.where(is_start, 0, count)
+            ),
+            evaluate,
+            no_block=_no_block(theta, solver_state.inner),
+            known=(solver_state.loss, solver_state.grad_norm),
+            is_new=jnp.isnan(solver_state.loss),
         )
+        block: Block = row.block
+        (start_loss, start_norm), (loss, grad_norm) = row.start, row.end
         is_taken = loss < start_loss
-        tells = still_tells(
+        still_predicts = still_tells(
             fell=start_loss - loss,
-            sample_fell=walk.first_loss - walk.loss,
+            sample_fell=block.first_loss - block.loss,
             loss=loss,
-            sample_loss=walk.loss,
+            sample_loss=block.loss,
         )
-        goes_on = is_taken & tells & (walk.code == RUNNING)
-        is_finite = jnp.isfinite(start_loss) & jnp.isfinite(start_norm)
-        code = jnp.where(is_finite, jnp.where(goes_on, RUNNING, HANDED_OVER), DIVERGED)
-        looks = jnp.where(is_new, 2.0, 1.0)
-        spent = jax.tree.map(lambda rest, new: rest + share * new, solver_state.rest, walk.work)
-        spent = spent._replace(gradients=spent.gradients + looks)
-        whole = jax.tree.map(jnp.floor, spent)
+        goes_on = is_taken & still_predicts & (block.code == RUNNING)
+        code = finite_code(start_loss, start_norm)
+        code = jnp.where((code == DIVERGED) | goes_on, code, HANDED_OVER)
+        spent = jax.tree.map(lambda count: share * count, block.work)
+        work, uncounted = whole_counts(solver_state.uncounted, spent)
+        work = work._replace(gradients=work.gradients + row.evaluations)
         return StepResult(
-            theta=jnp.where(is_taken, walk.theta, theta),
+            theta=jnp.where(is_taken, block.theta, theta),
             loss=jnp.where(is_taken, loss, start_loss),
             start_loss=start_loss,
             grad_norm=start_norm,
-            h=jnp.where(is_taken, walk.t, 0),
-            rejected=walk.rejected,
-            work=jax.tree.map(lambda value: value.astype(jnp.int32), whole),
+            h=jnp.where(is_taken, block.t, 0),
+            rejected=block.rejected,
+            work=work,
             code=code.astype(jnp.int32),
             solver_state=State(
-                inner=walk.solver_state,
+                inner=block.solver_state,
                 loss=jnp.where(is_taken, loss, start_loss),
                 grad_norm=jnp.where(is_taken, grad_norm, start_norm),
-                rest=jax.tree.map(jnp.subtract, spent, whole),
+                uncounted=uncounted,
             ),
         )
 
-    def _walk(
-        self, flow: Flow, data: Any, theta: jax.Array, solver_state: Any, steps: jax.Array | None
-    ) -> Walk:
-        """At most so many inner steps on the sample; None for a walk that has not begun."""
-        none, whole = jnp.zeros((), theta.dtype), jnp.zeros((), jnp.int32)
-        begun = Walk(
-            theta=theta,
-            solver_state=solver_state,
-            first_loss=none,
-            loss=none,
-            t=none,
-            steps=whole,
-            rejected=whole,
-            work=Work._make(whole for _ in Work._fields),
-            code=whole,
-        )
-        if steps is None:
-            return begun
+    def _inner_steps(
+        self, flow: Flow, data: Any, theta: jax.Array, solver_state: Any, steps: jax.Array
+    ) -> Block:
+        """At most this many inner steps on the sample."""
         examples = self.examples(flow)
         small = sample_flow(flow, examples)
         sample = draw(data, jax.random.PRNGKey(self.seed), examples)
 
-        def take(walk: Walk) -> Walk:
-            result = self.method.step(small, sample, walk.theta, walk.solver_state)
-            return Walk(
+        def take(block: Block) -> Block:
+            result = self.method.step(small, sample, block.theta, block.solver_state)
+            return Block(
                 theta=result.theta,
                 solver_state=result.solver_state,
-                first_loss=jnp.where(walk.steps == 0, result.start_loss, walk.first_loss),
+                first_loss=jnp.where(block.steps == 0, result.start_loss, block.first_loss),
                 loss=result.loss,
-                t=walk.t + result.h,
-                steps=walk.steps + 1,
-                rejected=walk.rejected + result.rejected,
-                work=jax.tree.map(jnp.add, walk.work, result.work),
+                t=block.t + result.h,
+                steps=block.steps + 1,
+                rejected=block.rejected + result.rejected,
+                work=jax.tree.map(jnp.add, block.work, result.work),
                 code=result.code,
             )
 
         return jax.lax.while_loop(
-            lambda walk: (walk.steps < steps) & (walk.code == RUNNING), take, begun
+            lambda block: (block.steps < steps) & (block.code == RUNNING),
+            take,
+            _no_block(theta, solver_state),
         )
+
+
+def _no_block(theta: jax.Array, solver_state: Any) -> Block:
+    """Before the first inner step."""
+    none, whole = jnp.zeros((), theta.dtype), jnp.zeros((), jnp.int32)
+    return Block(
+        theta=theta,
+        solver_state=solver_state,
+        first_loss=none,
+        loss=none,
+        t=none,
+        steps=whole,
+        rejected=whole,
+        work=no_work(),
+        code=whole,
+    )

@@ -3,14 +3,14 @@
     (B + 1/h) d = -∇L,   θ⁺ = θ + d
 
 with B the matrix of limited-memory BFGS. A W-method keeps its order with any matrix in the place of
-the Jacobian; here that matrix costs no more than the gradients, each of which is loss, slope and
-curvature at once: no line search, and a refused attempt still adds a pair. That suits the start of
-every run and losses that a model of second order describes badly; near a minimum the methods with
-the true curvature need fewer passes.
+the Jacobian. This one costs no more than the gradients of the attempts: there is no line search,
+and a rejected attempt still adds a pair. That suits the start of every run, and losses that a model
+of second order describes badly; near a minimum the methods with the true curvature need fewer
+passes.
 
-As any matrix will do, that of a random sample of the data does too. With `sample`, steps are taken
-on a sample, at its share of their cost, until the loss over all data says that it tells no more;
-the pairs are kept, and steps go on with all data.
+A matrix from a random sample of the data serves as well. With `sample`, steps are taken on samples,
+at their share of the cost, until the loss over all data shows that a sample no longer predicts it.
+The pairs are kept, and steps go on with all data.
 
 Source: Steihaug & Wolfbrandt 1979, "An attempt to avoid exact Jacobian and nonlinear equations in
 the numerical solution of stiff differential equations" (W-methods); Byrd, Chin, Nocedal & Wu 2012,
@@ -27,57 +27,116 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
-from thalweg.flow.sample import draw_in_turn, refuse_unsampled, sample_flow, sample_share
+from thalweg.flow.sample import (
+    draw_in_turn,
+    refuse_unsampled,
+    sample_flow,
+    sample_share,
+    still_tells,
+)
 from thalweg.solvers.base import (
+    CONVERGED,
     DIVERGED,
     HANDED_OVER,
     RUNNING,
+    STALLED,
     AbstractJitMethod,
     StepResult,
     no_work,
 )
-from thalweg.solvers.integrators.pairs import Pairs, Products, direction, no_pairs, with_pair
-from thalweg.solvers.integrators.secant_walk import (
-    TAKEN,
-    Point,
-    Sampling,
-    State,
-    Walk,
-    attempted,
-    begun,
-    failure,
-    is_whole,
-    start_loss,
+from thalweg.solvers.integrators.on_samples import between_evaluations, whole_counts
+from thalweg.solvers.integrators.pairs import (
+    Pairs,
+    Products,
+    direction,
+    largest_curvature,
+    no_pairs,
+    with_pair,
 )
-from thalweg.solvers.step_control import H_MAX
+from thalweg.solvers.integrators.secant_steps import (
+    Point,
+    Steps,
+    no_steps,
+    step_on_all_data,
+    steps_on_sample,
+)
+from thalweg.solvers.step_control import H_MAX, finite_code, is_flat
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
 
-FIRST_STEPS, MOST_STEPS = 4, 32  # on a sample between two looks at all data; doubled each time
+FIRST_STEPS, MAX_STEPS = 4, 32  # on a sample between two losses over all data; doubled each time
 LOSS_SHARE = 1 / 3  # of a gradient's cost that a loss has, about
 
 
-class Ended(NamedTuple):
-    """A step after its last evaluation; all scalars but the point.
+class Sampling(NamedTuple):
+    """How steps are taken on samples; all scalars.
 
     Attributes:
-        point: Where it ended.
-        is_taken: Whether it was taken.
-        goes_on: Whether the run does.
-        is_known: Whether loss and gradient there need not be computed when the next step begins.
-        is_finite: Whether all that was looked at where it began is.
-        spent: What it cost in gradients over all data.
-        gradients: Of these, evaluations of gradients, with the part of one in no count before.
+        is_on: Whether the next steps are.
+        steps: How many, before the loss over all data is evaluated.
+        turn: How many samples were drawn so far.
+        uncounted: The fraction of a gradient over all data that no count of work holds yet.
+    """
+
+    is_on: jax.Array
+    steps: jax.Array
+    turn: jax.Array
+    uncounted: jax.Array
+
+
+class State(NamedTuple):
+    """What is carried from step to step.
+
+    Attributes:
+        h: The step size to try next.
+        loss: The loss at the present point; NaN before it is known.
+        grad: The gradient there, `(n,)`; on samples nothing reads it.
+        grad_norm: Its norm; NaN before it is known, and on samples.
+        pairs: The curvature seen so far.
+        start_loss: The loss at the start of the run; NaN before it is known.
+        reference_loss: The loss at the start of the present period of `patience` gradients.
+        gradients_since: Gradients since then.
+        sampling: How samples are drawn; None where they are not.
+    """
+
+    h: jax.Array
+    loss: jax.Array
+    grad: jax.Array
+    grad_norm: jax.Array
+    pairs: Pairs
+    start_loss: jax.Array
+    reference_loss: jax.Array
+    gradients_since: jax.Array
+    sampling: Sampling | None
+
+
+class Row(NamedTuple):
+    """A row of the history in the making: one step over all data, or several on a sample.
+
+    Attributes:
+        steps: The steps.
+        theta: The point where the row ends, `(n,)`.
+        loss: The loss over all data there.
+        start_loss: The loss over all data where it began.
+        start_norm: |∇L| there; NaN on a sample.
+        is_taken: Whether the steps were taken.
+        is_known: Whether loss and gradient need not be evaluated when the next row begins.
+        code: RUNNING, or why no further row can follow.
+        spent: What it cost, in gradients over all data.
+        gradients: How many gradients to count.
         losses: Evaluations of the loss alone.
         sampling: How samples go on.
     """
 
-    point: Point
+    steps: Steps
+    theta: jax.Array
+    loss: jax.Array
+    start_loss: jax.Array
+    start_norm: jax.Array
     is_taken: jax.Array
-    goes_on: jax.Array
     is_known: jax.Array
-    is_finite: jax.Array
+    code: jax.Array
     spent: jax.Array
     gradients: jax.Array
     losses: jax.Array
@@ -89,26 +148,26 @@ class Ended(NamedTuple):
 class SecantEuler(AbstractJitMethod):
     """Linearly implicit Euler with the limited-memory BFGS matrix as its Jacobian.
 
-    With `sample`, a row of the history is several steps on a new random sample of that size, and
-    then a look at all data: its `loss` is over all data, its `grad_norm` NaN as nothing is known
-    of that, its `h` the sum of the steps. They are taken where the loss over all data fell. Work
-    is counted in passes over all data.
+    With `sample`, a row of the history is several steps on a new random sample of that size,
+    followed by an evaluation of the loss over all data. They are taken where that loss fell. In the
+    row, `loss` is over all data, `h` the sum of the steps, and `grad_norm` NaN, as the gradient
+    over all data is not known. Work is counted in passes over all data.
 
     Attributes:
         pairs: How many pairs are kept. At least 1.
-        sample: Examples in a sample of each block of data, where steps are to begin on samples; a
-            block with no more than that is used whole. None for all data. At least 1.
-        then: The method that takes over once secants pay no longer; None for no other.
-        patience: Gradients in which the loss has to fall to `share` of what it was, or `then`
-            takes over. At least 1.
+        sample: Examples of each block of data in a sample. A block with no more than that is used
+            whole. At least 1; None to take all steps on all data.
+        then: The method that takes over when secant steps no longer pay; None for no other.
+        patience: The number of gradients within which the loss has to fall to `share` of its
+            value, or `then` takes over. At least 1.
         share: Between 0 and 1.
         seed: Of the random samples.
 
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost an attempt: one gradient over the sample or all data, 6 n times `pairs` multiplications,
-    `2 pairs` vectors of memory. With a sample, one loss over all data a row.
+    Cost an attempt: one gradient over the sample or all data, and 6 n multiplications a pair. With
+    a sample, one loss over all data a row. Memory: two vectors a pair.
     """
 
     pairs: int = 30
@@ -138,7 +197,7 @@ class SecantEuler(AbstractJitMethod):
         return () if self.then is None else (self.then, *self.then.successors)
 
     def check(self, flow: Flow) -> None:
-        """Any problem will do that has examples to draw, if so asked, and will do for `then`."""
+        """Refuse a problem without examples if `sample` is set, and what `then` refuses."""
         if self.sample is not None:
             refuse_unsampled(flow, self.name)
         if self.then is not None:
@@ -160,15 +219,15 @@ class SecantEuler(AbstractJitMethod):
             grad_norm=unknown,
             pairs=no_pairs(theta, self.pairs),
             start_loss=unknown,
-            mark=unknown,
-            since=none,
+            reference_loss=unknown,
+            gradients_since=none,
             sampling=sampling,
         )
 
     def advance(
         self, flow: Any, data: Any, state: tuple[jax.Array, Pairs], h: jax.Array
     ) -> tuple[jax.Array, Pairs]:
-        """One step of the given size from θ and the pairs so far, without control."""
+        """One step of the given size from θ and the pairs so far, without step control."""
         theta, pairs = state
         _, grad = flow.value_and_grad(data, theta)
         displacement = direction(pairs, grad, h)
@@ -178,135 +237,147 @@ class SecantEuler(AbstractJitMethod):
         return end, with_pair(pairs, displacement, grad, end_grad, products)
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
-        """Attempt until a step lowers the loss; on a sample, until some did."""
-        evaluate = self._evaluation(flow, data, solver_state.sampling)
-        is_known = ~jnp.isnan(solver_state.loss)
-        walk = jax.lax.while_loop(
-            lambda walk: walk.stage < TAKEN,
-            lambda walk: attempted(walk, evaluate, solver_state.sampling),
-            begun(theta, solver_state),
-        )
-        end = _ended(walk, is_known)
-        if solver_state.sampling is not None:
-            share = sample_share(flow, self._examples())
-            end = _off_sample(end, walk, theta, solver_state.sampling, is_known, share)
-        code = jnp.where(end.goes_on, RUNNING, failure(walk, solver_state))
-        code = jnp.where(end.is_finite, code, DIVERGED)
-        point = end.point
-        since = solver_state.since + end.spent
+        """A step that lowers the loss; or, on a sample, several."""
+        sampling = solver_state.sampling
+        if sampling is None:
+            row = self._on_all_data(flow, data, theta, solver_state)
+        else:
+            row = jax.lax.cond(
+                sampling.is_on,
+                lambda: self._on_sample(flow, data, theta, solver_state, sampling),
+                lambda: self._on_all_data(flow, data, theta, solver_state),
+            )
+        steps = row.steps
+        is_first = jnp.isnan(solver_state.start_loss)
+        reference = jnp.where(is_first, row.start_loss, solver_state.reference_loss)
+        since = solver_state.gradients_since + row.spent
         is_due = since >= self.patience
-        mark = jnp.where(jnp.isnan(solver_state.start_loss), walk.start_loss, solver_state.mark)
+        code = row.code
         if self.then is not None:
-            is_slow = is_due & ~(point.loss <= self.share * mark)
-            code = jnp.where(end.is_finite & (is_slow | (code != RUNNING)), HANDED_OVER, code)
-        rejected = walk.attempts - walk.steps
+            is_slow = is_due & ~(row.loss <= self.share * reference)
+            hands_over = (code != DIVERGED) & (is_slow | (code != RUNNING))
+            code = jnp.where(hands_over, HANDED_OVER, code)
+        rejected = steps.attempts - steps.taken
         return StepResult(
-            theta=point.theta,
-            loss=point.loss,
-            start_loss=walk.start_loss,
-            grad_norm=walk.start_norm,
-            h=jnp.where(end.is_taken, walk.t, 0),
+            theta=row.theta,
+            loss=row.loss,
+            start_loss=row.start_loss,
+            grad_norm=row.start_norm,
+            h=jnp.where(row.is_taken, steps.t, 0),
             rejected=rejected,
-            work=no_work(
-                gradients=jnp.floor(end.gradients), losses=end.losses, rejected_steps=rejected
-            ),
+            work=no_work(gradients=row.gradients, losses=row.losses, rejected_steps=rejected),
             code=code.astype(jnp.int32),
             solver_state=State(
-                h=jnp.minimum(walk.h, H_MAX),
-                loss=jnp.where(end.is_known, point.loss, jnp.nan),
-                grad=point.grad,
-                grad_norm=point.grad_norm,
-                pairs=walk.pairs,
-                start_loss=start_loss(walk, solver_state),
-                mark=jnp.where(is_due, point.loss, mark),
-                since=jnp.where(is_due, 0, since).astype(theta.dtype),
-                sampling=end.sampling,
+                h=jnp.minimum(steps.next_h, H_MAX),
+                loss=jnp.where(row.is_known, row.loss, jnp.nan),
+                grad=steps.point.grad,
+                grad_norm=steps.point.grad_norm,
+                pairs=steps.pairs,
+                start_loss=_run_start(solver_state, row.start_loss),
+                reference_loss=jnp.where(is_due, row.loss, reference),
+                gradients_since=jnp.where(is_due, 0, since).astype(theta.dtype),
+                sampling=row.sampling,
+            ),
+        )
+
+    def _on_all_data(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> Row:
+        """One step over all data."""
+        start = Point(theta, solver_state.loss, solver_state.grad, solver_state.grad_norm)
+        steps = step_on_all_data(
+            lambda at: flow.value_and_grad(data, at), start, solver_state.pairs, solver_state.h
+        )
+        is_taken = steps.taken > 0
+        flat = is_flat(
+            loss=steps.start_loss,
+            start_loss=_run_start(solver_state, steps.start_loss),
+            grad_norm=steps.start_norm,
+            largest=largest_curvature(steps.pairs),
+        )
+        code = jnp.where(is_taken, RUNNING, jnp.where(flat, CONVERGED, STALLED))
+        is_finite = finite_code(steps.start_loss, steps.start_norm) == RUNNING
+        gradients, sampling = steps.evaluations, solver_state.sampling
+        if sampling is not None:
+            gradients, uncounted = whole_counts(sampling.uncounted, steps.evaluations)
+            sampling = sampling._replace(uncounted=uncounted)
+        return Row(
+            steps=steps,
+            theta=steps.point.theta,
+            loss=steps.point.loss,
+            start_loss=steps.start_loss,
+            start_norm=steps.start_norm,
+            is_taken=is_taken,
+            is_known=jnp.ones((), bool),
+            code=jnp.where(is_finite, code, DIVERGED).astype(jnp.int32),
+            spent=steps.evaluations.astype(theta.dtype),
+            gradients=gradients,
+            losses=jnp.zeros((), jnp.int32),
+            sampling=sampling,
+        )
+
+    def _on_sample(
+        self, flow: Any, data: Any, theta: jax.Array, solver_state: State, sampling: Sampling
+    ) -> Row:
+        """Several steps on a new sample, taken where the loss over all data fell.
+
+        If it did not fall, the row goes back to where it began, and no more samples are drawn. The
+        gradient over all data is not known afterwards.
+        """
+        examples = self._examples()
+        small, share = sample_flow(flow, examples), sample_share(flow, examples)
+        sample = draw_in_turn(flow, data, self.seed, examples, sampling.turn)
+        pairs, h = solver_state.pairs, solver_state.h
+        unknown = jnp.full_like(h, jnp.nan)
+        row = between_evaluations(
+            lambda is_start: steps_on_sample(
+                lambda at: small.value_and_grad(sample, at),
+                theta,
+                pairs,
+                h,
+                steps=jnp.where(is_start, 0, sampling.steps),
+            ),
+            lambda steps: flow.loss(data, steps.point.theta),
+            no_block=no_steps(Point(theta, unknown, jnp.zeros_like(theta), unknown), pairs, h),
+            known=solver_state.loss,
+            is_new=jnp.isnan(solver_state.loss),
+        )
+        steps: Steps = row.block
+        is_taken = row.end < row.start
+        still_predicts = still_tells(
+            fell=row.start - row.end,
+            sample_fell=steps.start_loss - steps.point.loss,
+            loss=row.end,
+            sample_loss=steps.point.loss,
+        )
+        stays_on = is_taken & still_predicts & (steps.taken > 0)
+        on_sample = share * steps.evaluations
+        gradients, uncounted = whole_counts(sampling.uncounted, on_sample)
+        spent = on_sample + LOSS_SHARE * row.evaluations
+        return Row(
+            steps=steps._replace(
+                point=steps.point._replace(grad=jnp.zeros_like(theta), grad_norm=unknown)
+            ),
+            theta=jnp.where(is_taken, steps.point.theta, theta),
+            loss=jnp.where(is_taken, row.end, row.start),
+            start_loss=row.start,
+            start_norm=unknown,
+            is_taken=is_taken,
+            is_known=stays_on,
+            code=finite_code(row.start),
+            spent=spent.astype(theta.dtype),
+            gradients=gradients,
+            losses=row.evaluations.astype(jnp.int32),
+            sampling=Sampling(
+                is_on=stays_on,
+                steps=jnp.minimum(2 * sampling.steps, MAX_STEPS).astype(jnp.int32),
+                turn=sampling.turn + 1,
+                uncounted=uncounted,
             ),
         )
 
     def _examples(self) -> int:
         return 1 if self.sample is None else self.sample
 
-    def _evaluation(self, flow: Any, data: Any, sampling: Sampling | None) -> Any:
-        """What gives loss and gradient at a point, over all data or this step's sample."""
-        if sampling is None:
-            return lambda theta, stage: flow.value_and_grad(data, theta)  # noqa: ARG005 - as below
-        examples = self._examples()
-        small = sample_flow(flow, examples)
-        sample = jax.lax.cond(
-            sampling.is_on,
-            lambda: draw_in_turn(flow, data, self.seed, examples, sampling.turn),
-            lambda: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), small.data),
-        )
 
-        def evaluate(theta: jax.Array, stage: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return jax.lax.switch(
-                jnp.where(sampling.is_on, 1 + is_whole(stage), 0),
-                [
-                    lambda: flow.value_and_grad(data, theta),
-                    lambda: small.value_and_grad(sample, theta),
-                    lambda: (flow.loss(data, theta), jnp.zeros_like(theta)),
-                ],
-            )
-
-        return evaluate
-
-
-def _ended(walk: Walk, is_known: jax.Array) -> Ended:
-    """A step over all data after its last evaluation."""
-    spent = walk.attempts + jnp.where(is_known, 0, 1)
-    is_taken = walk.stage == TAKEN
-    return Ended(
-        point=walk.point,
-        is_taken=is_taken,
-        goes_on=is_taken,
-        is_known=jnp.ones((), bool),
-        is_finite=jnp.isfinite(walk.start_loss) & jnp.isfinite(walk.start_norm),
-        spent=spent,
-        gradients=spent,
-        losses=jnp.zeros((), jnp.int32),
-        sampling=None,
-    )
-
-
-def _off_sample(
-    end: Ended,
-    walk: Walk,
-    theta: jax.Array,
-    sampling: Sampling,
-    is_known: jax.Array,
-    share: float,
-) -> Ended:
-    """The same where its steps may have been on a sample, of this share of the data.
-
-    They are taken where the loss over all data fell. Else the step goes back to where it began,
-    and samples are drawn no more. The gradient over all data is not known after them.
-    """
-    is_on = sampling.is_on
-    fell = end.is_taken & (walk.point.loss < walk.start_loss)
-    is_taken = jnp.where(is_on, fell, end.is_taken)
-    is_back = is_on & ~fell
-    looks = jnp.where(is_on, jnp.where(is_known, 1, 2), 0)
-    on_sample = share * (walk.attempts + 1)
-    spent = jnp.where(is_on, on_sample + LOSS_SHARE * looks, end.spent)
-    gradients = sampling.rest + jnp.where(is_on, on_sample, end.gradients)
-    stays_on = is_on & is_taken & walk.tells
-    return Ended(
-        point=walk.point._replace(
-            theta=jnp.where(is_back, theta, walk.point.theta),
-            loss=jnp.where(is_back, walk.start_loss, walk.point.loss),
-        ),
-        is_taken=is_taken,
-        goes_on=is_on | is_taken,
-        is_known=stays_on | ~is_on,
-        is_finite=jnp.where(is_on, jnp.isfinite(walk.start_loss), end.is_finite),
-        spent=spent,
-        gradients=gradients,
-        losses=looks,
-        sampling=Sampling(
-            is_on=stays_on,
-            steps=jnp.minimum(2 * sampling.steps, MOST_STEPS).astype(jnp.int32),
-            turn=sampling.turn + 1,
-            rest=(gradients - jnp.floor(gradients)).astype(theta.dtype),
-        ),
-    )
+def _run_start(solver_state: State, start_loss: jax.Array) -> jax.Array:
+    """The loss at the start of the run, of which `start_loss` began a row."""
+    return jnp.where(jnp.isnan(solver_state.start_loss), start_loss, solver_state.start_loss)

@@ -1,7 +1,7 @@
-"""The spectral radius ρ of the Hessian, by a power iteration that is taken up again now and then.
+"""The spectral radius ρ of the Hessian, by a power iteration that is repeated every 25 steps.
 
-What explicit methods need to know: it bounds their step, and tells how stiff the flow is. The
-iteration begins where it last stood, so that after the first time a few products do.
+ρ bounds the step of an explicit method, and measures how stiff the flow is. The iteration starts
+from its last vector, so that after the first time a few products suffice.
 
 Source: Sommeijer, Shampine & Verwer 1998, "RKC", J. Comput. Appl. Math. 88, section 5.
 """
@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-MOST_PRODUCTS = 50  # of one power iteration
-SETTLED = 0.01  # relative change of ρ at which it ends
-REFRESH = 25  # steps after which ρ is taken anew, as in RKC
+MAX_PRODUCTS = 50  # of one power iteration
+TOLERANCE = 0.01  # relative change of ρ at which it ends
+REFRESH = 25  # steps after which ρ is estimated again, as in RKC
 
 
 class Spectrum(NamedTuple):
-    """What is known of the largest eigenvalue.
+    """The estimate of the largest |eigenvalue|.
 
     Attributes:
         radius: The estimate of ρ, without margin.
-        vector: Where its power iteration stood, shape `(n,)`; zeros before the first.
+        vector: The last vector of its power iteration, shape `(n,)`; zeros before the first.
         age: Steps since.
     """
 
@@ -33,7 +33,7 @@ class Spectrum(NamedTuple):
 
 
 def unknown_spectrum(theta: jax.Array) -> Spectrum:
-    """Before anything is known; due to be refreshed."""
+    """Before the first estimate, which is due."""
     zero = jnp.zeros((), theta.dtype)
     return Spectrum(zero, jnp.zeros_like(theta), jnp.asarray(REFRESH, jnp.int32))
 
@@ -41,7 +41,7 @@ def unknown_spectrum(theta: jax.Array) -> Spectrum:
 def refreshed(
     flow: Any, data: Any, theta: jax.Array, spectrum: Spectrum
 ) -> tuple[Spectrum, jax.Array]:
-    """The spectrum, taken anew where it is old; and the Hessian products that were spent."""
+    """The spectrum, estimated again where it is old; and the Hessian products spent."""
     return jax.lax.cond(
         spectrum.age >= REFRESH,
         lambda: power_iteration(flow, data, theta, spectrum.vector),
@@ -50,7 +50,7 @@ def refreshed(
 
 
 def aged(spectrum: Spectrum, *, is_doubtful: jax.Array) -> Spectrum:
-    """The spectrum after a step; due where the step gave rise to doubt, as a rejection does."""
+    """The spectrum one step older; due where the step puts it in doubt, as a rejection does."""
     age = jnp.where(is_doubtful, REFRESH, spectrum.age + 1)
     return spectrum._replace(age=age.astype(jnp.int32))
 
@@ -58,25 +58,25 @@ def aged(spectrum: Spectrum, *, is_doubtful: jax.Array) -> Spectrum:
 def power_iteration(
     flow: Any, data: Any, theta: jax.Array, vector: jax.Array
 ) -> tuple[Spectrum, jax.Array]:
-    """The largest |eigenvalue| of ∇²L, from a vector or, where it is 0, from ∇L and its jitter.
+    """The largest |eigenvalue| of ∇²L, from a vector or, where that is 0, from a perturbed ∇L.
 
     Returns:
         The spectrum, and the Hessian products spent.
     """
-    slope = flow.hessian(data, theta)
+    linearised = flow.hessian(data, theta)
     # ∇L may lack the leading eigenvector altogether; alternating signs of growing size do not.
     waves = jnp.cos(jnp.arange(theta.size, dtype=theta.dtype) ** 2)
-    size = jnp.maximum(jnp.linalg.norm(slope.grad), 1e-30) / jnp.sqrt(theta.size)
-    start = jnp.where(jnp.any(vector != 0), vector, slope.grad + size * waves)
+    size = jnp.maximum(jnp.linalg.norm(linearised.grad), 1e-30) / jnp.sqrt(theta.size)
+    start = jnp.where(jnp.any(vector != 0), vector, linearised.grad + size * waves)
 
     def goes_on(carry: Any) -> jax.Array:
         _, radius, before, count = carry
-        is_settled = jnp.abs(radius - before) <= SETTLED * radius
-        return (count < MOST_PRODUCTS) & ~is_settled
+        has_converged = jnp.abs(radius - before) <= TOLERANCE * radius
+        return (count < MAX_PRODUCTS) & ~has_converged
 
     def multiply(carry: Any) -> Any:
         vector, radius, _, count = carry
-        image = slope.product(vector)
+        image = linearised.product(vector)
         norm = jnp.linalg.norm(image)
         return jnp.where(norm > 0, image / norm, vector), norm, radius, count + 1
 

@@ -1,0 +1,241 @@
+"""The steps of `secant-euler`: one over all data, and a block of them on a sample.
+
+Both are made of the same attempt. The first evaluation of a point whose loss is not known is made
+by the same compiled program as the attempts: as an attempt with displacement 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.solvers.base import RUNNING, STALLED
+from thalweg.solvers.integrators.pairs import (
+    Pairs,
+    Products,
+    direction,
+    discarded,
+    largest_curvature,
+    with_pair,
+)
+from thalweg.solvers.step_control import (
+    Search,
+    attempt_until_taken,
+    judge_by_loss,
+    start_search,
+)
+
+ValueAndGrad = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+
+FAR = -10.0  # gain of a rejected attempt below which its curvature says nothing of the point here
+
+
+class Point(NamedTuple):
+    """A point θ with loss, gradient and its norm, over the data that steps are taken on.
+
+    The loss is NaN before it is known.
+    """
+
+    theta: jax.Array
+    loss: jax.Array
+    grad: jax.Array
+    grad_norm: jax.Array
+
+
+class Trial(NamedTuple):
+    """Where the search for a step stands after an evaluation.
+
+    Attributes:
+        point: The end of the attempt where it was taken, or else the start of the step.
+        pairs: The curvature seen so far, the attempt's included.
+        h: The size of the attempt.
+        attempts: Attempts so far.
+        evaluations: Evaluations of loss and gradient so far.
+        was_reset: Whether the pairs were discarded in this step.
+        start: The loss and |∇L| where the step began.
+    """
+
+    point: Point
+    pairs: Pairs
+    h: jax.Array
+    attempts: jax.Array
+    evaluations: jax.Array
+    was_reset: jax.Array
+    start: tuple[jax.Array, jax.Array]
+
+
+class Steps(NamedTuple):
+    """One step or several; all scalars but the point and the pairs.
+
+    Attributes:
+        point: Where they end.
+        pairs: The curvature seen so far.
+        next_h: The size of the next attempt.
+        t: The flow time that they took.
+        start_loss: The loss where they began.
+        start_norm: |∇L| there.
+        taken: How many steps were taken.
+        attempts: How many attempts were made.
+        evaluations: Evaluations of loss and gradient.
+        code: RUNNING, or STALLED where no attempt lowered the loss or the start is not finite.
+    """
+
+    point: Point
+    pairs: Pairs
+    next_h: jax.Array
+    t: jax.Array
+    start_loss: jax.Array
+    start_norm: jax.Array
+    taken: jax.Array
+    attempts: jax.Array
+    evaluations: jax.Array
+    code: jax.Array
+
+
+def no_steps(point: Point, pairs: Pairs, h: jax.Array) -> Steps:
+    """Before the first step from a point, of size h."""
+    zero = jnp.zeros((), jnp.int32)
+    return Steps(
+        point=point,
+        pairs=pairs,
+        next_h=h,
+        t=jnp.zeros_like(h),
+        start_loss=point.loss,
+        start_norm=point.grad_norm,
+        taken=zero,
+        attempts=zero,
+        evaluations=zero,
+        code=jnp.asarray(RUNNING, jnp.int32),
+    )
+
+
+def step_on_all_data(
+    value_and_grad: ValueAndGrad, point: Point, pairs: Pairs, h: jax.Array
+) -> Steps:
+    """Attempt until the loss falls.
+
+    Args:
+        value_and_grad: Loss and gradient over all data.
+        point: Where the step begins.
+        pairs: The curvature seen so far.
+        h: The size of the first attempt.
+    """
+    return _next_step(value_and_grad, no_steps(point, pairs, h))
+
+
+def steps_on_sample(
+    value_and_grad: ValueAndGrad,
+    theta: jax.Array,
+    pairs: Pairs,
+    h: jax.Array,
+    *,
+    steps: jax.Array,
+) -> Steps:
+    """Steps one after the other on one sample, until one of them cannot be taken.
+
+    Args:
+        value_and_grad: Loss and gradient over the sample.
+        theta: Where they begin; loss and gradient of the sample are not known there.
+        pairs: The curvature seen so far, over any data.
+        h: The size of the first attempt.
+        steps: How many steps at most.
+    """
+    unknown = jnp.full_like(h, jnp.nan)
+    start = no_steps(Point(theta, unknown, jnp.zeros_like(theta), unknown), pairs, h)
+    return jax.lax.while_loop(
+        lambda done: (done.taken < steps) & (done.code == RUNNING),
+        lambda done: _next_step(value_and_grad, done),
+        start,
+    )
+
+
+def _next_step(value_and_grad: ValueAndGrad, done: Steps) -> Steps:
+    """The steps with one more, or with the code that says why there is none."""
+    zero = jnp.zeros((), jnp.int32)
+    trial, search = attempt_until_taken(
+        lambda trial, search: _attempt(value_and_grad, trial, search),
+        Trial(
+            point=done.point,
+            pairs=done.pairs,
+            h=jnp.zeros_like(done.next_h),
+            attempts=zero,
+            evaluations=zero,
+            was_reset=jnp.zeros((), bool),
+            start=(done.point.loss, done.point.grad_norm),
+        ),
+        start_search(done.next_h),
+    )
+    is_first = done.taken == 0
+    start_loss, start_norm = trial.start
+    return Steps(
+        point=trial.point,
+        pairs=trial.pairs,
+        next_h=search.next_h,
+        t=done.t + jnp.where(search.is_taken, trial.h, 0),
+        start_loss=jnp.where(is_first, start_loss, done.start_loss),
+        start_norm=jnp.where(is_first, start_norm, done.start_norm),
+        taken=(done.taken + search.is_taken).astype(jnp.int32),
+        attempts=done.attempts + trial.attempts,
+        evaluations=done.evaluations + trial.evaluations,
+        code=search.code,
+    )
+
+
+def _attempt(value_and_grad: ValueAndGrad, last: Trial, search: Search) -> tuple[Trial, Search]:
+    """One evaluation: at the point itself while its loss is unknown, otherwise at a trial point."""
+    now, h = last.point, search.next_h
+    is_trial = ~jnp.isnan(now.loss)
+    made = direction(last.pairs, now.grad, h)
+    displacement = jnp.where(is_trial, made.vector, 0)
+    theta = now.theta + displacement
+    loss, new_grad = value_and_grad(theta)
+    grad = jnp.where(is_trial, now.grad, new_grad)
+    products = Products.of(displacement, grad, new_grad)
+    grad_norm = jnp.sqrt(products.tt)
+    judged = judge_by_loss(
+        search,
+        h=h,
+        loss=now.loss,
+        trial_loss=loss,
+        # -(g·d + ½ d·Bd) with Bd = -g - d/h.
+        predicted=0.5 * (products.ss / h - products.sg),
+    )
+    # Pairs without a step to take are discarded, once, before the search is given up.
+    resets = is_trial & (judged.code != RUNNING) & ~last.was_reset & (last.pairs.known > 0)
+    judged = judged._replace(
+        next_h=jnp.where(resets, 1 / largest_curvature(last.pairs), judged.next_h),
+        was_too_long=judged.was_too_long & ~resets,
+        code=jnp.where(resets, RUNNING, judged.code),
+    )
+    moves = judged.is_taken | ~is_trial
+    pairs = with_pair(
+        last.pairs,
+        made._replace(vector=displacement),
+        grad,
+        new_grad,
+        products,
+        is_taken=moves,
+        is_near=judged.gain > FAR,
+    )
+    is_finite = jnp.isfinite(loss) & jnp.isfinite(grad_norm)
+    evaluated = search._replace(code=jnp.where(is_finite, RUNNING, STALLED).astype(jnp.int32))
+    start = (loss, grad_norm)
+    trial = Trial(
+        point=Point(
+            theta=jnp.where(moves, theta, now.theta),
+            loss=jnp.where(moves, loss, now.loss),
+            grad=jnp.where(moves, new_grad, now.grad),
+            grad_norm=jnp.where(moves, grad_norm, now.grad_norm),
+        ),
+        pairs=discarded(pairs, resets),
+        h=h,
+        attempts=(last.attempts + is_trial).astype(jnp.int32),
+        evaluations=last.evaluations + 1,
+        was_reset=last.was_reset | resets,
+        start=jax.tree.map(lambda old, new: jnp.where(is_trial, old, new), last.start, start),
+    )
+    choose = jax.tree.map(lambda a, b: jnp.where(is_trial, a, b), judged, evaluated)
+    return trial, choose

@@ -1,0 +1,59 @@
+"""Step control: whether an attempt at a step is taken, and which step size comes next.
+
+`controls` is what a caller configures, `step_size` the rules for h, `attempts` the rule by which
+attempts are judged and the loop that makes them.
+"""
+
+from thalweg.solvers.step_control.attempts import (
+    MAX_ATTEMPTS,
+    Search,
+    attempt_until_taken,
+    finite_code,
+    judge_by_error,
+    judge_by_loss,
+    start_search,
+    step_result,
+)
+from thalweg.solvers.step_control.controls import (
+    DESCENT,
+    Accuracy,
+    Descent,
+    refuse_other_control,
+)
+from thalweg.solvers.step_control.flatness import is_flat
+from thalweg.solvers.step_control.step_size import (
+    ACCEPT,
+    FACTOR,
+    GOOD,
+    H_MAX,
+    LENGTHEN,
+    LONGEST,
+    POOR,
+    next_h,
+    next_h_by_error,
+)
+
+__all__ = [
+    "ACCEPT",
+    "DESCENT",
+    "FACTOR",
+    "GOOD",
+    "H_MAX",
+    "LENGTHEN",
+    "LONGEST",
+    "MAX_ATTEMPTS",
+    "POOR",
+    "Accuracy",
+    "Descent",
+    "Search",
+    "attempt_until_taken",
+    "finite_code",
+    "is_flat",
+    "judge_by_error",
+    "judge_by_loss",
+    "next_h",
+    "next_h_by_error",
+    "refuse_other_control",
+    "start_search",
+    "step_result",
+]

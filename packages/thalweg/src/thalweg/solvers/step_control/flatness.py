@@ -1,0 +1,37 @@
+"""Whether rounding hides the descent that is left: this separates converged from stalled runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    import jax
+
+VISIBLE = 100  # roundings below which a change of the loss is noise
+
+
+def is_flat(
+    *,
+    loss: jax.Array,
+    start_loss: jax.Array,
+    grad_norm: jax.Array,
+    largest: jax.Array,
+) -> jax.Array:
+    """Whether rounding hides the descent that is left.
+
+    Where no step can be taken, a run has converged at a flat point and has stalled elsewhere. A
+    point is flat where steepest descent, which can gain at most |∇L|² / 2λ, could not change the
+    loss visibly, or where next to nothing is left of a loss that began positive.
+
+    Args:
+        loss: The loss now.
+        start_loss: The loss at the start of the run.
+        grad_norm: |∇L| now.
+        largest: The largest curvature λ known. A lower bound of it makes the test stricter.
+    """
+    eps = jnp.finfo(loss.dtype).eps
+    best = grad_norm**2 / (2 * jnp.maximum(largest, jnp.finfo(loss.dtype).tiny))
+    is_spent = (loss >= 0) & (loss <= (VISIBLE * eps) ** 2 * start_loss)
+    return (grad_norm == 0) | (best <= VISIBLE * eps * jnp.abs(loss)) | is_spent
