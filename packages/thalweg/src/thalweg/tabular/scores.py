@@ -19,6 +19,8 @@ from thalweg.tabular.network import log_probabilities
 from thalweg.tabular.target import ClassTarget, NumberTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from thalweg.tabular.target import Target
 
 LEAST_PROBABILITY = 1e-15  # below this a log loss says nothing more
@@ -82,6 +84,15 @@ def baseline_scores(
     return {
         "linear (LogisticRegression)": _classification(wanted, log_linear),
         "most frequent class": _classification(wanted, guess),
+    }
+
+
+def best_values(scores: Mapping[str, Scores]) -> Scores:
+    """The best value of each score over all models: the lowest or the highest, as it is read."""
+    names = next(iter(scores.values()))
+    return {
+        name: (min if name in LOWER_IS_BETTER else max)(model[name] for model in scores.values())
+        for name in names
     }
 
 

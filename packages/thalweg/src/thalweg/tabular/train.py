@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from thalweg._util.extras import import_extra
 from thalweg.errors import ConfigError, DataError, UnknownMethodError
 from thalweg.solvers import REGISTRY
 from thalweg.tabular.fit import Examples
@@ -180,6 +181,8 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
         KeyboardInterrupt: Ctrl-C before there was any network to keep.
     """
     began, clock = dt.datetime.now().astimezone(), time.monotonic()
+    # The linear model is the last thing fitted; its library is missed before the work begins.
+    import_extra("sklearn", library="scikit-learn", extra="tables", needed_by="train_table")
     if isinstance(method, str) and method not in ("auto", *REGISTRY):
         raise UnknownMethodError(method, [*REGISTRY, "auto"])
     asked = Asked(

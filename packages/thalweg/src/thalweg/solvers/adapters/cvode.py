@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import importlib
 import io
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from thalweg.errors import ConfigError, MissingExtraError
+from thalweg._util.extras import import_extra
+from thalweg.errors import ConfigError
 from thalweg.solvers.adapters.attempts import TimedSlope, failures_of
 from thalweg.solvers.adapters.ode_run import (
     FIRST_TARGET,
@@ -272,10 +272,7 @@ class _Calls:
 
 def _library(name: str) -> Any:
     """The module `sksundae.cvode`."""
-    try:
-        return importlib.import_module("sksundae.cvode")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError("scikit-sundae", extra="cvode", needed_by=name) from error
+    return import_extra("sksundae.cvode", library="scikit-sundae", extra="cvode", needed_by=name)
 
 
 def cvode() -> CVODE:

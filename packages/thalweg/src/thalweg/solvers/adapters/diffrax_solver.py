@@ -21,13 +21,13 @@ Tsitouras 2011, "Runge-Kutta pairs of order 5(4)"; Kidger 2021, arXiv:2202.02435
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 
-from thalweg.errors import ConfigError, MissingExtraError
+from thalweg._util.extras import import_extra
+from thalweg.errors import ConfigError
 from thalweg.solvers.adapters.whole_jacobian import verdict, with_jacobian
 from thalweg.solvers.base import (
     CONVERGED,
@@ -178,10 +178,7 @@ class DiffraxSolver(AbstractJitMethod):
             MissingExtraError: diffrax is not installed.
             ConfigError: The matrices would take more than there is for them.
         """
-        try:
-            importlib.import_module("diffrax")
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("diffrax", extra="diffrax", needed_by=self.name) from error
+        import_extra("diffrax", library="diffrax", extra="diffrax", needed_by=self.name)
         if self.is_implicit:
             refuse_large(self.name, flow)
 

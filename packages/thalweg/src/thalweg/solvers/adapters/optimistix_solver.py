@@ -13,14 +13,14 @@ Optimization*, 2nd ed., chapters 3, 6 and 10.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.errors import ConfigError, MissingExtraError
+from thalweg._util.extras import import_extra
+from thalweg.errors import ConfigError
 from thalweg.flow import LeastSquaresFlow
 from thalweg.solvers.adapters.whole_jacobian import verdict, with_jacobian
 from thalweg.solvers.base import (
@@ -135,12 +135,7 @@ class OptimistixSolver(AbstractJitMethod):
             MissingExtraError: Optimistix is not installed.
             ConfigError: `lm` is no choice for the problem, or the matrices of `bfgs` do not fit.
         """
-        try:
-            importlib.import_module("optimistix")
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                "optimistix", extra="optimistix", needed_by=self.name
-            ) from error
+        import_extra("optimistix", library="optimistix", extra="optimistix", needed_by=self.name)
         if self.algorithm == "lm" and not isinstance(flow, LeastSquaresFlow):
             raise ConfigError(
                 "`optimistix-lm` works on residuals, but the problem is no `LeastSquares`; choose "
