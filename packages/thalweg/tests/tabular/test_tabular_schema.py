@@ -55,7 +55,7 @@ def test_a_number_with_a_slip_is_said_to_be_one():
     """One word among numbers makes categories of them; the note names the word and its row."""
     found = recognise(as_read({"x": [*map(str, [1, 2, 3] * 9), "twelve"]}), "x")
     assert found.kind == "category"
-    assert "`twelve` in row 28 is no number" in found.note
+    assert "`twelve` in row 28 is not a number" in found.note
 
 
 def test_types_of_parquet_are_trusted():

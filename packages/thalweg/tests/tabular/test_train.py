@@ -135,7 +135,7 @@ def test_the_folder_holds_what_it_says():
 
 
 def test_an_existing_folder_is_only_replaced_when_asked_to(tmp_path: Path):
-    """And never where it is no model."""
+    """And never if it is not a model."""
     made = tmp_path / "model"
     shutil.copytree(model_folder("wine"), made)
     (made / "note").touch()
@@ -148,7 +148,7 @@ def test_an_existing_folder_is_only_replaced_when_asked_to(tmp_path: Path):
     other = tmp_path / "letters"
     other.mkdir()
     (other / "letter").touch()
-    with pytest.raises(ThalwegError, match="is no model, so `--force` does not replace it"):
+    with pytest.raises(ThalwegError, match="is not a model, so `--force` does not replace it"):
         save(trained("wine"), other, force=True)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.parent == tmp_path) == [
         "letters",
@@ -285,7 +285,7 @@ REQUESTS = {
     "classes too rare to test on": (
         few().head(20),
         {"task": "classification"},
-        ["too few rows a class", "20 rows"],
+        ["too few rows of each class", "20 rows"],
     ),
     "a method for least squares only": (
         few(y=["u", "v"] * 15),

@@ -55,14 +55,14 @@ RECURRENCES = {
 
 @pytest.mark.parametrize("name", RECURRENCES)
 def test_the_recurrence_is_the_textbooks(name):
-    """Losses and slopes of 300 steps are those of the recurrence in NumPy; h is the rate."""
+    """Losses and grad_norms of 300 steps are those of the recurrence in NumPy; h is the rate."""
     recurrence, rate = RECURRENCES[name]
     points = np.concatenate([[START], recurrence(300)])
     solution = minimize(quadratic(), START, name, Stop(steps=300))
     history = solution.history
     np.testing.assert_allclose(history["loss"], 0.5 * points**2 @ CURVATURES, rtol=1e-9)
-    slopes = np.linalg.norm(points * CURVATURES, axis=1)
-    np.testing.assert_allclose(history["grad_norm"], slopes, rtol=1e-9)
+    grad_norms = np.linalg.norm(points * CURVATURES, axis=1)
+    np.testing.assert_allclose(history["grad_norm"], grad_norms, rtol=1e-9)
     np.testing.assert_allclose(history["h"][1:], rate)
     np.testing.assert_allclose(history["t"], rate * np.arange(301), rtol=1e-12)
 
@@ -131,9 +131,9 @@ def test_targets_are_obeyed(name):
     by_loss = minimize(quadratic(), START, name, Stop(loss=1.0))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.history["loss"][-1] <= 1.0 < by_loss.history["loss"][-2]
-    by_slope = minimize(quadratic(), START, name, Stop(grad_norm=3.0))
-    assert by_slope.outcome is Outcome.CONVERGED
-    assert by_slope.history["grad_norm"][-1] <= 3.0 < by_slope.history["grad_norm"][-2]
+    by_gradient = minimize(quadratic(), START, name, Stop(grad_norm=3.0))
+    assert by_gradient.outcome is Outcome.CONVERGED
+    assert by_gradient.history["grad_norm"][-1] <= 3.0 < by_gradient.history["grad_norm"][-2]
     by_gradients = minimize(quadratic(), START, name, Stop(gradients=5))
     assert by_gradients.outcome is Outcome.BUDGET_SPENT
     assert 5 <= by_gradients.work.gradients <= 5 + 20  # a step is not cut

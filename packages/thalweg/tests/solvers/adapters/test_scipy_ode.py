@@ -17,7 +17,7 @@ from thalweg.errors import ConfigError
 from thalweg.flow import build_flow
 from thalweg.flow.compiled import HostFunctions
 from thalweg.flow.flatten import flatten
-from thalweg.solvers.adapters.negative_gradient import Slope
+from thalweg.solvers.adapters.negative_gradient import NegativeGradient
 from thalweg.solvers.adapters.scipy_ode import SciPyODESolver
 
 NAMES = ("zvode", "vode", "lsoda", "dopri5")
@@ -75,23 +75,23 @@ class Spy:
     """Makes SciPy's `ode` objects that count the calls of their functions, and keeps the last."""
 
     def __init__(self, monkeypatch):
-        self.slopes = self.jacobians = 0
+        self.evaluations = self.jacobians = 0
         self.solver = None
         self._make = scipy.integrate.ode
         monkeypatch.setattr(scipy.integrate, "ode", self)
 
-    def __call__(self, slope, jacobian=None):
+    def __call__(self, field, jacobian=None):
         """Stand in for `scipy.integrate.ode`."""
 
-        def counted_slope(t, theta):
-            self.slopes += 1
-            return slope(t, theta)
+        def counted_field(t, theta):
+            self.evaluations += 1
+            return field(t, theta)
 
         def counted_jacobian(t, theta):
             self.jacobians += 1
             return jacobian(t, theta)
 
-        self.solver = self._make(counted_slope, None if jacobian is None else counted_jacobian)
+        self.solver = self._make(counted_field, None if jacobian is None else counted_jacobian)
         return self.solver
 
     @property
@@ -125,9 +125,9 @@ def test_each_row_belongs_to_its_point(name):
     )
     history = solution.history
     losses = [0.5 * theta @ HESSIAN @ theta for theta in [START, *seen]]
-    slopes = [np.linalg.norm(HESSIAN @ theta) for theta in [START, *seen]]
+    grad_norms = [np.linalg.norm(HESSIAN @ theta) for theta in [START, *seen]]
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-12)
-    np.testing.assert_allclose(history["grad_norm"], slopes, rtol=1e-12)
+    np.testing.assert_allclose(history["grad_norm"], grad_norms, rtol=1e-12)
     np.testing.assert_allclose(history["t"][1:], np.cumsum(history["h"][1:]), rtol=1e-12)
 
 
@@ -139,7 +139,7 @@ def test_the_work_is_what_the_solver_did(name, jacobian, monkeypatch):
     method = SciPyODESolver(name, jacobian=jacobian)
     solution = minimize(bent(), START, method, Stop(steps=250))
     work, history = solution.work, solution.history
-    assert work.gradients == spy.slopes
+    assert work.gradients == spy.evaluations
     assert work.losses <= 250
     steps = spy.iwork[10]
     assert steps == history["step"][-1] == 250
@@ -170,7 +170,7 @@ def test_newton_failures_and_error_test_failures_are_told_apart(name, monkeypatc
     assert good.newton_failures == 0
     assert good.error_test_failures > 0
     # Older wrappers look at the arguments' names, so there is no `*_` here.
-    monkeypatch.setattr(Slope, "jacobian", lambda self, t, theta: np.full((N, N), 1e6))  # noqa: ARG005
+    monkeypatch.setattr(NegativeGradient, "jacobian", lambda self, t, theta: np.full((N, N), 1e6))  # noqa: ARG005
     bad = minimize(bent(), START, SciPyODESolver(name, jacobian="exact"), Stop(steps=100)).work
     assert bad.newton_failures > 10
     assert bad.rejected_steps == bad.newton_failures + bad.error_test_failures
@@ -181,7 +181,7 @@ def test_dopri5_is_booked_as_its_work_array_says(monkeypatch):
     spy = Spy(monkeypatch)
     solution = minimize(bent(), START, "dopri5", Stop(steps=200))
     evaluations, attempts, accepted = spy.iwork[16:19]
-    assert solution.work.gradients == evaluations == spy.slopes
+    assert solution.work.gradients == evaluations == spy.evaluations
     assert solution.work.losses == 0
     assert solution.history["step"][-1] == accepted == 200
     assert solution.work.rejected_steps == attempts - accepted > 0
@@ -239,13 +239,13 @@ def test_a_solver_that_gives_up_is_quoted():
 
 @each
 def test_targets_are_obeyed(name):
-    """A run ends at the first row at or below the loss, or the gradient, that was asked for."""
+    """A run ends at the first row at or below the loss, or the gradient, that was timed for."""
     by_loss = minimize(quadratic(), START, name, Stop(loss=0.1))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.loss <= 0.1 < by_loss.history["loss"][-2]
-    by_slope = minimize(quadratic(), START, name, Stop(grad_norm=0.3))
-    assert by_slope.outcome is Outcome.CONVERGED
-    assert by_slope.history["grad_norm"][-1] <= 0.3 < by_slope.history["grad_norm"][-2]
+    by_gradient = minimize(quadratic(), START, name, Stop(grad_norm=0.3))
+    assert by_gradient.outcome is Outcome.CONVERGED
+    assert by_gradient.history["grad_norm"][-1] <= 0.3 < by_gradient.history["grad_norm"][-2]
 
 
 @pytest.mark.parametrize("gradients", [1, 2, 5, 37, 50])
@@ -261,7 +261,7 @@ def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients, monkeypatc
     solution = minimize(bent(), START, method, Stop(gradients=gradients))
     assert solution.outcome is Outcome.BUDGET_SPENT
     assert solution.work.gradients == gradients
-    assert spy.slopes >= gradients - 1  # the start is evaluated before the solver's first call
+    assert spy.evaluations >= gradients - 1  # the start is evaluated before the solver's first call
 
 
 @each
@@ -325,7 +325,7 @@ def test_float32_differences_are_booked(monkeypatch):
     spy = Spy(monkeypatch)
     solution = minimize(bent(), START.astype(np.float32), "zvode", Stop(steps=60))
     assert spy.jacobians == solution.work.jacobians > 0
-    assert solution.work.gradients == spy.slopes + (N + 1) * spy.jacobians
+    assert solution.work.gradients == spy.evaluations + (N + 1) * spy.jacobians
 
 
 @each
