@@ -119,7 +119,7 @@ def _classification(truth: np.ndarray, logs: np.ndarray) -> Scores:
 
 
 def confusion(target: ClassTarget, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """Counts of true class (row) and predicted class (column), int of shape `(classes, classes)`."""
+    """Counts by true class (row) and predicted class (column), int `(classes, classes)`."""
     counts = np.zeros((target.outputs, target.outputs), int)
     np.add.at(counts, (truth, outputs.argmax(axis=1)), 1)
     return counts

@@ -203,7 +203,7 @@ def test_a_tolerance_ends_the_run_early():
 def test_a_loss_without_residuals_is_for_bfgs():
     """`lm` says what it needs, and `bfgs` finds the minimum."""
     scalar = Scalar(lambda p: jnp.sum(jnp.cosh(p - 1.0)))
-    with pytest.raises(ConfigError, match="works on residuals"):
+    with pytest.raises(ConfigError, match="needs residuals"):
         minimize(scalar, np.ones(3), "optimistix-lm")
     solution = minimize(scalar, np.zeros(3), "optimistix-bfgs")
     np.testing.assert_allclose(solution.params, 1.0, atol=1e-7)

@@ -201,7 +201,7 @@ def test_only_lm_refuses_fewer_residuals_than_parameters(name):
 @each
 def test_a_loss_without_residuals_is_refused(name):
     """Only least squares have the residuals that these methods work on."""
-    with pytest.raises(ConfigError, match="works on residuals"):
+    with pytest.raises(ConfigError, match="needs residuals"):
         minimize(Scalar(lambda p: jnp.sum(p**2)), np.ones(3), name)
 
 
