@@ -81,8 +81,8 @@ def test_stiffness_is_dated_by_the_loss_from_which_it_lasts():
     assert np.isnan(stiffness.classify_stiffness(trajectory(t, 1.0)).first_loss_beyond)
 
 
-def test_a_known_stiff_flow_is_called_stiff_and_its_explicit_steps_are_foretold():
-    """Radau's path foretells within a third how many steps DOPRI5's formulas then take."""
+def test_a_known_stiff_flow_is_called_stiff_and_its_explicit_steps_are_predicted():
+    """Radau's path predicts within a third how many steps DOPRI5's formulas then take."""
     start, span = np.array([1.0, 1.0, 1e-3]), (0.0, 20.0)
 
     def negative_gradient(_, theta):

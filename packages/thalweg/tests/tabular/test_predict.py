@@ -1,4 +1,4 @@
-"""`thalweg predict`: a line a row, at bounded memory, and no file where a row does not fit."""
+"""`thalweg predict`: a line a row, in bounded memory, and no file where a row does not fit."""
 
 import io
 import resource
@@ -66,11 +66,11 @@ def test_notes_say_which_columns_are_not_used_and_which_values_were_filled():
     )
     path = table("wine").with_name("wine-holes.csv")
     frame.write_csv(path)
-    told: list[str] = []
-    list(predict_batches(model, path, rows=50, on_note=told.append))
+    notes: list[str] = []
+    list(predict_batches(model, path, rows=50, on_note=notes.append))
     missing = frame["hue"].null_count()
     assert 0 < missing < 100
-    assert told == [
+    assert notes == [
         "columns that the model does not use: vintage",
         (
             f"`hue` is missing in {missing} rows, but never in the training data; its mean in "

@@ -99,8 +99,8 @@ def test_l_bfgs_is_optaxs_own_loop():
     np.testing.assert_allclose(solution.history["loss"], losses, rtol=1e-8)
 
 
-def test_trial_points_of_a_line_search_are_booked():
-    """As many gradients are booked as a counter inside the loss sees evaluations."""
+def test_trial_points_of_a_line_search_are_counted():
+    """As many gradients are counted as a counter inside the loss sees evaluations."""
     seen = []
 
     def loss(theta):
@@ -148,7 +148,7 @@ def test_a_rate_that_is_too_large_diverges_and_says_so():
     assert np.isfinite(solution.params).all()
 
 
-def test_a_start_without_slope_has_converged():
+def test_a_start_without_gradient_has_converged():
     """Where ∇L is exactly 0 there is nothing to do."""
     solution = minimize(quadratic(), np.zeros(3), "adam", Stop(steps=10))
     assert solution.outcome is Outcome.CONVERGED
@@ -171,7 +171,7 @@ def test_a_rate_of_nothing_stalls():
     ],
 )
 def test_any_optimiser_runs_and_h_is_its_rate_where_known(transformation, rate):
-    """A configured optimiser is one more method; a state that tells its rate is believed."""
+    """A configured optimiser is one more method; a learning rate in the state is used."""
     solution = minimize(quadratic(), START, OptaxOptimizer(transformation), Stop(steps=20))
     losses = 0.5 * descent(20, rate=0.02) ** 2 @ CURVATURES
     np.testing.assert_allclose(solution.history["loss"][1:], losses, rtol=1e-6)
@@ -179,7 +179,7 @@ def test_any_optimiser_runs_and_h_is_its_rate_where_known(transformation, rate):
     assert solution.method == "optax"
 
 
-def test_a_line_search_without_gradients_books_losses():
+def test_a_line_search_without_gradients_counts_losses():
     """Backtracking costs losses at its trial points and one gradient at the point it takes."""
     search = optax.chain(
         optax.sgd(1.0), optax.scale_by_backtracking_linesearch(max_backtracking_steps=15)

@@ -107,7 +107,7 @@ def test_each_row_belongs_to_its_point(name):
 
 
 @each
-def test_every_evaluation_is_booked(name):
+def test_every_evaluation_is_counted(name):
     """Passes over the data are the trial points; what was not taken is rejected."""
     theta, spec = flatten(np.array([-1.0, -8.0]))
     flow = build_flow(watched_decay(), spec)

@@ -76,7 +76,7 @@ def counted(function, calls):
 @pytest.mark.parametrize("noisy", [False, True])
 @each
 def test_it_ends_where_scipy_ends(name, noisy, monkeypatch):
-    """The minimum is SciPy's, by as many Jacobians; every evaluation on the way is booked."""
+    """The minimum is SciPy's, by as many Jacobians; every evaluation on the way is counted."""
     calls = {"jacobian": 0, "residuals": 0}
     for function in calls:
         monkeypatch.setattr(HostFunctions, function, counted(function, calls))
@@ -134,7 +134,7 @@ def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients):
 
 @each
 def test_the_clock_ends_a_run_between_rows(name):
-    """Time that runs out between two rows is noticed, and the trial points are booked."""
+    """Time that runs out between two rows is noticed, and the trial points are counted."""
     theta, spec = flatten(START)
     flow = build_flow(decay(), spec)
     for seconds in range(8, 16):

@@ -71,7 +71,7 @@ def test_it_takes_scipys_steps(name):
 
 @each
 def test_the_gradients_are_scipys(name):
-    """Every evaluation is booked once; an iteration's further trial points are its rejected."""
+    """Every evaluation is counted once; an iteration's further trial points are its rejected."""
     result, points = scipy_alone(name)
     solution = minimize(rosenbrock(), START, name)
     # Rounding may part them at the very end.
@@ -158,7 +158,7 @@ def test_targets_are_obeyed(name):
 @pytest.mark.parametrize("gradients", range(1, 12))
 @each
 def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients):
-    """Not one gradient more than asked for is booked, also inside a line search."""
+    """Not one gradient more than asked for is counted, also inside a line search."""
     solution = minimize(rosenbrock(), START, name, Stop(gradients=gradients))
     assert solution.outcome is Outcome.BUDGET_SPENT
     assert solution.work.gradients == gradients

@@ -1,4 +1,4 @@
-"""SciPy's integrators follow the flow, end where they are told to, and report what they spent."""
+"""SciPy's integrators follow the flow, end when they should, and report their work."""
 
 import functools
 import os
@@ -164,7 +164,7 @@ def test_the_work_is_what_the_solver_did(name, jacobian, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["zvode", "vode"])
-def test_newton_failures_and_error_test_failures_are_told_apart(name, monkeypatch):
+def test_newton_failures_and_error_test_failures_are_distinguished(name, monkeypatch):
     """A useless Jacobian makes Newton's iteration fail; a good one leaves only error tests."""
     good = minimize(bent(), START, SciPyODESolver(name, jacobian="exact"), Stop(steps=100)).work
     assert good.newton_failures == 0
@@ -176,7 +176,7 @@ def test_newton_failures_and_error_test_failures_are_told_apart(name, monkeypatc
     assert bad.rejected_steps == bad.newton_failures + bad.error_test_failures
 
 
-def test_dopri5_is_booked_as_its_work_array_says(monkeypatch):
+def test_dopri5_is_counted_as_its_work_array_says(monkeypatch):
     """Evaluations, accepted and rejected steps of the rows equal what DOPRI5 reports at its end."""
     spy = Spy(monkeypatch)
     solution = minimize(bent(), START, "dopri5", Stop(steps=200))
@@ -239,7 +239,7 @@ def test_a_solver_that_gives_up_is_quoted():
 
 @each
 def test_targets_are_obeyed(name):
-    """A run ends at the first row at or below the loss, or the gradient, that was timed for."""
+    """A run ends at the first row at or below the loss, or the gradient, that was asked for."""
     by_loss = minimize(quadratic(), START, name, Stop(loss=0.1))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.loss <= 0.1 < by_loss.history["loss"][-2]
@@ -251,7 +251,7 @@ def test_targets_are_obeyed(name):
 @pytest.mark.parametrize("gradients", [1, 2, 5, 37, 50])
 @each
 def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients, monkeypatch):
-    """Not one gradient more is evaluated, and every one is booked, also of an unfinished step."""
+    """Not one gradient more is evaluated, and every one is counted, also of an unfinished step."""
     spy = Spy(monkeypatch)
     method = (
         SciPyODESolver(name)
@@ -291,7 +291,7 @@ def test_ctrl_c_keeps_the_best_so_far(name):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 @each
-def test_an_exception_inside_the_slope_comes_out(name, error, monkeypatch):
+def test_an_exception_inside_a_callback_comes_out(name, error, monkeypatch):
     """What is raised while the solver calls back ends the run soon, and is not swallowed."""
     calls = []
     honest = HostFunctions.value_and_grad
@@ -320,8 +320,8 @@ def test_float32_parameters_stay_float32(name):
     assert solution.params.dtype == np.float32
 
 
-def test_float32_differences_are_booked(monkeypatch):
-    """The gradients of our own differences are in the books beside the solver's calls."""
+def test_float32_differences_are_counted(monkeypatch):
+    """The gradients of our own differences are counted in addition to the solver's calls."""
     spy = Spy(monkeypatch)
     solution = minimize(bent(), START.astype(np.float32), "zvode", Stop(steps=60))
     assert spy.jacobians == solution.work.jacobians > 0
