@@ -1,4 +1,4 @@
-"""The commands of thalweg-lab, which join this command line where that is installed.
+"""The commands of thalweg-lab, which join this command line if it is installed.
 
 They are the entry points of thalweg-lab in the group `thalweg.commands`, and are imported when they
 are called or listed: the commands of the library neither wait for them nor break with them.
@@ -54,7 +54,7 @@ def _entry_points() -> dict[str, EntryPoint]:
 
 
 def _command(name: str) -> Any:
-    """The command for Typer's group; where it cannot be had, one that says why."""
+    """The command for Typer's group; if it cannot be imported, one that says why."""
     app = typer.Typer(
         add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown"
     )
