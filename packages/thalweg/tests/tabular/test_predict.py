@@ -137,7 +137,7 @@ def test_a_place_that_cannot_be_written_is_answered_in_one_sentence(tmp_path: Pa
     (tmp_path / "folder.csv").mkdir()
     for out, words in {
         tmp_path / "folder.csv": "is a folder",
-        data / "out.csv": "is no folder",
+        data / "out.csv": "is not a folder",
         tmp_path / "out.xlsx": "`.csv` or `.parquet` was expected",
         data: "is the input table itself",
     }.items():

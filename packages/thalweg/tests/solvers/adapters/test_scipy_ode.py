@@ -359,7 +359,7 @@ def test_a_run_inside_a_run_disturbs_neither(name, scipy, monkeypatch):
     if (name, scipy) in RE_ENTRANT:
         np.testing.assert_array_equal(inner[0], apart.history["loss"])
     else:
-        assert "can follow one flow at a time" in inner[0]
+        assert "can integrate one flow at a time" in inner[0]
 
 
 @pytest.mark.parametrize(
