@@ -177,7 +177,7 @@ def test_a_schedule_ends_at_the_tolerance():
     [
         ({"integrator": "radau", "max_order": 2}, "no option for its highest order"),
         ({"integrator": "dop853", "jacobian": "exact"}, "`dop853` is explicit and of fixed order"),
-        ({"integrator": "dopri5", "loosest": 1e-2}, "`dopri5` makes its run in one call"),
+        ({"integrator": "dopri5", "loosest": 1e-2}, "SciPy runs `dopri5` in one call"),
         ({"integrator": "radau", "loosest": 1e-9}, "`loosest` is 1e-09 and `rtol` 1e-06"),
         ({"integrator": "rk45"}, "`integrator` is 'rk45', but one of zvode, vode, lsoda"),
     ],
