@@ -278,7 +278,7 @@ THERE = Schema(
 MISFITS = {
     "text for a number": ("size", "big", ["`big`", "a number"]),
     "infinity": ("size", "inf", ["infinite"]),
-    "an unknown category": ("colour", "green", ["`green`", "did not meet", "`blue`, `red`"]),
+    "an unknown category": ("colour", "green", ["`green`", "not in the training data", "`blue`, `red`"]),
     "a category missing for the first time": ("colour", "NA", ["missing", "`blue`, `red`"]),
     "no truth": ("sold", "yes", ["`yes`", "`true` or `false`"]),
     "no date": ("day", "2024-02-30", ["`2024-02-30`", "a date"]),
