@@ -34,7 +34,7 @@ def test_it_lowers_the_loss(method, problem):
     """A step lowers the loss; on a loss that has no residuals, methods for them say so."""
     training = load(problem)
     if problem == "digits" and method in FOR_LEAST_SQUARES:
-        with pytest.raises(ConfigError, match="the problem is no `LeastSquares`"):
+        with pytest.raises(ConfigError, match="the problem is not a `LeastSquares`"):
             minimize(training.problem, training.start(0), method)
         return
     solution = minimize(training.problem, training.start(0), method, Stop(steps=1, seconds=30))

@@ -251,7 +251,7 @@ def test_lanczos_with_all_dimensions_finds_all_distinct_eigenvalues():
 
 @pytest.mark.parametrize("dimensions", [3, 10, 25])
 def test_lanczos_counts_are_lower_bounds(dimensions):
-    """Whatever the dimension, no more signs are told than the matrix has; what is left is open."""
+    """Whatever the dimension, no more signs are counted than there are; the rest is unresolved."""
     values = np.concatenate([-np.geomspace(1e-6, 1, 6), np.geomspace(1e-9, 50, 34)])
     matrix, start = symmetric(values), np.random.default_rng(2).normal(size=40)
     ritz, _ = form(matrix).ritz(np.zeros(40), start, dimensions=dimensions)
@@ -281,7 +281,7 @@ def quadratic(values):
     ],
 )
 def test_the_kind_of_point_is_that_of_the_quadratic(values, at, kind, dense_up_to):
-    """Minimum, level minimum, saddle, slope; diagonalised whole and by Lanczos' method alike."""
+    """Minimum, level minimum, saddle, slope; by full diagonalisation and by Lanczos' method."""
     problem = quadratic(values)
     land = minima.Landscape(problem, np.zeros(3))
     found = minima.examine(land, np.array(at), start_loss=10.0, dense_up_to=dense_up_to)

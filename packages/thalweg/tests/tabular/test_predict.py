@@ -1,4 +1,4 @@
-"""`thalweg predict`: a line a row, at bounded memory, and no file where a row does not fit."""
+"""`thalweg predict`: a line a row, in bounded memory, and no file where a row does not fit."""
 
 import io
 import resource
@@ -66,15 +66,15 @@ def test_notes_say_which_columns_are_not_used_and_which_values_were_filled():
     )
     path = table("wine").with_name("wine-holes.csv")
     frame.write_csv(path)
-    told: list[str] = []
-    list(predict_batches(model, path, rows=50, on_note=told.append))
+    notes: list[str] = []
+    list(predict_batches(model, path, rows=50, on_note=notes.append))
     missing = frame["hue"].null_count()
     assert 0 < missing < 100
-    assert told == [
+    assert notes == [
         "columns that the model does not use: vintage",
         (
-            f"`hue` is missing in {missing} rows, which training did not meet; the mean of "
-            "training was put there"
+            f"`hue` is missing in {missing} rows, but never in the training data; its mean in "
+            "training was used"
         ),
     ]
 
@@ -137,9 +137,9 @@ def test_a_place_that_cannot_be_written_is_answered_in_one_sentence(tmp_path: Pa
     (tmp_path / "folder.csv").mkdir()
     for out, words in {
         tmp_path / "folder.csv": "is a folder",
-        data / "out.csv": "is no folder",
+        data / "out.csv": "is not a folder",
         tmp_path / "out.xlsx": "`.csv` or `.parquet` was expected",
-        data: "is the table of data itself",
+        data: "is the input table itself",
     }.items():
         with pytest.raises(ThalwegError, match=words):
             predict_file(model, data, out)
@@ -192,7 +192,7 @@ def test_the_command_names_a_model_that_is_none_and_a_full_stdout(tmp_path: Path
     result = run("predict", str(tmp_path), str(table("wine")))
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.count("\n") == 1
-    assert "is no model" in result.stderr
+    assert "is not a model" in result.stderr
     full = Path("/dev/full")
     if full.exists():
         with full.open("w") as stdout:

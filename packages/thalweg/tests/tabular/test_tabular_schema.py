@@ -55,7 +55,7 @@ def test_a_number_with_a_slip_is_said_to_be_one():
     """One word among numbers makes categories of them; the note names the word and its row."""
     found = recognise(as_read({"x": [*map(str, [1, 2, 3] * 9), "twelve"]}), "x")
     assert found.kind == "category"
-    assert "`twelve` in row 28 is no number" in found.note
+    assert "`twelve` in row 28 is not a number" in found.note
 
 
 def test_types_of_parquet_are_trusted():
@@ -278,7 +278,11 @@ THERE = Schema(
 MISFITS = {
     "text for a number": ("size", "big", ["`big`", "a number"]),
     "infinity": ("size", "inf", ["infinite"]),
-    "an unknown category": ("colour", "green", ["`green`", "did not meet", "`blue`, `red`"]),
+    "an unknown category": (
+        "colour",
+        "green",
+        ["`green`", "not in the training data", "`blue`, `red`"],
+    ),
     "a category missing for the first time": ("colour", "NA", ["missing", "`blue`, `red`"]),
     "no truth": ("sold", "yes", ["`yes`", "`true` or `false`"]),
     "no date": ("day", "2024-02-30", ["`2024-02-30`", "a date"]),

@@ -13,7 +13,7 @@ from thalweg.tabular.columns import NumericColumn
 from thalweg.tabular.importance import permutation_importance
 from thalweg.tabular.model import Model
 from thalweg.tabular.network import forward, log_probabilities
-from thalweg.tabular.parts import HANDS, split
+from thalweg.tabular.parts import FOLDS, split
 from thalweg.tabular.schema import Schema
 from thalweg.tabular.scores import baseline_scores, confusion, score
 from thalweg.tabular.target import ClassTarget, NumberTarget
@@ -42,7 +42,7 @@ def test_each_class_has_its_share_of_every_part(counts, seed):
         members = groups == place
         for part in (parts.test, parts.validation):
             # One less where a row had to be given to the training part.
-            assert count // HANDS <= (part & members).sum() <= -(-count // HANDS) or count < HANDS
+            assert count // FOLDS <= (part & members).sum() <= -(-count // FOLDS) or count < FOLDS
 
 
 def test_other_seeds_give_other_parts():

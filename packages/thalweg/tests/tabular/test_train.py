@@ -135,7 +135,7 @@ def test_the_folder_holds_what_it_says():
 
 
 def test_an_existing_folder_is_only_replaced_when_asked_to(tmp_path: Path):
-    """And never where it is no model."""
+    """And never if it is not a model."""
     made = tmp_path / "model"
     shutil.copytree(model_folder("wine"), made)
     (made / "note").touch()
@@ -148,7 +148,7 @@ def test_an_existing_folder_is_only_replaced_when_asked_to(tmp_path: Path):
     other = tmp_path / "letters"
     other.mkdir()
     (other / "letter").touch()
-    with pytest.raises(ThalwegError, match="is no model, so `--force` does not replace it"):
+    with pytest.raises(ThalwegError, match="is not a model, so `--force` does not replace it"):
         save(trained("wine"), other, force=True)
     assert sorted(path.name for path in tmp_path.rglob("*") if path.parent == tmp_path) == [
         "letters",
@@ -285,7 +285,7 @@ REQUESTS = {
     "classes too rare to test on": (
         few().head(20),
         {"task": "classification"},
-        ["too few rows a class", "20 rows"],
+        ["too few rows of each class", "20 rows"],
     ),
     "a method for least squares only": (
         few(y=["u", "v"] * 15),
@@ -310,15 +310,15 @@ def test_notes_say_what_became_of_odd_columns_and_rows():
     frame = few(nothing=[None] * 30, same=[1] * 30, name=[f"n{k}" for k in range(30)]).with_columns(
         pl.when(pl.col("a") == 4).then(None).otherwise(pl.col("y")).alias("y")
     )
-    told: list[str] = []
-    result = train_table(frame, target="y", hidden=(2,), seconds=0.5, on_note=told.append)
-    assert list(result.notes) == told
+    notes: list[str] = []
+    result = train_table(frame, target="y", hidden=(2,), seconds=0.5, on_note=notes.append)
+    assert list(result.notes) == notes
     missing = frame["y"].null_count()
-    assert f"{missing} of 30 rows are left out: `y` is missing" in told
-    assert "`nothing` is left out: all its values are missing" in told
-    assert "`same` is left out: it is `1` in every row" in told
-    assert any(note.startswith("`name` is left out: it is text") for note in told)
-    assert any(note.startswith("regression: `y` holds numbers") for note in told)
+    assert f"{missing} of 30 rows are left out: `y` is missing" in notes
+    assert "`nothing` is left out: all its values are missing" in notes
+    assert "`same` is left out: it is `1` in every row" in notes
+    assert any(note.startswith("`name` is left out: it is text") for note in notes)
+    assert any(note.startswith("regression: `y` holds numbers") for note in notes)
     assert {column.name for column in result.model.schema.columns} == {"a", "b"}
     assert sum(result.rows.values()) == 30 - missing
 
@@ -341,11 +341,13 @@ def test_the_command_prints_scores_and_makes_a_folder(tmp_path: Path):
     result = run(*arguments, "--hidden", "6,4", "--ignore", "hue", "--seconds", "3")
     assert result.returncode == 0, result.stderr
     assert result.stderr == "thalweg: classification: `class` holds text with 3 values\n"
-    told = json.loads(result.stdout)
-    assert told["task"] == "classification"
-    assert told["test"]["network"]["accuracy"] > told["test"]["most frequent class"]["accuracy"]
-    assert told["network"] == "12-6-4-3"
-    assert told["model"] == str(out)
+    printed = json.loads(result.stdout)
+    assert printed["task"] == "classification"
+    assert (
+        printed["test"]["network"]["accuracy"] > printed["test"]["most frequent class"]["accuracy"]
+    )
+    assert printed["network"] == "12-6-4-3"
+    assert printed["model"] == str(out)
     model = load_model(out)
     assert "hue" not in [column.name for column in model.schema.columns]
     refused = run(*arguments)

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def reason_of(error: OSError) -> str:
+    """The system's reason as part of a sentence, such as `no space left on device`."""
+    reason = error.strerror or str(error)
+    return f"{reason[:1].lower()}{reason[1:]}"
+
+
 @contextlib.contextmanager
 def whole_file(path: Path, *, writer: int = 0) -> Iterator[Path]:
     """A place beside a file to write it to; it takes the file's name where the block ends well.

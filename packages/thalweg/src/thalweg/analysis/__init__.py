@@ -1,1 +1,1 @@
-"""What a trained network is: stiffness along the way, and the kind of point it ended at."""
+"""Analysis of a trained network: stiffness along the trajectory, and the kind of its end point."""

@@ -1,7 +1,4 @@
-"""The command `thalweg`: the library with a skin.
-
-Other distributions add commands by entry points of the group `thalweg.commands`, as thalweg-lab
-does.
+"""The command `thalweg`, a thin front end of the library.
 
 Results go to stdout, progress and notes to stderr. The exit status is 0 for done, 1 for failed,
 2 for wrong usage, and 130 after Ctrl-C. JAX is imported only by the commands that compute, so that
@@ -14,22 +11,27 @@ import errno
 import io
 import os
 import sys
-from importlib.metadata import entry_points, version
-from typing import TYPE_CHECKING, Annotated, Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from thalweg.cli import about, tabular
+from thalweg.cli import about, laboratory, tabular
 from thalweg.cli.common import INTERRUPTED
-from thalweg.errors import MissingDistributionError, ThalwegError
+from thalweg.errors import ThalwegError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+OWN = (tabular.train, tabular.predict, about.methods, about.doctor)
+# As `--help` lists them; those that are not the library's own are thalweg-lab's.
+ORDER = ("demo", "train", "predict", "study", "report", "bench", "methods", "doctor")
 
 
 class _Group(TyperGroup):
-    """Turns thalweg's exceptions into one line on stderr and an exit status."""
+    """Adds thalweg-lab's commands; turns thalweg's exceptions into one line and an exit status."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.commands = laboratory.CommandTable({name: self.commands.get(name) for name in ORDER})
 
     def invoke(self, ctx: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
@@ -42,10 +44,10 @@ class _Group(TyperGroup):
             typer.echo(f"thalweg: {error}", err=True)
             raise typer.Exit(1) from error
         except OSError as error:
-            if error.errno != errno.ENOSPC:  # a closed pipe is Typer's affair
+            if error.errno != errno.ENOSPC:  # Typer itself deals with a closed pipe
                 raise
             typer.echo("thalweg: stdout cannot be written to: no space is left", err=True)
-            # What is buffered would be written, and refused, again at the end of Python.
+            # Python would try to write what is buffered once more as it exits, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
@@ -59,6 +61,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
+    epilog=laboratory.hint(),
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -92,36 +95,7 @@ def thalweg(
     """
 
 
-def _missing(name: str) -> Callable[[], None]:
-    """A command that says where it comes from; `--help` does not list it."""
-
-    def command() -> None:
-        raise MissingDistributionError("thalweg-lab", needed_by=f"thalweg {name}")
-
-    return command
-
-
-def _add_commands() -> None:
-    """The commands of the library, and those that other distributions bring."""
-    added = {point.name: point for point in entry_points(group="thalweg.commands")}
-    for name in dict.fromkeys((*ORDER, *sorted(added))):
-        if name in OWN:
-            app.command(name)(OWN[name])
-        elif name in added:
-            app.command(name)(added[name].load())
-        else:
-            options = {"ignore_unknown_options": True, "allow_extra_args": True}
-            app.command(name, hidden=True, context_settings=options)(_missing(name))
-
-
-OWN = {
-    "train": tabular.train,
-    "predict": tabular.predict,
-    "methods": about.methods,
-    "doctor": about.doctor,
-}
-# As `--help` lists them; what is not of the library is of thalweg-lab.
-ORDER = ("demo", "train", "predict", "study", "report", "bench", "methods", "doctor")
-_add_commands()
+for _function in OWN:
+    app.command()(_function)
 
 __all__ = ["app"]

@@ -10,7 +10,7 @@ from thalweg.cli.common import AsJson, print_json
 def methods(as_json: AsJson = False) -> None:
     """List every method by name, with what it needs.
 
-    Baselines of other libraries are methods too: a comparison is one line.
+    The solvers of other libraries are listed too: they serve as baselines.
 
     Examples:
     - `thalweg methods`
@@ -27,14 +27,14 @@ def methods(as_json: AsJson = False) -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Say what is installed and whether it works, by trying it.
+    """Try whether the installation works, and say what is installed.
 
-    Looks at libraries, devices, float64 and extras, and solves a small problem. The exit status
-    is 1 if something that is needed does not work.
+    Checks the libraries, the devices and float64, solves a small problem, and lists the optional
+    parts with what each is for. The exit status is 1 if something that is needed does not work.
 
     Examples:
     - `thalweg doctor`
-    - `thalweg doctor --json` for a report of a bug
+    - `thalweg doctor --json` for a bug report
     """
     from thalweg.cli.doctor import diagnose
     from thalweg.cli.tables import print_diagnosis

@@ -1,4 +1,4 @@
-"""What the commands share: the option `--json`, notes on stderr, float64, the names of methods."""
+"""What the commands share: the option `--json`, notes on stderr, float64, the method names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-INTERRUPTED = 130  # exit status: 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # exit status: 128 + SIGINT, the convention of shells
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -20,12 +20,12 @@ def method_names() -> list[str]:
 
 
 def note(sentence: str) -> None:
-    """Say something on stderr."""
+    """Print a sentence on stderr."""
     typer.echo(f"thalweg: {sentence}", err=True)
 
 
 def use_float64() -> None:
-    """Switch JAX's x64 flag on: the commands reach losses that float32 cannot tell from 0."""
+    """Switch JAX's x64 flag on: the commands reach losses that float32 rounds to 0."""
     import jax
 
     jax.config.update("jax_enable_x64", True)

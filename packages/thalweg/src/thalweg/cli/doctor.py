@@ -1,4 +1,4 @@
-"""`thalweg doctor`: whether this installation works, found out by trying it."""
+"""`thalweg doctor`: tries whether this installation works."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from importlib.metadata import requires
 from typing import Any
 
 from thalweg._util.machine import Machine, installed, this_machine
+from thalweg.cli import laboratory
 
-# Distribution to what is imported of it: everything thalweg cannot do without.
+# Everything that thalweg requires: distribution -> the module to try.
 NEEDED = {
     "jax": "jax",
     "numpy": "numpy",
@@ -18,26 +19,36 @@ NEEDED = {
     "optax": "optax",
     "safetensors": "safetensors.numpy",
     "rich": "rich.console",
+    "threadpoolctl": "threadpoolctl",
     "typer": "typer",
 }
-TARGET = 1e-12  # of the trial solve: out of reach of float32, easy in float64
+# What each extra is for.
+PURPOSES = {
+    "tables": "`thalweg train` and `thalweg predict`",
+    "cvode": "the methods `cvode` and `cvode-krylov`",
+    "diffrax": "the methods `kvaerno5`, `kvaerno3` and `tsit5`",
+    "optimistix": "the methods `optimistix-lm` and `optimistix-bfgs`",
+}
+TARGET = 1e-12  # loss of the trial solve: out of reach in float32, easy in float64
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: What was looked at.
-        is_ok: Whether it works, or is there.
+        name: What was checked.
+        is_ok: Whether it works, or is installed.
         is_needed: Whether thalweg fails without it.
-        found: What was found, in a few words; where it is not ok, also what to do.
+        found: What was found, in a few words; if it is not ok, also what to do.
+        purpose: What an optional part is for; empty for what is needed.
     """
 
     name: str
     is_ok: bool
     is_needed: bool
     found: str
+    purpose: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,20 +69,20 @@ class Diagnosis:
         return all(check.is_ok for check in self.checks if check.is_needed)
 
     def as_json(self) -> dict[str, Any]:
-        """The diagnosis as values that JSON knows."""
+        """The diagnosis as values for JSON."""
         return {"is_sound": self.is_sound, **dataclasses.asdict(self)}
 
 
 def diagnose() -> Diagnosis:
-    """Look at libraries, devices, float64 and extras, and solve a small problem.
+    """Check libraries, devices, float64 and the optional parts, and solve a small problem.
 
-    Nothing global is changed. Cost: a few seconds, most of it compilation.
+    No global setting is changed. Cost: a few seconds, most of it compilation.
     """
     libraries = [_library(name, module) for name, module in NEEDED.items()]
     trials = [_devices, _float64, _solve] if all(check.is_ok for check in libraries) else []
     return Diagnosis(
         machine=this_machine(),
-        checks=(*libraries, *(_tried(trial) for trial in trials), *_extras()),
+        checks=(*libraries, *(_tried(trial) for trial in trials), *_extras(), _laboratory()),
     )
 
 
@@ -79,19 +90,19 @@ def _library(distribution: str, module: str) -> Check:
     try:
         importlib.import_module(module)
     except Exception as error:  # noqa: BLE001 - a broken library may raise anything
-        found = f"cannot be imported ({_in_a_line(error)}); reinstall `{distribution}`"
+        found = f"cannot be imported ({_one_line(error)}); reinstall `{distribution}`"
         return Check(distribution, is_ok=False, is_needed=True, found=found)
     version = installed(distribution) or "of unknown version"
     return Check(distribution, is_ok=True, is_needed=True, found=version)
 
 
 def _tried(trial: Any) -> Check:
-    """The check that a trial makes; one that raises has failed."""
+    """The result of a trial; a trial that raises has failed."""
     name = trial.__name__.strip("_")
     try:
         is_ok, found = trial()
     except Exception as error:  # noqa: BLE001 - the point is to find out what is broken
-        is_ok, found = False, f"failed: {_in_a_line(error)}"
+        is_ok, found = False, f"failed: {_one_line(error)}"
     return Check(name, is_ok=is_ok, is_needed=True, found=found)
 
 
@@ -103,7 +114,7 @@ def _devices() -> tuple[bool, str]:
 
 
 def _float64() -> tuple[bool, str]:
-    """Whether float64 survives a trip through the device."""
+    """Whether the device computes in float64."""
     import jax
     import jax.numpy as jnp
 
@@ -111,14 +122,13 @@ def _float64() -> tuple[bool, str]:
         rest = float(jnp.asarray(1.0 + 1e-12) - 1.0)
     if rest == 0.0:
         return False, "the device rounds to float32; set `JAX_PLATFORMS=cpu` to use the CPU"
-    flag = jax.config.read("jax_enable_x64")
-    return True, (
-        f"works; JAX's flag is {'on' if flag else 'off, and the command switches it on for itself'}"
-    )
+    if jax.config.read("jax_enable_x64"):
+        return True, "works; JAX's x64 flag is on"
+    return True, "works; JAX's x64 flag is off, and the commands switch it on for themselves"
 
 
 def _solve() -> tuple[bool, str]:
-    """Fit a decay by `auto` to a loss that float32 could not tell from 0."""
+    """Fit an exponential decay by `auto`, to a loss out of reach in float32."""
     import jax
     import jax.numpy as jnp
     import numpy as np
@@ -145,7 +155,7 @@ def _solve() -> tuple[bool, str]:
 
 
 def _extras() -> list[Check]:
-    """What the package offers as extras, and whether it is there."""
+    """The libraries of the extras, and whether they are installed."""
     checks = []
     for requirement in requires("thalweg") or []:
         extra = re.search(r"extra == ['\"]([^'\"]+)['\"]", requirement)
@@ -160,10 +170,23 @@ def _extras() -> list[Check]:
                 is_ok=version is not None,
                 is_needed=False,
                 found=version or missing,
+                purpose=PURPOSES.get(extra[1], ""),
             )
         )
     return checks
 
 
-def _in_a_line(error: Exception) -> str:
+def _laboratory() -> Check:
+    """Whether the distribution with the other commands is installed."""
+    version = installed(laboratory.DISTRIBUTION)
+    return Check(
+        laboratory.DISTRIBUTION,
+        is_ok=version is not None,
+        is_needed=False,
+        found=version or f"not installed; `pip install {laboratory.DISTRIBUTION}` adds it",
+        purpose=f"the commands {laboratory.commands()}",
+    )
+
+
+def _one_line(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"

@@ -1,4 +1,4 @@
-"""The tables that the command prints on stdout, as wide as the terminal or `PLAIN_WIDTH`."""
+"""The tables that the commands print on stdout."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from thalweg.solvers import MethodInfo
     from thalweg.tabular import Trained
 
-PLAIN_WIDTH = 120  # where stdout is no terminal
-MOST_NAMED = 5  # columns named for what they are worth
+PLAIN_WIDTH = 120  # of a table where stdout is not a terminal
+MOST_NAMED = 5  # of the most important columns, how many are named
 
 
 def print_scores(trained: Trained) -> None:
-    """The scores on the test part, and what the network makes of the columns."""
+    """Print the scores on the test part, how the fit went, and which columns matter."""
     from thalweg.tabular.html_page import score_text
     from thalweg.tabular.importance import measure_of
-    from thalweg.tabular.scores import LOWER_IS_BETTER
+    from thalweg.tabular.scores import best_values
 
     rows = trained.rows
     table = plain_table(
@@ -39,12 +39,7 @@ def print_scores(trained: Trained) -> None:
     table.add_column("")
     for name in names:
         table.add_column(f"test {name}", justify="right")
-    best = {
-        name: (min if name in LOWER_IS_BETTER else max)(
-            scores[name] for scores in trained.scores.values()
-        )
-        for name in names
-    }
+    best = best_values(trained.scores)
     for model, scores in trained.scores.items():
         cells = [
             Text(score_text(name, scores[name]), style="bold" if scores[name] == best[name] else "")
@@ -69,12 +64,14 @@ def print_scores(trained: Trained) -> None:
         )
     )
     measure = measure_of(trained.task.task)
-    console.print(Text(f"  What matters most, by the rise of the {measure}: {matters}."))
+    console.print(
+        Text(f"  Most important columns, by the rise of the {measure} when shuffled: {matters}.")
+    )
 
 
 @contextlib.contextmanager
 def counting(what: str) -> Iterator[Callable[[int], None]]:
-    """A live count on stderr, where that is a terminal."""
+    """Show a live count on stderr if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
@@ -83,7 +80,7 @@ def counting(what: str) -> Iterator[Callable[[int], None]]:
 
 
 def print_methods(known: Sequence[MethodInfo]) -> None:
-    """All methods."""
+    """Print all methods."""
     table = plain_table("Methods")
     for name in ("name", "kind", "needs", "summary"):
         table.add_column(name, no_wrap=name == "name")
@@ -93,7 +90,7 @@ def print_methods(known: Sequence[MethodInfo]) -> None:
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
-    """All checks, and the machine."""
+    """Print all checks, and the machine."""
     machine = diagnosis.machine
     console = plain_console()
     console.print(
@@ -103,17 +100,17 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
         )
     )
     table = plain_table("")
-    for name in ("", "what", "found"):
+    for name in ("", "what", "found", "for"):
         table.add_column(name)
     for check in diagnosis.checks:
         good, bad = ("ok", "green"), ("FAILS", "bold red") if check.is_needed else ("-", "dim")
         word, style = good if check.is_ok else bad
-        table.add_row(Text(word, style=style), check.name, Text(check.found))
+        table.add_row(Text(word, style=style), check.name, Text(check.found), Text(check.purpose))
     console.print(table)
 
 
 def plain_table(title: str) -> Table:
-    """A table with a title and lines between head and rows only."""
+    """A table with a title, and no lines except below the column heads."""
     return Table(
         title=title or None,
         box=SIMPLE,
@@ -125,5 +122,5 @@ def plain_table(title: str) -> Table:
 
 
 def plain_console() -> Console:
-    """A console for stdout; where that is a pipe, a width that does not depend on the caller's."""
+    """A console for stdout: as wide as the terminal, or `PLAIN_WIDTH` for a pipe or a file."""
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False)

@@ -10,36 +10,44 @@ import typer
 
 from thalweg.cli.common import INTERRUPTED, AsJson, method_names, note, print_json, use_float64
 
+LIBRARIES = {"polars": "polars", "sklearn": "scikit-learn"}  # of the extra `tables`, by module
+
+Table = Annotated[
+    Path,
+    typer.Argument(metavar="DATA", help="Table in CSV, TSV or Parquet.", show_default=False),
+]
+ModelFolder = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder to write.", show_default="DATA-model"),
+]
+Task = Annotated[
+    Literal["regression", "classification"] | None,
+    typer.Option(help="What to do with the target.", show_default="recognised"),
+]
+MethodName = Annotated[
+    str, typer.Option(metavar="NAME", help="One of `thalweg methods`.", autocompletion=method_names)
+]
+Ignored = Annotated[
+    list[str] | None, typer.Option(metavar="COL", help="Leave this column out. May be repeated.")
+]
+
 
 def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
-    data: Annotated[
-        Path,
-        typer.Argument(metavar="DATA", help="Table in CSV, TSV or Parquet.", show_default=False),
-    ],
+    data: Table,
     target: Annotated[str, typer.Option(metavar="COL", help="Column to predict.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help="Folder to make.", show_default="DATA-model"),
-    ] = None,
-    task: Annotated[
-        Literal["regression", "classification"] | None,
-        typer.Option(help="What to do with the target.", show_default="recognised"),
-    ] = None,
+    out: ModelFolder = None,
+    task: Task = None,
     hidden: Annotated[
         str, typer.Option(metavar="N[,N...]", help="Units of each hidden layer.")
     ] = "32",
-    method: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="One of `thalweg methods`.", autocompletion=method_names),
-    ] = "auto",
+    method: MethodName = "auto",
     seconds: Annotated[
-        float, typer.Option(min=0.01, help="For all fits together, compilation not counted.")
+        float, typer.Option(min=0.01, help="Budget of all fits together, without compilation.")
     ] = 20.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and the starting weights.")] = 0,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="COL", help="Leave this column out. May be repeated."),
-    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the split and of the initial weights.")
+    ] = 0,
+    ignore: Ignored = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the model in the folder.")
     ] = False,
@@ -47,11 +55,11 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
 ) -> None:
     """Train a small network to predict one column of a table from the others.
 
-    The rows are split into three parts. The weight decay is chosen, and each fit stopped, by the
-    validation part; the scores are those of the test part, beside a linear model and the plainest
-    guess. The folder holds the weights, the preprocessing, the record of the run and a report
-    with pictures. Columns that nothing can be learned from are left out, and stderr says so.
-    Ctrl-C ends the training and keeps the best network so far.
+    The rows are split into three parts. The validation part chooses the weight decay and decides
+    when each fit stops; the scores are those on the test part, next to the scores of a linear
+    model and of a constant prediction. The folder holds the weights, the preprocessing, the record
+    of the run and a report with charts. Columns from which nothing can be learned are left out,
+    and stderr says so. Ctrl-C ends the training and keeps the best network so far.
 
     Examples:
     - `thalweg train wine.csv --target class` writes the folder `wine-model`.
@@ -62,8 +70,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
     sizes = _hidden_sizes(hidden)
     if method not in method_names():
         raise typer.BadParameter(
-            f"`{method}` is no method; `thalweg methods` lists them", param_hint="--method"
+            f"there is no method `{method}`; `thalweg methods` lists all", param_hint="--method"
         )
+    _need_tables("thalweg train", "polars", "sklearn")
     use_float64()
     from thalweg._util.record import json_values
     from thalweg.cli.tables import print_scores
@@ -100,27 +109,25 @@ def predict(
         Path,
         typer.Argument(metavar="MODEL", help="Made by `thalweg train`.", show_default=False),
     ],
-    data: Annotated[
-        Path,
-        typer.Argument(metavar="DATA", help="Table in CSV, TSV or Parquet.", show_default=False),
-    ],
+    data: Table,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="File in CSV or Parquet.", show_default="stdout, as CSV"),
     ] = None,
 ) -> None:
-    """Predict a column of a table by a model, row by row, at bounded memory.
+    """Predict a column of a table with a model, row by row, in bounded memory.
 
-    One line a row in the order of the data: the prediction, and for classes the probability of
-    each. Columns that the model does not use are left alone. A value that does not fit the
-    model's schema ends the command with the status 1 and its column and row: a file is then not
-    written at all, while on stdout the batches of rows before it have been printed.
+    Writes one line for each row, in the order of the data: the prediction, and for classes the
+    probability of each. Columns that the model does not use are ignored. If a value does not fit
+    the model's schema, the command exits with status 1 and names the column and the row; no file
+    is written then, while on stdout the batches before that row have already been printed.
 
     Examples:
     - `thalweg predict wine-model new.csv` prints predictions as CSV.
     - `thalweg predict wine-model new.parquet --out predictions.parquet`
     - `thalweg predict wine-model new.csv | head`
     """
+    _need_tables("thalweg predict", "polars")
     from thalweg.cli.tables import counting
     from thalweg.tabular import load_model, predict_file
     from thalweg.tabular.predict import print_predictions
@@ -134,6 +141,18 @@ def predict(
     typer.echo(f"{rows:,} rows: {out}", err=True)
 
 
+def _need_tables(command: str, *modules: str) -> None:
+    """Refuse to run without the libraries for tables.
+
+    Raises:
+        MissingExtraError: One of them is not installed.
+    """
+    from thalweg._util.extras import import_extra
+
+    for module in modules:
+        import_extra(module, library=LIBRARIES[module], extra="tables", needed_by=command)
+
+
 def _hidden_sizes(text: str) -> tuple[int, ...]:
     """The units of `32,16`."""
     try:
@@ -142,6 +161,6 @@ def _hidden_sizes(text: str) -> tuple[int, ...]:
         sizes = (0,)
     if min(sizes) < 1:
         raise typer.BadParameter(
-            f"`{text}` is no list of layer sizes such as `32` or `32,16`", param_hint="--hidden"
+            f"`{text}` is not a list of layer sizes such as `32` or `32,16`", param_hint="--hidden"
         )
     return sizes

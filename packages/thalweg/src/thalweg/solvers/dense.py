@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from thalweg.flow import Flow
 
-MAX_BYTES = 2**32  # that the matrices of a method may take
-MATRICES = 3  # the Hessian, its factor, and a temporary of the same size
+MAX_BYTES = 2**32  # of the matrices of a method
+MATRICES = 3  # the Hessian, its factor, and a temporary copy
+MATRIX_FREE = "a matrix-free method such as `exponential-krylov` or `chebyshev`"
 
 
 def refuse_large(name: str, flow: Flow) -> None:
@@ -23,12 +24,25 @@ def refuse_large(name: str, flow: Flow) -> None:
     Raises:
         ConfigError: They would take more than `MAX_BYTES`.
     """
-    size = MATRICES * flow.spec.dtype.itemsize * flow.size**2
+    refuse_bytes(name, MATRICES * flow.spec.dtype.itemsize * flow.size**2, flow, use=MATRIX_FREE)
+
+
+def refuse_bytes(name: str, size: int, flow: Flow, *, use: str) -> None:
+    """Refuse matrices that would not fit into memory.
+
+    Args:
+        name: The method.
+        size: What its matrices take, in bytes.
+        flow: The flow.
+        use: What to use instead.
+
+    Raises:
+        ConfigError: They would take more than `MAX_BYTES`.
+    """
     if size > MAX_BYTES:
         raise ConfigError(
             f"`{name}` would take {size / 2**30:.0f} GiB for its matrices of {flow.size} "
-            f"parameters, but at most {MAX_BYTES // 2**30} were expected; use a matrix-free "
-            "method such as `exponential-krylov` or `chebyshev`"
+            f"parameters, but at most {MAX_BYTES // 2**30} were expected; use {use}"
         )
 
 

@@ -1,11 +1,11 @@
 """Fitted columns: from values to inputs of a network, and to JSON and back.
 
-    number, boolean, date    (x - mean) / scale, where mean and scale are those of training
+    number, boolean, date    (x - mean) / scale, with the mean and the scale of the training part
     date                     also sine and cosine of the time of year, and of day if it has times
-    category                 one input a level, 1 for the level of the row and 0 for the others
+    category                 one input for each level: 1 for the level of the row, 0 for the others
 
-A missing value is put at the mean, and marked by one more input where the training data have any;
-for a category it is a level of its own.
+A missing value is replaced by the mean, and marked by one more input if the training data have
+missing values; for a category it is a level of its own.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class NumericColumn:
     Attributes:
         name: The column.
         kind: What it holds.
-        mean: Of the values of the training part, as floats: 0 and 1, or days since 1970.
-        scale: Their standard deviation; 1 where they are all equal. Positive.
+        mean: Mean of the training part, as floats: 0 and 1, or days since 1970.
+        scale: Standard deviation of the training part; 1 if all values are equal. Positive.
         marks_missing: Whether an input says that the value is missing.
         has_times: For dates, whether some are not at midnight.
     """
@@ -70,18 +70,18 @@ class NumericColumn:
         return np.stack(inputs, axis=1)
 
     def missing(self, table: Table) -> int:
-        """How many values are missing."""
+        """The number of missing values."""
         return values(table, self.name, self.kind).null_count()
 
 
 @dataclasses.dataclass(frozen=True)
 class CategoryColumn:
-    """A column of text that sorts rows into groups.
+    """A column of text with categories.
 
     Attributes:
         name: The column.
         levels: The values known from training, sorted.
-        marks_missing: Whether missing is a level too, the last one.
+        marks_missing: Whether a missing value is a level too, the last one.
     """
 
     name: str
@@ -99,7 +99,7 @@ class CategoryColumn:
         """The inputs of some rows, float64 of shape `(rows, inputs)`.
 
         Raises:
-            DataError: A value was not met in training; the message names its column and row.
+            DataError: A value is not known from training; the message names its column and row.
         """
         found = values(table, self.name, "category")
         known = {level: place for place, level in enumerate(self.levels)}
@@ -109,25 +109,25 @@ class CategoryColumn:
             row = unknown[0]
             raise DataError(
                 f"`{self.name}` in {table.place(row)} of {table.source} is `{found[row]}`, a "
-                f"category that training did not meet; it met {self._met()}"
+                f"category that is not in the training data, which have {self._known()}"
             )
         if not self.marks_missing and found.null_count():
             row = found.is_null().arg_true()[0]
             raise DataError(
-                f"`{self.name}` in {table.place(row)} of {table.source} is missing, and training "
-                f"met no missing value there; it met {self._met()}"
+                f"`{self.name}` in {table.place(row)} of {table.source} is missing, but never in "
+                f"the training data, which have {self._known()}"
             )
         one_hot = np.zeros((len(found), self.inputs))
         one_hot[np.arange(len(found)), places.fill_null(len(self.levels)).to_numpy()] = 1.0
         return one_hot
 
-    def _met(self) -> str:
+    def _known(self) -> str:
         shown = ", ".join(f"`{level}`" for level in self.levels[:5])
         rest = len(self.levels) - 5
         return f"{shown} and {rest} more" if rest > 0 else shown
 
     def missing(self, table: Table) -> int:
-        """How many values are missing where training met none: such a table is refused."""
+        """The number of missing values to fill in: none, as `encode` refuses them."""
         del table
         return 0
 
@@ -138,8 +138,8 @@ Column = NumericColumn | CategoryColumn
 def fit_column(table: Table, name: str, kind: Any, *, train: np.ndarray) -> Column:
     """A column fitted to a training table.
 
-    Levels, and whether values are missing, are a matter of the whole table: they say which inputs
-    there are. Mean and scale are those of the training part alone.
+    Levels, and whether values are missing, are taken from the whole table: they decide which inputs
+    there are. Mean and scale are taken from the training part alone.
 
     Args:
         table: All rows.
@@ -162,7 +162,7 @@ def fit_column(table: Table, name: str, kind: Any, *, train: np.ndarray) -> Colu
 
 
 def centre(numbers: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation, 0 and 1 where there is nothing to tell.
+    """Mean and standard deviation; 0 and 1 without numbers other than 0, and scale 1 of a constant.
 
     Numbers are divided by the largest before they are squared, so that none overflows.
     """
@@ -171,13 +171,13 @@ def centre(numbers: np.ndarray) -> tuple[float, float]:
         return 0.0, 1.0
     relative = numbers / largest
     mean, scale = largest * float(relative.mean()), largest * float(relative.std())
-    # What rounding leaves of a constant is no scale.
+    # The rounding errors of a constant are not a scale.
     is_constant = float(np.ptp(numbers)) == 0.0 or scale == 0.0
     return (float(numbers[0]), 1.0) if is_constant else (mean, scale)
 
 
 def column_from_json(entry: dict[str, Any]) -> Column:
-    """The column that `dataclasses.asdict` made JSON of.
+    """The column from the JSON of its `dataclasses.asdict`.
 
     Raises:
         KeyError: A field is missing.

@@ -1,8 +1,8 @@
 """Tables of delimited text: CSV and TSV, in batches, with the line of each row.
 
-The fields are split by Python's `csv`, which tells the line of a row and its number of fields;
-polars fills short lines with nulls and renames duplicate columns without a word. A `.csv` file
-whose header has semicolons and no comma is taken as separated by semicolons.
+The fields are split by Python's `csv`, which reports the line of a row and its number of fields;
+polars silently fills short lines with nulls and renames duplicate columns. A `.csv` file whose
+header has semicolons and no comma is read as separated by semicolons.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 def delimited_batches(path: Path, *, rows: int) -> Iterator[Table]:
     """The rows of a file, in tables of at most `rows` rows, all columns as text.
 
-    Lines without any character are left out; a byte-order mark is no part of the first name.
+    Empty lines are skipped; a byte-order mark is not part of the first name.
 
     Args:
         path: A file ending in `.csv` or `.tsv`.
-        rows: Rows a batch. Positive.
+        rows: Rows of a batch. Positive.
 
     Raises:
-        DataError: The file is empty, has no header, no rows, lines of several lengths, two
-            columns of one name, is not UTF-8, or its quotation marks do not pair up.
+        DataError: The file is empty, has no header, no rows, rows of different lengths, two
+            columns of the same name, is not UTF-8, or has an unclosed quotation mark.
         OSError: It cannot be opened or read.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
@@ -84,10 +84,10 @@ def _tables(reader: csv.Reader, source: str, *, rows: int) -> Iterator[Table]:  
 
 
 def checked_names(names: Sequence[str], source: str) -> list[str]:
-    """The names of columns, where no two are equal; a column without a name gets none.
+    """The names of columns, if no two are equal; names may be empty.
 
     Raises:
-        DataError: Two columns have one name.
+        DataError: Two columns have the same name.
     """
     seen: dict[str, int] = {}
     for place, name in enumerate(names, 1):
@@ -104,14 +104,14 @@ def _table(
     names: list[str], values: list[list[str]], source: str, first_row: int, lines: list[int]
 ) -> Table:
     columns = zip(names, zip(*values, strict=True), strict=True)
-    # A column without a name, as an index that was written along, cannot be meant by anyone.
+    # A column without a name, such as a saved index, cannot be referred to.
     frame = pl.DataFrame([pl.Series(name, column, pl.String) for name, column in columns if name])
     numbers = range(first_row, first_row + len(frame))
     return Table(frame, source, is_text=True, numbers=numbers, lines=lines)
 
 
 def _undecodable_line(path: Path) -> int:
-    """The first line that is not UTF-8; the decoder itself reads ahead and cannot tell."""
+    """The first line that is not UTF-8; the decoder reads ahead and does not know it."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             try:

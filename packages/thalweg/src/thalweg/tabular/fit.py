@@ -1,10 +1,10 @@
-"""One fit of a network to a table, watched by its validation part.
+"""One fit of a network to a table, stopped by its validation part.
 
     regression        L = ½ Σᵢ wᵢ (z(xᵢ) - yᵢ)² + ½ λ |W|²
     classification    L = Σᵢ wᵢ cross-entropy(z(xᵢ), yᵢ) + ½ λ |θ|²
 
 The weights wᵢ of the examples add up to 1 and are 0 for rows that are held out. They and the weight
-decay λ are data to the compiled programs, so all fits of a table share one compilation.
+decay λ are arguments of the compiled programs, so that all fits of a table share one compilation.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
     from thalweg.solution import Solution
     from thalweg.solvers.base import AbstractMethod
 
-PATIENCE = 20  # steps that may pass without progress, at least ...
-PATIENCE_SHARE = 0.5  # ... and as a share of the steps before, for methods of many small steps
-PROGRESS = 1e-3  # the relative fall of a loss that counts as progress
+PATIENCE = 20  # most steps without progress, at least ...
+PATIENCE_SHARE = 0.5  # ... and as a share of the steps before, for methods with many small steps
+PROGRESS = 1e-3  # the relative decrease of a loss that counts as progress
 
 
 @dataclasses.dataclass(frozen=True)
 class Fit:
-    """What one fit came to.
+    """The result of one fit.
 
     Attributes:
         decay: The weight decay λ.
         solution: The run.
-        layers: The network: where rows were held out, that of the least validation loss.
-        validation: The validation loss at each step from 1 on; empty where no row was held out.
-        best: The least validation loss; NaN where no row was held out.
-        last: The validation loss where the fit ended; NaN where no row was held out.
+        layers: The network; if rows were held out, the one with the least validation loss.
+        validation: The validation loss at each step from 1 on; empty if no row was held out.
+        best: The least validation loss; NaN if no row was held out.
+        last: The validation loss at the end of the fit; NaN if no row was held out.
     """
 
     decay: float
@@ -61,20 +61,20 @@ class Fit:
 
 
 class Examples:
-    """The rows a network is fitted to, with everything its fits share.
+    """The rows that a network is fitted to, with everything that its fits share.
 
     Args:
         inputs: Shape `(rows, inputs)`, float64: the training and the validation part.
-        targets: Standardised numbers, or places of classes, shape `(rows,)`.
+        targets: Standardised numbers, or indices of classes, shape `(rows,)`.
         held_out: Which rows are the validation part, bool of shape `(rows,)`.
-        sizes: Units a layer, input first.
+        sizes: Units of each layer, input first.
         is_classification: Whether targets are classes.
-        seed: Of the starting parameters.
+        seed: Seed of the initial parameters.
 
     Attributes:
         count: The number of rows.
-        start: The starting parameters.
-        compile_seconds: What compiling the validation loss took.
+        start: The initial parameters.
+        compile_seconds: Wall time of compiling the validation loss.
     """
 
     def __init__(
@@ -91,8 +91,8 @@ class Examples:
         self.count = len(targets)
         self._is_classification = is_classification
         self.start = networks.init(sizes, seed=seed)
-        # An input that is constant among the examples teaches its weights nothing: a level that
-        # only the test part has should not add the noise of the start to the outputs.
+        # The weights of an input that is constant in the training rows are never fitted: a level
+        # that only the test part has must not add their random initial values to the outputs.
         self.start[0]["weights"][np.ptp(inputs[~held_out], axis=0) == 0.0] = 0.0
         theta, self._spec = flatten(self.start)
         began = time.perf_counter()
@@ -128,16 +128,16 @@ class Examples:
         all_rows: bool = False,
         progress: bool = False,
     ) -> Fit:
-        """Fit the network, and stop where that no longer pays.
+        """Fit the network until it no longer improves.
 
-        It stops once the validation loss has made no progress for a while; where all rows are
-        fitted, once the loss itself has made none.
+        The fit ends when the validation loss has made no progress for a while; if all rows are
+        fitted, when the loss itself has made none.
 
         Args:
             decay: The weight decay λ. Positive.
             method: What `minimize` takes.
             seconds: Budget, compilation not counted.
-            start: Where to begin; the starting parameters of the seed where left out.
+            start: The start; None for the initial parameters of the seed.
             all_rows: Whether the validation part is fitted too.
             progress: Whether to show a live line on stderr.
         """
@@ -176,7 +176,7 @@ class Examples:
 
 
 class _Watch:
-    """Says when a fit is over, and keeps its best parameters on the validation part."""
+    """Decides when a fit ends, and keeps the parameters with the least validation loss."""
 
     def __init__(self, validation_loss: Callable[[Any], float] | None) -> None:
         self._validation_loss = validation_loss
@@ -221,5 +221,5 @@ def _weighted_residual(
 
 
 def _decayed(layers: Layers) -> jax.Array:
-    """What the weight decay of a least-squares problem holds small: all weights, no biases."""
+    """The parameters under weight decay in a least-squares problem: all weights, no biases."""
     return jnp.concatenate([jnp.ravel(layer["weights"]) for layer in layers])

@@ -1,6 +1,6 @@
-"""Folders and files that appear whole or not at all: written beside, then renamed.
+"""Folders and files that appear whole or not at all: written under another name, then renamed.
 
-What stands in the way is only replaced where that was asked for, and only where it is a model.
+An existing folder is replaced only on request, and only if it is a model.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
+from thalweg._util.files import reason_of
 from thalweg.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,14 +22,14 @@ MARK = "model.json"  # a folder that holds this is a model
 
 
 def refuse_folder(folder: Path, *, force: bool) -> None:
-    """Refuse, before any work is done, a folder that could not be written in the end.
+    """Refuse, before any work is done, a folder that could not be written.
 
     Args:
-        folder: The folder to be made.
-        force: Whether a model that is there may be replaced.
+        folder: The folder to write.
+        force: Whether an existing model may be replaced.
 
     Raises:
-        ConfigError: Something is there, or nothing can be written beside it.
+        ConfigError: It exists, or its parent folder cannot be written to.
     """
     if folder.exists() or folder.is_symlink():
         if not force:
@@ -39,7 +40,7 @@ def refuse_folder(folder: Path, *, force: bool) -> None:
         is_model = folder.is_dir() and not folder.is_symlink()
         if not is_model or (any(folder.iterdir()) and not (folder / MARK).is_file()):
             raise ConfigError(
-                f"`{folder}` is no model, so `--force` does not replace it; name another folder "
+                f"`{folder}` is not a model, so `--force` does not replace it; name another folder "
                 "by `--out`"
             )
     with _beside(folder, refused(folder)) as trial:
@@ -47,12 +48,12 @@ def refuse_folder(folder: Path, *, force: bool) -> None:
 
 
 def write_folder(folder: Path, write: Callable[[Path], None], *, force: bool) -> None:
-    """Make a folder as a whole.
+    """Write a folder as a whole.
 
     Args:
-        folder: The folder; the ones above it are made where they are missing.
+        folder: The folder; missing parent folders are created.
         write: Writes all files into the folder that it is given.
-        force: Whether a model that is there may be replaced.
+        force: Whether an existing model may be replaced.
 
     Raises:
         ConfigError: It cannot be written; then nothing was written.
@@ -76,11 +77,11 @@ def write_folder(folder: Path, write: Callable[[Path], None], *, force: bool) ->
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A place beside a file to write it to; renamed to the file where the block ends well.
+def output_file(path: Path) -> Iterator[Path]:
+    """A temporary path for a file, renamed to the file when the block ends without an exception.
 
     Raises:
-        ConfigError: It cannot be written; then the file is as it was.
+        ConfigError: It cannot be written; then the file is unchanged.
     """
     if path.is_dir():
         raise ConfigError(f"`{path}` is a folder, but a file to write to was expected")
@@ -91,7 +92,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """A folder beside a path, which is gone when the block ends.
+    """A temporary folder next to a path, removed when the block ends.
 
     Raises:
         ConfigError: It cannot be written to.
@@ -103,12 +104,12 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _beside(path: Path, refusal: Callable[[OSError], ConfigError]) -> Iterator[Path]:
-    """A name beside a path, of which nothing is left in the end; folders above are made."""
+    """A temporary path next to `path`, removed at the end; missing parent folders are created."""
     made = [above for above in path.absolute().parents if not above.exists()]
     new = path.absolute().with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
         if new.parent.exists() and not new.parent.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, f"`{path.parent}` is no folder")
+            raise NotADirectoryError(errno.ENOTDIR, f"`{path.parent}` is not a folder")
         new.parent.mkdir(parents=True, exist_ok=True)
         yield new
     except OSError as error:
@@ -119,19 +120,18 @@ def _beside(path: Path, refusal: Callable[[OSError], ConfigError]) -> Iterator[P
         else:
             with contextlib.suppress(OSError):
                 new.unlink()
-        for above in made:  # innermost first; those that hold something stay
+        for above in made:  # innermost first; those that are not empty stay
             with contextlib.suppress(OSError):
                 above.rmdir()
 
 
 def refused(path: Path) -> Callable[[OSError], ConfigError]:
-    """What to raise where the system refuses to write to a path."""
+    """The error to raise if the system refuses to write to a path."""
 
     def refusal(error: OSError) -> ConfigError:
-        reason = error.strerror or str(error)
         return ConfigError(
-            f"`{path}` cannot be written ({reason[:1].lower()}{reason[1:]}); nothing was kept, so "
-            "make room or name another place by `--out`"
+            f"`{path}` cannot be written ({reason_of(error)}); nothing was kept, so make room or "
+            "name another place by `--out`"
         )
 
     return refusal

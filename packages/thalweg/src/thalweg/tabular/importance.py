@@ -1,8 +1,8 @@
-"""Which columns matter: how much worse the scores get when a column is shuffled.
+"""Permutation importance: how much worse the scores get when a column is shuffled.
 
-All inputs that a column makes are shuffled together among the test rows, so that it keeps its
-values and loses its meaning. The rise of the RMSE, or of the log loss, is what the network loses
-without it; columns that tell the same share the loss, and each may look as if it did not matter.
+All inputs of a column are shuffled together among the test rows, so that it keeps its values and
+loses its relation to the target. The rise of the RMSE, or of the log loss, is what the column
+contributes; columns with the same information share it, and each may look unimportant.
 
 Source: Breiman, "Random Forests" (2001), section 10.
 """
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from thalweg.tabular.model import Model
 
 SHUFFLES = 10
-MOST_ROWS = 2_000  # of the test part that are used
+MOST_ROWS = 2_000  # of the test part
 
 
 @dataclasses.dataclass(frozen=True)
 class Importance:
-    """What a column is worth to a network.
+    """The importance of a column to a network.
 
     Attributes:
         column: Its name.
@@ -47,15 +47,15 @@ def measure_of(task: str) -> str:
 def permutation_importance(
     model: Model, inputs: np.ndarray, truth: np.ndarray, *, seed: int
 ) -> list[Importance]:
-    """The importance of each column, the greatest first.
+    """The importance of each column, largest first.
 
     Args:
         model: The model.
         inputs: Encoded rows that it was not fitted to, shape `(rows, inputs)`.
         truth: Their encoded targets, shape `(rows,)`.
-        seed: Of the shuffles.
+        seed: Seed of the shuffles.
 
-    Cost: `SHUFFLES` predictions a column.
+    Cost: `SHUFFLES` predictions for each column.
     """
     inputs, truth = inputs[:MOST_ROWS], truth[:MOST_ROWS]
     target = model.schema.target

@@ -1,8 +1,8 @@
-"""Recognising what a column of a training table holds, and which columns are left out.
+"""Recognises what each column of a training table holds, and which columns to leave out.
 
-Text columns are tried as numbers, then `true`/`false`, then dates; what is none of these is a
-category. Left out are columns that are missing throughout or hold one value in every row, and text
-that names its rows (identifiers, free text) instead of sorting them into groups.
+Text columns are tried as numbers, then `true`/`false`, then dates; all others are categories.
+Columns without a value, or with the same value in every row, are left out, and so is text that
+identifies rows (identifiers, free text) instead of grouping them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from thalweg.tabular.table import Table
 
-FEW_LEVELS = 20  # text with at most so many values is always a category ...
-MOST_LEVELS = 200  # ... with more than so many never, as each level is an input of the network ...
-GROUP_SHARE = 0.5  # ... and between them only where values repeat: levels per row with a value
-LIKELY = 0.5  # text that is a number in this share of the rows was probably meant as one
+FEW_LEVELS = 20  # text with at most this many values is always a category ...
+MOST_LEVELS = (
+    200  # ... with more than this many never, as each level is an input of the network ...
+)
+GROUP_SHARE = 0.5  # ... and in between only if values repeat: levels per row with a value
+LIKELY = 0.5  # a column with numbers in this share of its rows was probably meant to be numeric
 
 
 class Recognised(NamedTuple):
@@ -27,7 +29,7 @@ class Recognised(NamedTuple):
 
     Attributes:
         kind: The kind, or None where the column is left out.
-        note: What a user should be told of it, as a sentence without its end; empty for nothing.
+        note: What a user should know about it, as a sentence without a full stop; may be empty.
     """
 
     kind: Kind | None
@@ -65,24 +67,24 @@ def _recognise_text(table: Table, name: str) -> Recognised:
     if levels > FEW_LEVELS and (levels > MOST_LEVELS or levels > GROUP_SHARE * rows):
         return _left_out(name, f"it is text with {levels:,} values in {rows:,} rows{doubt}")
     if 1 < levels == rows and levels > 2:  # noqa: PLR2004 - two rows may well be two groups
-        return _left_out(name, f"it is text with another value in every row{doubt}")
+        return _left_out(name, f"it is text with a different value in every row{doubt}")
     found = _unless_constant(name, "category", text)
     if doubt and found.kind is not None:
-        return Recognised("category", f"`{name}` is taken as categories{doubt}")
+        return Recognised("category", f"`{name}` is taken as a category{doubt}")
     return found
 
 
 def _near_number(table: Table, text: pl.Series) -> str:
-    """What to say of a column that is text on account of a few values only."""
+    """A remark on a column that is text because of only a few values."""
     misfits = (parsed(text, "number").is_null() & text.is_not_null()).arg_true()
     if len(misfits) > (1 - LIKELY) * (len(text) - text.null_count()):
         return ""
     row = misfits[0]
-    return f" (`{text[row]}` in {table.place(row)} is no number)"
+    return f" (`{text[row]}` in {table.place(row)} is not a number)"
 
 
 def _unless_constant(name: str, kind: Kind, column: pl.Series) -> Recognised:
-    if column.n_unique() == 1:  # a missing value would count as a second one
+    if column.n_unique() == 1:  # a missing value counts as another one
         return _left_out(name, f"it is `{column[0]}` in every row")
     return Recognised(kind, "")
 

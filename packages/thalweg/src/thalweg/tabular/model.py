@@ -1,4 +1,4 @@
-"""A trained model of a table: a schema and a network, and what they say of new rows."""
+"""A trained model of a table: a schema and a network, and their predictions for new rows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Model:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Units a layer, input first."""
+        """Units of each layer, input first."""
         return (self.schema.inputs, *(len(layer["biases"]) for layer in self.layers))
 
     @property
@@ -52,9 +52,9 @@ class Model:
         """Predictions, one row for each row of the data.
 
         Args:
-            data: A data frame, or the path of a CSV, TSV or Parquet file; `predict_file` does
-                files that do not fit into memory. Columns that the model does not use, also the
-                target, are left alone.
+            data: A data frame, or the path of a CSV, TSV or Parquet file. For files that do not
+                fit into memory use `predict_file`. Columns that the model does not use, and the
+                target, are ignored.
 
         Returns:
             The column `prediction`, and for classes `probability_<class>` for each of them.
@@ -70,7 +70,7 @@ class Model:
         return self.decode(outputs)
 
     def decode(self, outputs: np.ndarray) -> pl.DataFrame:
-        """What outputs of the network, shape `(rows, outputs)`, mean."""
+        """Predictions from outputs of the network, shape `(rows, outputs)`."""
         target = self.schema.target
         if not isinstance(target, ClassTarget):
             return pl.DataFrame({PREDICTION: target.decode(outputs[:, 0])})
@@ -83,9 +83,9 @@ class Model:
         return pl.DataFrame({PREDICTION: classes, **columns})
 
     def filled(self, table: Table) -> dict[str, int]:
-        """Columns with missing values where training had none, and how many they are.
+        """Columns with missing values where training had none, and the numbers of these values.
 
-        The network takes them as the mean of training, and cannot know that they are missing.
+        They are replaced by the mean of training, without a mark that they were missing.
         """
         counts = {
             column.name: column.missing(table)

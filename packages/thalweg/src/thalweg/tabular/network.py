@@ -1,7 +1,7 @@
-"""A trained network at work, in NumPy: `z ← tanh(z W + b)` layer by layer, the last without tanh.
+"""Predictions of a network in NumPy: `z ← tanh(z W + b)` layer by layer, the last without tanh.
 
-Predictions need neither JAX nor its float64 flag, and come out the same whatever that flag is. The
-twin for training is `thalweg.networks.apply`.
+They need no JAX, and do not depend on its float64 flag. `thalweg.networks.apply` is the same
+function for training.
 """
 
 from __future__ import annotations

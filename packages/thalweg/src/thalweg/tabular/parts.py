@@ -1,7 +1,7 @@
-"""Training, validation and test: a seeded split that gives each class its share of every part.
+"""Training, validation and test part: a seeded split, stratified by class.
 
-The rows, shuffled within their classes and laid out class by class, are dealt like cards to five
-hands: one is the test part, one the validation part, and three are the training part.
+The rows are shuffled within their classes, ordered class by class, and assigned in turn to five
+folds: one is the test part, one the validation part, and three are the training part.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-HANDS = 5
+FOLDS = 5
 
 
 class Parts(NamedTuple):
@@ -18,8 +18,8 @@ class Parts(NamedTuple):
 
     Attributes:
         train: Rows that the weights are fitted to.
-        validation: Rows that decide on the weight decay, and when a fit stops.
-        test: Rows that nothing sees before the scores.
+        validation: Rows that choose the weight decay, and decide when a fit ends.
+        test: Rows that are used for the scores alone.
     """
 
     train: np.ndarray
@@ -33,7 +33,7 @@ class Parts(NamedTuple):
 
 
 def split(count: int, *, classes: np.ndarray | None, seed: int) -> Parts:
-    """Deal rows out to the three parts.
+    """Split rows into the three parts.
 
     Args:
         count: The number of rows.
@@ -46,9 +46,9 @@ def split(count: int, *, classes: np.ndarray | None, seed: int) -> Parts:
     random = np.random.default_rng(seed)
     groups = np.zeros(count, int) if classes is None else np.asarray(classes)
     order = np.lexsort((random.random(count), groups))
-    hands = np.empty(count, int)
-    hands[order] = (np.arange(count) + random.integers(HANDS)) % HANDS
-    test, validation = hands == 0, hands == 1
+    folds = np.empty(count, int)
+    folds[order] = (np.arange(count) + random.integers(FOLDS)) % FOLDS
+    test, validation = folds == 0, folds == 1
     for group in np.unique(groups):
         members = groups == group
         if not (members & ~test & ~validation).any():

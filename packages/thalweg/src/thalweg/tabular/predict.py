@@ -1,8 +1,8 @@
-"""Predictions for a file of any length, batch by batch at bounded memory.
+"""Predictions for a file of any length, batch by batch in bounded memory.
 
-A batch is checked as a whole before any of it is passed on. A file appears only once all rows fit;
-what was printed on stdout before a row that does not fit stays printed, and the error says how many
-rows that were.
+A batch is checked as a whole before its predictions are passed on. A file is written only if all
+rows fit; on stdout, the batches before a row that does not fit have been printed, and the error
+says how many rows they had.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import polars as pl
 
 from thalweg.errors import ConfigError, DataError
-from thalweg.tabular.folder import refused, scratch_folder, whole_file
+from thalweg.tabular.folder import output_file, refused, scratch_folder
 from thalweg.tabular.reading import BATCH_ROWS, read_batches
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ def predict_batches(
     Args:
         model: The model.
         data: A CSV, TSV or Parquet file.
-        rows: Rows a batch. Positive.
-        on_note: Told of columns that are not used and, at the end, of values that were filled.
+        rows: Rows of a batch. Positive.
+        on_note: Called with a note on unused columns and, at the end, on values filled in.
 
     Raises:
-        DataError: The file cannot be read, or a row does not fit the schema. Frames given before
-            are the predictions of all rows before the batch of that row.
+        DataError: The file cannot be read, or a row does not fit the schema. The frames yielded
+            before are the predictions of all rows before the batch of that row.
     """
     filled: dict[str, int] = {}
     is_first = True
@@ -59,8 +59,8 @@ def predict_batches(
         yield predictions
     for name, count in filled.items():
         on_note(
-            f"`{name}` is missing in {count:,} rows, which training did not meet; the mean of "
-            "training was put there"
+            f"`{name}` is missing in {count:,} rows, but never in the training data; its mean in "
+            "training was used"
         )
 
 
@@ -72,17 +72,17 @@ def predict_file(
     on_note: Callable[[str], None] = lambda _: None,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> int:
-    """Write predictions for a file to another, which appears once all of them are made.
+    """Write predictions for a file to another one, which appears when all of them are made.
 
     Args:
         model: The model.
         data: A CSV, TSV or Parquet file.
-        out: A file ending in `.csv` or `.parquet`; what is there is replaced.
-        on_note: Told of what a user should know.
-        on_rows: Told how many rows are done, after each batch.
+        out: A file ending in `.csv` or `.parquet`; an existing one is replaced.
+        on_note: Called with each note on the data.
+        on_rows: Called with the number of rows done, after each batch.
 
     Returns:
-        How many rows there are.
+        The number of rows.
 
     Raises:
         ConfigError: `out` cannot be written, or is the data.
@@ -92,10 +92,10 @@ def predict_file(
     if out.suffix.lower() not in SUFFIXES:
         raise ConfigError(f"`{out}` ends in `{out.suffix}`, but `.csv` or `.parquet` was expected")
     if out.exists() and data.exists() and out.samefile(data):
-        raise ConfigError(f"`{out}` is the table of data itself; name another file by `--out`")
+        raise ConfigError(f"`{out}` is the input table itself; name another file by `--out`")
     parts = _counted(predict_batches(model, data, on_note=on_note), on_rows)
     if out.suffix.lower() == ".csv":
-        with whole_file(out) as new, new.open("wb") as file:
+        with output_file(out) as new, new.open("wb") as file:
             return _write_csv(parts, file)
     # polars cannot append to a Parquet file, so the batches are joined at the end.
     with scratch_folder(out) as folder:
@@ -103,7 +103,7 @@ def predict_file(
         for number, part in enumerate(parts):
             (folder / f"{number:09d}.parquet").write_bytes(parquet_bytes(part))
             done += len(part)
-        with whole_file(out) as new:
+        with output_file(out) as new:
             try:
                 pl.scan_parquet(folder / "*.parquet").sink_parquet(new)
             except pl.exceptions.PolarsError as error:
@@ -112,7 +112,7 @@ def predict_file(
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:
-    """A frame as a Parquet file in memory, so that Python writes it and sees what goes wrong."""
+    """A frame as a Parquet file in memory; Python writes it, so that errors are its own."""
     buffer = io.BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()
@@ -121,7 +121,7 @@ def parquet_bytes(frame: pl.DataFrame) -> bytes:
 def _counted(
     parts: Iterator[pl.DataFrame], on_rows: Callable[[int], None]
 ) -> Iterator[pl.DataFrame]:
-    """The same frames; tells how many rows were taken."""
+    """The same frames; calls `on_rows` with the number of rows taken."""
     done = 0
     for part in parts:
         yield part
@@ -147,7 +147,7 @@ def print_predictions(
     """Write predictions for a file to a stream as CSV, batch by batch.
 
     Returns:
-        How many rows there are.
+        The number of rows.
 
     Raises:
         DataError: The data cannot be read, or a row does not fit; the message says how many rows

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from thalweg._util.files import reason_of
 from thalweg.errors import DataError
 from thalweg.tabular.delimited import delimited_batches
 from thalweg.tabular.table import Table
@@ -46,11 +47,11 @@ def read_table(source: Path | str | pl.DataFrame) -> Table:
 
 
 def read_batches(path: Path | str, *, rows: int = BATCH_ROWS) -> Iterator[Table]:
-    """The rows of a file, in tables of at most `rows` rows, at bounded memory.
+    """The rows of a file, in tables of at most `rows` rows, in bounded memory.
 
     Args:
         path: A file ending in `.csv`, `.tsv` or `.parquet`.
-        rows: Rows a batch. Positive.
+        rows: Rows of a batch. Positive.
 
     Raises:
         DataError: The file cannot be read, or has no rows.
@@ -68,16 +69,14 @@ def read_batches(path: Path | str, *, rows: int = BATCH_ROWS) -> Iterator[Table]
         else:
             yield from _parquet_batches(path, rows=rows)
     except OSError as error:
-        reason = error.strerror or str(error)
         raise DataError(
-            f"`{path}` cannot be read ({reason[:1].lower()}{reason[1:]}); name a table in CSV, "
-            "TSV or Parquet"
+            f"`{path}` cannot be read ({reason_of(error)}); name a table in CSV, TSV or Parquet"
         ) from error
 
 
 def _parquet_batches(path: Path, *, rows: int) -> Iterator[Table]:
     with path.open("rb"):
-        pass  # what is missing or may not be read is told by the system, in its own words
+        pass  # the system says why a file is missing or cannot be read
     try:
         count: int = pl.scan_parquet(path).select(pl.len()).collect().item()
         columns = pl.read_parquet_schema(path)

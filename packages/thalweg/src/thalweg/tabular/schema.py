@@ -1,6 +1,6 @@
 """The schema of a table: the columns that a network takes as inputs, and its target.
 
-A schema is fitted on the training part of a table, kept as JSON beside the weights, and decides
+A schema is fitted to the training part of a table, stored as JSON with the weights, and decides
 whether other data fit.
 """
 
@@ -41,7 +41,7 @@ class Schema:
         return sum(column.inputs for column in self.columns)
 
     def blocks(self) -> list[tuple[str, slice]]:
-        """Each column with its part of the inputs."""
+        """Each column with its slice of the inputs."""
         ends = np.cumsum([column.inputs for column in self.columns]).tolist()
         return [
             (column.name, slice(end - column.inputs, end))
@@ -51,7 +51,7 @@ class Schema:
     def encode(self, table: Table) -> np.ndarray:
         """The inputs of some rows, float64 of shape `(rows, inputs)`.
 
-        Columns that the schema does not name are left alone.
+        Columns that the schema does not name are ignored.
 
         Raises:
             DataError: A column is missing, or a value does not fit; the message names the column
@@ -61,7 +61,7 @@ class Schema:
         return np.concatenate([column.encode(table) for column in self.columns], axis=1)
 
     def as_json(self) -> dict[str, Any]:
-        """The schema as values that JSON knows."""
+        """The schema as values for JSON."""
         return {
             "columns": [dataclasses.asdict(column) for column in self.columns],
             "target": dataclasses.asdict(self.target),
@@ -69,7 +69,7 @@ class Schema:
 
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> Schema:
-        """The schema that `as_json` made.
+        """The schema from the result of `as_json`.
 
         Raises:
             KeyError: A field is missing.
@@ -80,10 +80,10 @@ class Schema:
 
 
 def find_kinds(table: Table, names: Sequence[str]) -> tuple[dict[str, Kind], list[str]]:
-    """The kind of each column that can be learned from, and what to tell of the others.
+    """The kind of each column that something can be learned from, and remarks on columns.
 
     Raises:
-        DataError: None of the columns can be learned from.
+        DataError: There is no such column.
     """
     kinds: dict[str, Kind] = {}
     notes = []
@@ -95,7 +95,9 @@ def find_kinds(table: Table, names: Sequence[str]) -> tuple[dict[str, Kind], lis
             notes.append(note)
     if not kinds:
         reasons = f" ({notes[0]})" if notes else ""
-        raise DataError(f"{table.source} has no column to learn from beside the target{reasons}")
+        raise DataError(
+            f"{table.source} has no column to learn from other than the target{reasons}"
+        )
     return kinds, notes
 
 

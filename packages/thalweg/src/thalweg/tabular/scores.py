@@ -1,10 +1,10 @@
-"""Scores of predictions, beside those of a linear model and of the plainest guess.
+"""Scores of predictions, and of two baselines: a linear model and a constant prediction.
 
     RMSE = √(mean (ŷ - y)²)        MAE = mean |ŷ - y|        R² = 1 - Σ (ŷ - y)² / Σ (y - ȳ)²
     log loss = -mean log p(class)  balanced accuracy = mean over classes of the share found
 
-The linear model is scikit-learn's `Ridge` or `LogisticRegression` with its default strength, on the
-same inputs and fitted to the same rows; the plainest guess is the mean of these rows, or their most
+The linear model is scikit-learn's `Ridge` or `LogisticRegression` with its default regularisation,
+fitted to the same rows and inputs. The constant prediction is the mean of these rows, or their most
 frequent class with the classes' shares as probabilities.
 """
 
@@ -19,9 +19,11 @@ from thalweg.tabular.network import log_probabilities
 from thalweg.tabular.target import ClassTarget, NumberTarget
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from thalweg.tabular.target import Target
 
-LEAST_PROBABILITY = 1e-15  # below this a log loss says nothing more
+LEAST_PROBABILITY = 1e-15  # smaller ones are raised to this in the log loss
 LOWER_IS_BETTER = ("RMSE", "MAE", "log loss")
 LINEAR_ITERATIONS = 1000
 
@@ -32,7 +34,7 @@ def score(target: Target, truth: np.ndarray, outputs: np.ndarray) -> Scores:
     """The scores of a network's outputs.
 
     Args:
-        target: The target, which knows the units.
+        target: The target, with its units.
         truth: Encoded targets of shape `(rows,)`.
         outputs: Shape `(rows, outputs)`.
 
@@ -50,7 +52,7 @@ def baseline_scores(
     known: tuple[np.ndarray, np.ndarray],
     unseen: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Scores]:
-    """The scores of the linear model and of the plainest guess on rows they have not seen.
+    """The scores of the linear model and of the constant prediction on unseen rows.
 
     Args:
         target: The target.
@@ -58,7 +60,7 @@ def baseline_scores(
         unseen: Inputs and encoded targets of the rows to score.
 
     Returns:
-        Name of the baseline to its scores.
+        The scores of each baseline, by name.
     """
     from sklearn.linear_model import LogisticRegression, Ridge
 
@@ -72,16 +74,25 @@ def baseline_scores(
             "mean": score(target, wanted, mean[:, None]),
         }
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # not to converge costs a baseline digits, not its point
+        warnings.simplefilter("ignore")  # a baseline that has not quite converged still serves
         logistic = LogisticRegression(max_iter=LINEAR_ITERATIONS).fit(inputs, truth)
     shares = np.bincount(truth, minlength=target.outputs) / len(truth)
     with np.errstate(divide="ignore"):
         guess = np.tile(np.log(shares), (len(wanted), 1))
-        # Every class has a row among the known ones, so the columns are those of all classes.
+        # Every class has a known row, so there is a column for each class.
         log_linear = np.log(logistic.predict_proba(others))
     return {
         "linear (LogisticRegression)": _classification(wanted, log_linear),
         "most frequent class": _classification(wanted, guess),
+    }
+
+
+def best_values(scores: Mapping[str, Scores]) -> Scores:
+    """The best value of each score over all models: the lowest or the highest, as it is read."""
+    names = next(iter(scores.values()))
+    return {
+        name: (min if name in LOWER_IS_BETTER else max)(model[name] for model in scores.values())
+        for name in names
     }
 
 
@@ -108,7 +119,7 @@ def _classification(truth: np.ndarray, logs: np.ndarray) -> Scores:
 
 
 def confusion(target: ClassTarget, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
-    """How often a class (row) was taken for a class (column), int of shape `(classes, classes)`."""
+    """Counts by true class (row) and predicted class (column), int `(classes, classes)`."""
     counts = np.zeros((target.outputs, target.outputs), int)
     np.add.at(counts, (truth, outputs.argmax(axis=1)), 1)
     return counts

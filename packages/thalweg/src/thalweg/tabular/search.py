@@ -1,13 +1,13 @@
-"""The fit of a network to a table: how much weight decay, and then the last fit.
+"""Chooses the weight decay of a network for a table, and then fits all rows with it.
 
-An integrator fits as hard as the loss allows, so that on a small table it is the weight decay that
-keeps a network from learning the noise. It is chosen by the validation part: from 0.01 up and down
-a ladder, as long as the network that stands at the end of its fit does better on the rows it has
-not seen. The last fit starts from the chosen network and takes the validation rows in.
+An integrator minimises the loss as far as it goes, so on a small table it is the weight decay that
+keeps a network from fitting the noise. The validation part chooses it: starting from 0.01, larger
+and smaller values of a fixed grid are tried as long as the network at the end of its fit improves
+on the held-out rows. The last fit starts from the chosen network and includes the validation rows.
 
-In a Bayesian reading λ = 1 / (N σ²), with σ² the variance of a weight before any row is seen. Where
-a few validation rows are all told apart, they would ask for no decay at all; weights of a variance
-above `MOST_VARIANCE` are not believed.
+In Bayesian terms λ = 1 / (N σ²), with σ² the prior variance of a weight. If a few validation rows
+are all classified correctly, they favour no decay at all; so prior variances above `MOST_VARIANCE`
+are not tried.
 
 Source: MacKay, "A Practical Bayesian Framework for Backpropagation Networks" (1992).
 """
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from thalweg.solvers.base import AbstractMethod
     from thalweg.tabular.fit import Examples, Fit
 
-LADDER = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 1e-5)
-FIRST = LADDER.index(0.01)
+DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 1e-5)
+FIRST = DECAYS.index(0.01)
 MOST_VARIANCE = 10.0
 SEARCH_SHARE = 0.7  # of the budget; the rest is for the last fit
 FIT_SHARE = 0.25  # of the budget that one fit of the search may take
@@ -35,14 +35,14 @@ FIT_SHARE = 0.25  # of the budget that one fit of the search may take
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """The fits that were made, and the network they ended with.
+    """The fits, and the network that they led to.
 
     Attributes:
         layers: The network.
-        tried: The fits of the search, in the order in which they were made.
-        chosen: The one of them that was chosen.
-        final: The last fit; None where the run was interrupted or out of time before.
-        was_interrupted: Whether Ctrl-C cut it short.
+        tried: The fits of the search, in order.
+        chosen: The chosen one among them.
+        final: The last fit; None if the run was interrupted or out of time before it.
+        was_interrupted: Whether Ctrl-C ended it.
     """
 
     layers: Layers
@@ -53,7 +53,7 @@ class Found:
 
     @property
     def fits(self) -> tuple[Fit, ...]:
-        """All fits, in the order in which they were made."""
+        """All fits, in order."""
         return self.tried if self.final is None else (*self.tried, self.final)
 
     @property
@@ -63,14 +63,14 @@ class Found:
 
     @property
     def work(self) -> Work:
-        """What all fits together cost."""
+        """The work of all fits together."""
         return Work(
             *(sum(counts) for counts in zip(*(fit.solution.work for fit in self.fits), strict=True))
         )
 
     @property
     def outcome(self) -> str:
-        """How it ended, in a sentence or two."""
+        """How the training ended, in a sentence or two."""
         tried = f"weight decay {self.chosen.decay:g}, the best of {len(self.tried)} tried"
         if self.was_interrupted and self.final is None:
             return f"Interrupted; the network kept is the best so far, with {tried}."
@@ -79,8 +79,8 @@ class Found:
         if self.was_interrupted:
             return f"Interrupted during the last fit; the network kept is the best so far, {tried}."
         if self.final.solution.outcome is Outcome.BUDGET_SPENT:
-            return f"The budget ran out during the last fit, which more may improve; {tried}."
-        return f"Fitted until the loss stood still, with {tried}."
+            return f"The budget ran out during the last fit; a larger one may help; {tried}."
+        return f"Fitted until the loss no longer improved, with {tried}."
 
 
 def search(
@@ -92,37 +92,37 @@ def search(
         examples: What to fit to.
         method: What `minimize` takes.
         seconds: Budget of all fits together, compilation not counted.
-        progress: Whether to show a live line a fit on stderr.
+        progress: Whether to show a live line for each fit on stderr.
 
     Raises:
         ConfigError: The method does not suit the problem.
         DataError: No network with a finite validation loss was found.
-        KeyboardInterrupt: Before there was any network to keep.
+        KeyboardInterrupt: Ctrl-C before there was a network to keep.
     """
     fits: dict[int, Fit] = {}
     floor = 1 / (examples.count * MOST_VARIANCE)
     left = SEARCH_SHARE * seconds
     was_interrupted = False
 
-    def reach(rung: int) -> None:
+    def try_decay(index: int) -> None:
         nonlocal left, was_interrupted
-        if rung in fits or not 0 <= rung < len(LADDER) or left <= 0 or was_interrupted:
+        if index in fits or not 0 <= index < len(DECAYS) or left <= 0 or was_interrupted:
             return
-        if rung > FIRST and LADDER[rung] < floor:
+        if index > FIRST and DECAYS[index] < floor:
             return
         budget = min(left, FIT_SHARE * seconds)
-        fit = examples.fit(LADDER[rung], method=method, seconds=budget, progress=progress)
+        fit = examples.fit(DECAYS[index], method=method, seconds=budget, progress=progress)
         left -= fit.solution.seconds
         was_interrupted = fit.solution.outcome is Outcome.INTERRUPTED
-        if math.isfinite(fit.last):  # a fit without any step has no network to show
-            fits[rung] = fit
+        if math.isfinite(fit.last):  # not so if the fit made no step
+            fits[index] = fit
 
-    reach(FIRST)
+    try_decay(FIRST)
     while True:
         before = len(fits)
-        at = min(fits, key=lambda rung: fits[rung].last, default=FIRST)
-        reach(at - 1)
-        reach(at + 1)
+        best = min(fits, key=lambda index: fits[index].last, default=FIRST)
+        try_decay(best - 1)
+        try_decay(best + 1)
         if len(fits) == before:
             break
     if not fits:
@@ -134,7 +134,7 @@ def search(
         )
     chosen = min(fits.values(), key=lambda fit: fit.last)
     final = None
-    rest = left + (1 - SEARCH_SHARE) * seconds  # below 0 where the first fits took too long
+    rest = left + (1 - SEARCH_SHARE) * seconds  # negative if the first fits took too long
     if not was_interrupted and rest > 0:
         final = examples.fit(
             chosen.decay,

@@ -1,13 +1,13 @@
-"""A model in a folder: what is written, and how it is read back.
+"""A model in a folder: its files, and how they are written and read.
 
     weights.safetensors   the weights and biases, `0.weights`, `0.biases`, `1.weights`, ...
     model.json            format, task, schema with preprocessing, network, versions, checksum
-    run.json              what was asked for, on what machine, how it went, the scores
+    run.json              the settings, the machine, how the fits went, the scores
     history.parquet       every step of every fit
     report.html           the same for people
     SHA256SUMS            checksums of all of these; `sha256sum --check SHA256SUMS` verifies them
 
-`load_model` reads the first two and verifies them, byte by byte.
+`load_model` reads the first two and verifies their checksums.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as tensors_from_bytes
 from safetensors.numpy import save as tensors_to_bytes
 
+from thalweg._util.files import reason_of
 from thalweg._util.machine import installed, this_machine
 from thalweg._util.record import json_values, record_of
 from thalweg.errors import DataError
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from thalweg.tabular.fit import Fit
     from thalweg.tabular.train import Trained
 
-FORMAT = 1  # of the folder; raised by every change that an older thalweg would misread
+FORMAT = 1  # of the folder; incremented by every change that an older thalweg would misread
 MODEL, WEIGHTS, SUMS = "model.json", "weights.safetensors", "SHA256SUMS"
 RUN, HISTORY, REPORT = "run.json", "history.parquet", "report.html"
 CHECKED = (MODEL, WEIGHTS)  # what a prediction uses
@@ -50,8 +51,8 @@ def save(trained: Trained, folder: Path | str, *, force: bool = False) -> None:
 
     Args:
         trained: What `train_table` returned.
-        folder: The folder to make.
-        force: Whether a model that is there may be replaced.
+        folder: The folder to write.
+        force: Whether an existing model may be replaced.
 
     Raises:
         ConfigError: The folder exists, or cannot be written.
@@ -77,10 +78,10 @@ def load_model(folder: Path | str) -> Model:
     """The model in a folder.
 
     Args:
-        folder: What `thalweg train` or `save` has written.
+        folder: A folder that `thalweg train` or `save` has written.
 
     Raises:
-        DataError: There is no model, it is of a newer thalweg, or a byte of it has changed.
+        DataError: There is no model, a newer thalweg wrote it, or a byte of it has changed.
     """
     folder = Path(folder)
     found = {name: _read(folder, name) for name in (*CHECKED, SUMS)}
@@ -113,15 +114,14 @@ def _read(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
-        reason = error.strerror or str(error)
         raise DataError(
-            f"`{folder}` is no model: `{name}` cannot be read ({reason[:1].lower()}{reason[1:]}); "
-            "name a folder that `thalweg train` has made"
+            f"`{folder}` is not a model: `{name}` cannot be read ({reason_of(error)}); name a "
+            "folder that `thalweg train` has written"
         ) from error
 
 
 def _damaged(found: dict[str, bytes]) -> list[str]:
-    """The files that a prediction uses and that do not match their checksums."""
+    """The files, among those that a prediction uses, that do not match their checksums."""
     lines = found[SUMS].decode("ascii", errors="replace").splitlines()
     sums = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
     return [name for name in CHECKED if sums.get(name) != _sha256(found[name])]
@@ -177,7 +177,7 @@ def _run(trained: Trained) -> dict[str, Any]:
 
 
 def _fit_record(trained: Trained, fit: Fit) -> dict[str, Any]:
-    """One fit as the demo records its runs; the history is in a file of its own."""
+    """The record of one fit, without its history, which has a file of its own."""
     record = record_of(
         fit.solution,
         problem=trained.asked.data,
@@ -192,7 +192,7 @@ def _fit_record(trained: Trained, fit: Fit) -> dict[str, Any]:
 
 
 def _history(trained: Trained) -> pl.DataFrame:
-    """Every step of every fit, with the validation loss where there is one."""
+    """Every step of every fit, with the validation loss if there is one."""
     frames = []
     for number, fit in enumerate(trained.found.fits):
         history = fit.solution.history

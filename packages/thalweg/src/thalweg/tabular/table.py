@@ -1,7 +1,7 @@
-"""A table as it was read, and how messages name a place in it.
+"""A table as it was read, and how messages name places in it.
 
-A file of delimited text says nothing of types: its columns are text as written, and are parsed by
-kind later (`thalweg.tabular.values`). Parquet files and data frames have types, which are trusted.
+Delimited text has no types: its columns are text, and are parsed by kind later
+(`thalweg.tabular.values`). Parquet files and data frames have types, which are trusted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Table:
     Attributes:
         frame: The columns.
         source: How messages name the table, such as a path in backticks.
-        is_text: Whether all columns are text as written in a file.
+        is_text: Whether all columns are text from a file.
         numbers: The number of each row; the first row of a file is row 1.
         lines: For delimited text, the line of the file on which each row ends.
     """
@@ -61,7 +61,7 @@ class Table:
         """Refuse a table that lacks a column.
 
         Raises:
-            DataError: With the columns that are missing, and a near name where there is one.
+            DataError: With the missing columns, and a similar name if there is one.
         """
         missing = [name for name in names if name not in self.frame.columns]
         if missing:
@@ -79,7 +79,7 @@ def named(names: Sequence[str]) -> str:
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """What a message offers in place of a name that does not exist."""
+    """A hint for a name that does not exist: similar names, or those that exist."""
     folded = {other.casefold(): other for other in known}
     close = difflib.get_close_matches(name.casefold(), list(folded), n=3, cutoff=0.5)
     if close:

@@ -1,7 +1,7 @@
-"""The target: which task it sets, and its values as numbers to learn and back.
+"""The target: its task, and its values as numbers to learn and back.
 
-regression        (y - mean) / scale, mean and scale those of the training part
-classification    the place of the class among the sorted classes
+regression        (y - mean) / scale, with the mean and the scale of the training part
+classification    the index of the class among the sorted classes
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Task = Literal["regression", "classification"]
 
-MOST_WHOLE_CLASSES = 20  # whole numbers with at most so many values are taken for classes ...
-ROWS_A_CLASS = 5  # ... where each stands for so many rows on average
+MOST_WHOLE_CLASSES = 20  # whole numbers with at most this many values are taken as classes ...
+ROWS_A_CLASS = 5  # ... if each has at least this many rows on average
 MOST_CLASSES = 200
 
 
@@ -33,8 +33,8 @@ class NumberTarget:
 
     Attributes:
         name: The column.
-        mean: Of the training part.
-        scale: The standard deviation of the training part. Positive.
+        mean: Mean of the training part.
+        scale: Standard deviation of the training part. Positive.
     """
 
     name: str
@@ -51,12 +51,12 @@ class NumberTarget:
         """Standardised values, float64 of shape `(rows,)`.
 
         Raises:
-            DataError: A value is no finite number.
+            DataError: A value is not a finite number.
         """
         return (as_floats(values(table, self.name, "number")) - self.mean) / self.scale
 
     def decode(self, encoded: np.ndarray) -> np.ndarray:
-        """Values in the units of the table for standardised ones."""
+        """Values in the units of the table from standardised ones."""
         return self.mean + self.scale * encoded
 
 
@@ -77,14 +77,14 @@ class ClassTarget:
 
     @property
     def outputs(self) -> int:
-        """Outputs of the network, one a class."""
+        """Outputs of the network, one for each class."""
         return len(self.classes)
 
     def encode(self, table: Table) -> np.ndarray:
-        """The place of each row's class, int64 of shape `(rows,)`.
+        """The index of each row's class, int64 of shape `(rows,)`.
 
         Raises:
-            DataError: A value is none of the classes.
+            DataError: A value is not one of the classes.
         """
         found = class_text(values(table, self.name, self.kind))
         known = {name: place for place, name in enumerate(self.classes)}
@@ -93,12 +93,12 @@ class ClassTarget:
             row = places.is_null().arg_true()[0]
             raise DataError(
                 f"`{self.name}` in {table.place(row)} of {table.source} is `{found[row]}`, which "
-                "is none of the classes that were learned"
+                "is not one of the classes of the training data"
             )
         return places.to_numpy()
 
     def decode(self, places: np.ndarray) -> pl.Series:
-        """The classes at places, as whole numbers, true and false, or text: as they were."""
+        """The classes for indices, with their original type: whole numbers, booleans or text."""
         names = pl.Series(self.name, np.asarray(self.classes, object)[places], pl.String)
         if self.kind == "boolean":
             return names == "true"
@@ -113,7 +113,7 @@ Target = NumberTarget | ClassTarget
 
 
 def class_text(found: pl.Series) -> pl.Series:
-    """The names of classes: text as it is, `true` and `false`, `3` for 3.0, `0.5`; null stays."""
+    """Class names: text unchanged, `true` and `false`, `3` for 3.0, `0.5`; null stays null."""
     if found.dtype == pl.Float64:
         is_whole = (found == found.round()) & (found.abs() < 2**53)
         whole = pl.select(pl.when(is_whole).then(found)).to_series().cast(pl.Int64).cast(pl.String)
@@ -128,7 +128,7 @@ class TaskFound:
     Attributes:
         task: Regression or classification.
         kind: What the target column holds.
-        reason: Why it is this task, as a sentence without its end.
+        reason: Why it is this task, as a sentence without a full stop.
     """
 
     task: Task
@@ -137,15 +137,15 @@ class TaskFound:
 
 
 def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFound:
-    """The task that a target sets.
+    """The task of a target.
 
     Args:
         table: Rows whose target is not missing.
         name: The target column.
-        wanted: What the user asked for; None to recognise it.
+        wanted: The task that the user set; None to recognise it.
 
     Raises:
-        DataError: The target is constant, a date, free text, or does not suit what is wanted.
+        DataError: The target is constant, a date, free text, or does not suit `wanted`.
     """
     kind, note = recognise(table, name)
     place = f"the target `{name}` of {table.source}"
@@ -153,7 +153,7 @@ def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFou
         present = table.frame[name].drop_nulls()
         if present.n_unique() == 1:
             raise DataError(f"{place} is `{present[0]}` in every row, so nothing can be learned")
-        raise DataError(f"{place} can be neither measured nor sorted into classes: {note}")
+        raise DataError(f"{place} holds neither numbers nor classes: {note}")
     if kind == "date":
         raise DataError(
             f"{place} is a date; only numbers and classes can be predicted, so turn it into a "
@@ -167,7 +167,7 @@ def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFou
         few = is_whole and distinct <= MOST_WHOLE_CLASSES
         few = few and len(numbers) >= ROWS_A_CLASS * distinct
         if wanted == "regression":
-            return TaskFound("regression", kind, "as asked for")
+            return TaskFound("regression", kind, "as set")
         if few:
             reason = f"`{name}` holds whole numbers with only {distinct} values"
             return TaskFound("classification", kind, reason)
@@ -181,7 +181,7 @@ def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFou
             f"{place} has {distinct:,} values, but at most {MOST_CLASSES} classes can be learned"
         )
     what = {"number": "numbers", "boolean": "true and false", "category": "text"}[kind]
-    reason = "as asked for" if wanted else f"`{name}` holds {what} with {distinct} values"
+    reason = "as set" if wanted else f"`{name}` holds {what} with {distinct} values"
     return TaskFound("classification", kind, reason)
 
 
@@ -202,7 +202,7 @@ def fit_target(table: Table, name: str, found: TaskFound, *, train: np.ndarray) 
 
 
 def target_from_json(entry: dict[str, Any]) -> Target:
-    """The target that `dataclasses.asdict` made JSON of.
+    """The target from the JSON of its `dataclasses.asdict`.
 
     Raises:
         KeyError: A field is missing.

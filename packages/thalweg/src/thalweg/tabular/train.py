@@ -1,7 +1,7 @@
 """Training from a table: read, recognise, split, fit, score.
 
-The columns are recognised on all rows whose target is known; what is measured of them (means,
-scales) comes from the training part alone. The test part is looked at once, for the scores.
+The kinds of the columns are recognised from all rows with a known target; their means and scales
+come from the training part alone. The test part is used once, for the scores.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import datetime as dt
 import hashlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from thalweg._util.extras import import_extra
 from thalweg.errors import ConfigError, DataError, UnknownMethodError
 from thalweg.solvers import REGISTRY
 from thalweg.tabular.fit import Examples
@@ -43,17 +44,17 @@ HIDDEN = (32,)
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What a training was asked to do; enough, with the data, to do it again.
+    """The settings of a training; with the data, enough to repeat it.
 
     Attributes:
-        data: The path of the table, or a word for a data frame.
+        data: The path of the table, or the words `a data frame`.
         target: The column to predict.
-        task: The task that was asked for; None where it was to be recognised.
+        task: The task; None to recognise it.
         hidden: Units of the hidden layers.
         method: The method, by name.
         seconds: Budget of all fits together, compilation not counted.
-        seed: Of the split, the starting weights and the shuffles.
-        ignore: Columns that were to be left out.
+        seed: Seed of the split, the initial weights and the shuffles.
+        ignore: Columns to leave out.
     """
 
     data: str
@@ -82,24 +83,24 @@ class Asked:
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A trained model, and everything that is known of how it came about.
+    """A trained model, with its scores and the record of its training.
 
     Attributes:
         model: The model.
-        asked: What was asked for.
+        asked: The settings.
         task: The task, and why it is this one.
-        notes: What a user should know of the data, in sentences.
-        rows: Rows of the training, validation and test part.
-        scores: On the test part, by name: `network` and two baselines.
-        validation_scores: Of the chosen network on the validation part, before the last fit.
-        importance: Which columns matter, the most important first.
+        notes: What a user should know about the data, in sentences.
+        rows: Numbers of rows of the training, validation and test part.
+        scores: Scores on the test part: of the `network` and of two baselines.
+        validation_scores: Scores of the chosen network on the validation part, before the last fit.
+        importance: Importance of the columns, the most important first.
         found: The fits.
         truth: Encoded targets of the test part.
         outputs: The network's outputs there.
-        data_sha256: Of the file; empty for a data frame.
-        began: When it began.
-        seconds: Wall time of everything, compilation included.
-        compile_seconds: Of it, compilation.
+        data_sha256: Checksum of the file; empty for a data frame.
+        began: When the training began.
+        seconds: Wall time of everything, with compilation.
+        compile_seconds: Wall time of compilation.
     """
 
     model: Model
@@ -119,7 +120,7 @@ class Trained:
     compile_seconds: float
 
     def as_json(self) -> dict[str, Any]:
-        """The results as values that JSON knows; fits and weights stay in their files."""
+        """The results as values for JSON, without fits and weights, which have their own files."""
         target = self.model.schema.target
         return {
             "task": self.task.task,
@@ -157,29 +158,32 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
 ) -> Trained:
     """Train a small network to predict one column of a table from the others.
 
-    JAX's x64 flag must be on. Ctrl-C while a fit goes on ends it with the best network so far.
+    JAX's x64 flag must be on. Ctrl-C during a fit ends the training with the best network so far.
 
     Args:
         data: The path of a CSV, TSV or Parquet file, or a data frame.
         target: The column to predict. Rows where it is missing are left out.
         task: `regression` or `classification`; None to recognise it.
-        hidden: Units of each hidden layer; none for a linear model.
+        hidden: Units of each hidden layer; empty for a linear model.
         method: A name from `thalweg.methods()`, or a configured method.
         seconds: Budget of all fits together, compilation not counted. Positive.
         seed: Equal seeds give the same split, start and shuffles.
         ignore: Columns to leave out.
         progress: Whether to show live lines on stderr (only where that is a terminal).
-        on_note: Told of each thing that a user should know of the data, before the fits begin.
+        on_note: Called with each note on the data, before the fits begin.
 
     Returns:
         The model with its scores; `thalweg.tabular.save` writes it to a folder.
 
     Raises:
-        ConfigError: Something was asked for that cannot be.
-        DataError: The table cannot be read or learned from.
-        KeyboardInterrupt: Ctrl-C before there was any network to keep.
+        ConfigError: A setting is out of its range.
+        DataError: The table cannot be read, or nothing can be learned from it.
+        MissingExtraError: scikit-learn is not installed.
+        KeyboardInterrupt: Ctrl-C before there was a network to keep.
     """
     began, clock = dt.datetime.now().astimezone(), time.monotonic()
+    # The linear model is fitted last; a missing library is reported before the work begins.
+    import_extra("sklearn", library="scikit-learn", extra="tables", needed_by="train_table")
     if isinstance(method, str) and method not in ("auto", *REGISTRY):
         raise UnknownMethodError(method, [*REGISTRY, "auto"])
     asked = Asked(
@@ -194,52 +198,19 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
     )
     table = read_table(data)
     checksum = "" if isinstance(data, pl.DataFrame) else _sha256(Path(data))
-    notes: list[str] = []
-
-    def note(sentence: str) -> None:
-        notes.append(sentence)
-        on_note(sentence)
-
-    table = _with_target(table, target, note)
-    names = [name for name in table.frame.columns if name != target and name not in ignore]
-    table.require(ignore)
-    kinds, remarks = find_kinds(table, names)
-    found_task = find_task(table, target, wanted=task)
-    for remark in remarks:
-        note(remark)
-    note(f"{found_task.task}: {found_task.reason}")
-    parts, schema = _prepared(table, target, found_task, kinds, seed)
-    inputs, truth = schema.encode(table), schema.target.encode(table)
-    examples = Examples(
-        inputs[parts.known],
-        truth[parts.known],
-        held_out=parts.validation[parts.known],
-        sizes=(schema.inputs, *asked.hidden, schema.target.outputs),
-        is_classification=found_task.task == "classification",
-        seed=seed,
-    )
+    prepared = _prepared(table, asked, on_note)
+    examples = prepared.examples(asked)
     found = search(examples, method=method, seconds=seconds, progress=progress)
-    model = Model(schema, found.layers)
-    unseen = inputs[parts.test], truth[parts.test]
-    outputs = forward(model.layers, unseen[0])
+    outputs = forward(found.layers, prepared.inputs[prepared.parts.test])
     return Trained(
-        model=model,
+        model=Model(prepared.schema, found.layers),
         asked=asked,
-        task=found_task,
-        notes=tuple(notes),
-        rows={name: int(rows.sum()) for name, rows in parts._asdict().items()},
-        scores={
-            "network": score(schema.target, unseen[1], outputs),
-            **baseline_scores(schema.target, (inputs[parts.known], truth[parts.known]), unseen),
-        },
-        validation_scores=score(
-            schema.target,
-            truth[parts.validation],
-            forward(found.chosen.layers, inputs[parts.validation]),
-        ),
-        importance=tuple(permutation_importance(model, *unseen, seed=seed)),
+        task=prepared.task,
+        notes=prepared.notes,
+        rows={name: int(rows.sum()) for name, rows in prepared.parts._asdict().items()},
+        **_scored(prepared, found, outputs, seed=seed),
         found=found,
-        truth=unseen[1],
+        truth=prepared.truth[prepared.parts.test],
         outputs=outputs,
         data_sha256=checksum,
         began=began,
@@ -247,6 +218,81 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
         compile_seconds=examples.compile_seconds
         + sum(fit.solution.compile_seconds for fit in found.fits),
     )
+
+
+class _Prepared(NamedTuple):
+    """A table ready for training.
+
+    Attributes:
+        task: The task, and why it is this one.
+        notes: Notes on the data.
+        parts: The split.
+        schema: The schema, fitted to the training part.
+        inputs: Encoded inputs of all rows, shape `(rows, inputs)`.
+        truth: Encoded targets of all rows, shape `(rows,)`.
+    """
+
+    task: TaskFound
+    notes: tuple[str, ...]
+    parts: Parts
+    schema: Schema
+    inputs: np.ndarray
+    truth: np.ndarray
+
+    def examples(self, asked: Asked) -> Examples:
+        """The rows that the network is fitted to."""
+        known = self.parts.known
+        return Examples(
+            self.inputs[known],
+            self.truth[known],
+            held_out=self.parts.validation[known],
+            sizes=(self.schema.inputs, *asked.hidden, self.schema.target.outputs),
+            is_classification=self.task.task == "classification",
+            seed=asked.seed,
+        )
+
+
+def _prepared(table: Table, asked: Asked, on_note: Callable[[str], None]) -> _Prepared:
+    """Recognise the task and the columns of a table, split it, and fit its schema."""
+    notes: list[str] = []
+
+    def note(sentence: str) -> None:
+        notes.append(sentence)
+        on_note(sentence)
+
+    table = _with_target(table, asked.target, note)
+    excluded = {asked.target, *asked.ignore}
+    names = [name for name in table.frame.columns if name not in excluded]
+    table.require(asked.ignore)
+    kinds, remarks = find_kinds(table, names)
+    task = find_task(table, asked.target, wanted=asked.task)
+    for remark in remarks:
+        note(remark)
+    note(f"{task.task}: {task.reason}")
+    parts, schema = _split_and_schema(table, asked, task, kinds)
+    inputs, truth = schema.encode(table), schema.target.encode(table)
+    return _Prepared(task, tuple(notes), parts, schema, inputs, truth)
+
+
+def _scored(prepared: _Prepared, found: Found, outputs: np.ndarray, *, seed: int) -> dict[str, Any]:
+    """The fields of `Trained` with scores: on the test part, on the validation part, by column."""
+    parts, target = prepared.parts, prepared.schema.target
+    known = prepared.inputs[parts.known], prepared.truth[parts.known]
+    unseen = prepared.inputs[parts.test], prepared.truth[parts.test]
+    return {
+        "scores": {
+            "network": score(target, unseen[1], outputs),
+            **baseline_scores(target, known, unseen),
+        },
+        "validation_scores": score(
+            target,
+            prepared.truth[parts.validation],
+            forward(found.chosen.layers, prepared.inputs[parts.validation]),
+        ),
+        "importance": tuple(
+            permutation_importance(Model(prepared.schema, found.layers), *unseen, seed=seed)
+        ),
+    }
 
 
 def _sha256(path: Path) -> str:
@@ -275,19 +321,19 @@ def _with_target(table: Table, target: str, note: Callable[[str], None]) -> Tabl
     return table
 
 
-def _prepared(
-    table: Table, target: str, found: TaskFound, kinds: dict[str, Any], seed: int
+def _split_and_schema(
+    table: Table, asked: Asked, task: TaskFound, kinds: dict[str, Any]
 ) -> tuple[Parts, Schema]:
     """The split, and the schema fitted to its training part."""
     classes = None
-    if found.task == "classification":
+    if task.task == "classification":
         every = np.ones(len(table), bool)
-        classes = fit_target(table, target, found, train=every).encode(table)
-    parts = split(len(table), classes=classes, seed=seed)
+        classes = fit_target(table, asked.target, task, train=every).encode(table)
+    parts = split(len(table), classes=classes, seed=asked.seed)
     if not (parts.validation.any() and parts.test.any()):
         raise DataError(
-            f"{table.source} has too few rows a class to test on ({len(table)} rows); give more "
-            "rows, or join classes"
+            f"{table.source} has too few rows of each class to test on ({len(table)} rows); give "
+            "more rows, or merge classes"
         )
     columns = fit_columns(table, kinds, train=parts.train)
-    return parts, Schema(columns, fit_target(table, target, found, train=parts.train))
+    return parts, Schema(columns, fit_target(table, asked.target, task, train=parts.train))

@@ -1,8 +1,8 @@
-"""The values of a column as what its kind says: numbers, true and false, dates or text.
+"""The values of a column by its kind: numbers, true and false, dates or text.
 
-Missing is: nothing, `NA`, `N/A`, `NaN`, `null`, `none` or `?` (in any case) as text, null in a
-file with types, and NaN. Dates are ISO 8601 with or without a time (a time zone counts as UTC),
-`2024/03/31` or `31.03.2024`; these cannot be mistaken for each other, so none has to be chosen.
+Missing values are empty text, `NA`, `N/A`, `NaN`, `null`, `none` or `?` (in any case), null in a
+file with types, and NaN. Dates are ISO 8601 with or without a time, `2024/03/31` or `31.03.2024`;
+no date can be read in two of these formats. Times with a time zone are converted to UTC.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SECONDS_A_DAY = 86_400
 
 
 def kind_of_type(dtype: pl.DataType) -> Kind | None:
-    """The kind of a column with a type; None for what cannot be learned from."""
+    """The kind of a column with a type; None for a type that nothing can be learned from."""
     if dtype.is_numeric():
         return "number"
     if dtype == pl.Boolean:
@@ -53,7 +53,7 @@ def kind_of_type(dtype: pl.DataType) -> Kind | None:
 
 
 def texts(table: Table, name: str) -> pl.Series:
-    """The text of a column, without space around it; null where it is missing."""
+    """The text of a column without surrounding space; null where it is missing."""
     stripped = table.frame[name].cast(pl.String).str.strip_chars()
     absent = stripped.str.to_lowercase().is_in(MISSING)
     return stripped.set(absent.fill_null(value=True), None)
@@ -91,7 +91,7 @@ def parsed(text: pl.Series, kind: Kind) -> pl.Series:
 
 
 def values(table: Table, name: str, kind: Kind) -> pl.Series:
-    """A column as its kind says: Float64, Boolean, Datetime or String, null where missing.
+    """A column by its kind: Float64, Boolean, Datetime or String, null where missing.
 
     Raises:
         DataError: A value, or the type of the column, is of another kind, or a number is
@@ -111,7 +111,7 @@ def values(table: Table, name: str, kind: Kind) -> pl.Series:
             row = misfits[0]
             raise DataError(
                 f"`{name}` in {table.place(row)} of {table.source} is `{text[row]}`, but "
-                f"{EXPECTED[kind]} was expected; mend the value, or leave it empty if it is missing"
+                f"{EXPECTED[kind]} was expected; correct it, or leave it empty if it is missing"
             )
     elif kind == "number":
         found = column.cast(pl.Float64).fill_nan(None)
@@ -124,7 +124,7 @@ def values(table: Table, name: str, kind: Kind) -> pl.Series:
         if len(infinite):
             raise DataError(
                 f"`{name}` in {table.place(infinite[0])} of {table.source} is infinite, but a "
-                "finite number was expected; mend the value, or leave it empty if it is missing"
+                "finite number was expected; correct it, or leave it empty if it is missing"
             )
     return found
 

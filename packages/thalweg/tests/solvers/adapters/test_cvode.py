@@ -84,14 +84,14 @@ def test_the_work_is_what_cvode_counts_itself(settings, problem, monkeypatch):
 
 
 def test_newton_failures_occur_and_are_counted(monkeypatch):
-    """With two Krylov vectors Newton's method often fails, and CVODE says as often as we."""
+    """With two Krylov vectors Newton's method often fails, and CVODE counts the same."""
     spy = Spy(monkeypatch)
     method = CVODE(**KRYLOV, krylov_dim=1, rtol=1e-2, atol=1e-3)
     work = minimize(quadratic(), START, method, Stop(steps=200)).work
     assert work.newton_failures == spy["StepSolveFails"] > 10
 
 
-def test_finite_differences_are_booked(monkeypatch):
+def test_finite_differences_are_counted(monkeypatch):
     """They lead along the same path, and cost n + 1 gradients a Jacobian."""
     spy = Spy(monkeypatch)
     method = CVODE(jacobian="finite-differences")

@@ -89,7 +89,7 @@ def test_the_steps_are_those_of_diffeqsolve(name):
 
 
 @pytest.mark.parametrize("name", ["kvaerno5", "tsit5"])
-def test_every_evaluation_is_booked(name):
+def test_every_evaluation_is_counted(name):
     """Passes over the data are gradients and losses, and two more for each Jacobian."""
     theta, spec = flatten(START)
     flow = build_flow(watched_bent(), spec)

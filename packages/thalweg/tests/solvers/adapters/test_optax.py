@@ -55,14 +55,14 @@ RECURRENCES = {
 
 @pytest.mark.parametrize("name", RECURRENCES)
 def test_the_recurrence_is_the_textbooks(name):
-    """Losses and slopes of 300 steps are those of the recurrence in NumPy; h is the rate."""
+    """Losses and grad_norms of 300 steps are those of the recurrence in NumPy; h is the rate."""
     recurrence, rate = RECURRENCES[name]
     points = np.concatenate([[START], recurrence(300)])
     solution = minimize(quadratic(), START, name, Stop(steps=300))
     history = solution.history
     np.testing.assert_allclose(history["loss"], 0.5 * points**2 @ CURVATURES, rtol=1e-9)
-    slopes = np.linalg.norm(points * CURVATURES, axis=1)
-    np.testing.assert_allclose(history["grad_norm"], slopes, rtol=1e-9)
+    grad_norms = np.linalg.norm(points * CURVATURES, axis=1)
+    np.testing.assert_allclose(history["grad_norm"], grad_norms, rtol=1e-9)
     np.testing.assert_allclose(history["h"][1:], rate)
     np.testing.assert_allclose(history["t"], rate * np.arange(301), rtol=1e-12)
 
@@ -99,8 +99,8 @@ def test_l_bfgs_is_optaxs_own_loop():
     np.testing.assert_allclose(solution.history["loss"], losses, rtol=1e-8)
 
 
-def test_trial_points_of_a_line_search_are_booked():
-    """As many gradients are booked as a counter inside the loss sees evaluations."""
+def test_trial_points_of_a_line_search_are_counted():
+    """As many gradients are counted as a counter inside the loss sees evaluations."""
     seen = []
 
     def loss(theta):
@@ -131,9 +131,9 @@ def test_targets_are_obeyed(name):
     by_loss = minimize(quadratic(), START, name, Stop(loss=1.0))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.history["loss"][-1] <= 1.0 < by_loss.history["loss"][-2]
-    by_slope = minimize(quadratic(), START, name, Stop(grad_norm=3.0))
-    assert by_slope.outcome is Outcome.CONVERGED
-    assert by_slope.history["grad_norm"][-1] <= 3.0 < by_slope.history["grad_norm"][-2]
+    by_gradient = minimize(quadratic(), START, name, Stop(grad_norm=3.0))
+    assert by_gradient.outcome is Outcome.CONVERGED
+    assert by_gradient.history["grad_norm"][-1] <= 3.0 < by_gradient.history["grad_norm"][-2]
     by_gradients = minimize(quadratic(), START, name, Stop(gradients=5))
     assert by_gradients.outcome is Outcome.BUDGET_SPENT
     assert 5 <= by_gradients.work.gradients <= 5 + 20  # a step is not cut
@@ -148,7 +148,7 @@ def test_a_rate_that_is_too_large_diverges_and_says_so():
     assert np.isfinite(solution.params).all()
 
 
-def test_a_start_without_slope_has_converged():
+def test_a_start_without_gradient_has_converged():
     """Where ∇L is exactly 0 there is nothing to do."""
     solution = minimize(quadratic(), np.zeros(3), "adam", Stop(steps=10))
     assert solution.outcome is Outcome.CONVERGED
@@ -171,7 +171,7 @@ def test_a_rate_of_nothing_stalls():
     ],
 )
 def test_any_optimiser_runs_and_h_is_its_rate_where_known(transformation, rate):
-    """A configured optimiser is one more method; a state that tells its rate is believed."""
+    """A configured optimiser is one more method; a learning rate in the state is used."""
     solution = minimize(quadratic(), START, OptaxOptimizer(transformation), Stop(steps=20))
     losses = 0.5 * descent(20, rate=0.02) ** 2 @ CURVATURES
     np.testing.assert_allclose(solution.history["loss"][1:], losses, rtol=1e-6)
@@ -179,7 +179,7 @@ def test_any_optimiser_runs_and_h_is_its_rate_where_known(transformation, rate):
     assert solution.method == "optax"
 
 
-def test_a_line_search_without_gradients_books_losses():
+def test_a_line_search_without_gradients_counts_losses():
     """Backtracking costs losses at its trial points and one gradient at the point it takes."""
     search = optax.chain(
         optax.sgd(1.0), optax.scale_by_backtracking_linesearch(max_backtracking_steps=15)

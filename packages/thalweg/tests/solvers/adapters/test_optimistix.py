@@ -56,7 +56,7 @@ def residuals(p):
     return (p[0] * np.exp(p[1] * TIMES) - NOISY) / np.sqrt(15)
 
 
-def slope(p):
+def gradient(p):
     """Jᵀr, by hand."""
     grow = np.exp(p[1] * TIMES)
     jacobian = np.stack([grow, p[0] * TIMES * grow], axis=1) / np.sqrt(15)
@@ -99,15 +99,15 @@ def test_each_row_belongs_to_its_point(name):
     assert len(seen) > 5
     points = [START, *seen]
     losses = [0.5 * np.sum(residuals(p) ** 2) for p in points]
-    slopes = [np.linalg.norm(slope(p)) for p in points]
+    grad_norms = [np.linalg.norm(gradient(p)) for p in points]
     np.testing.assert_allclose(solution.history["loss"], losses, rtol=1e-10)
-    np.testing.assert_allclose(solution.history["grad_norm"], slopes, rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(solution.history["grad_norm"], grad_norms, rtol=1e-6, atol=1e-15)
     assert np.all(np.diff(solution.history["loss"]) <= 1e-16)
     assert np.isnan(solution.history["h"]).all()
 
 
 @each
-def test_every_evaluation_is_booked(name):
+def test_every_evaluation_is_counted(name):
     """Passes over the data are the trial points; what was not taken is rejected."""
     theta, spec = flatten(np.array([-1.0, -8.0]))
     flow = build_flow(watched_decay(), spec)
@@ -141,9 +141,9 @@ def test_targets_and_budgets_are_obeyed(name):
     by_loss = minimize(decay(), START, name, Stop(loss=1e-2))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.history["loss"][-1] <= 1e-2 < by_loss.history["loss"][-2]
-    by_slope = minimize(decay(), START, name, Stop(grad_norm=1e-3))
-    assert by_slope.outcome is Outcome.CONVERGED
-    assert by_slope.history["grad_norm"][-1] <= 1e-3 < by_slope.history["grad_norm"][-2]
+    by_gradient = minimize(decay(), START, name, Stop(grad_norm=1e-3))
+    assert by_gradient.outcome is Outcome.CONVERGED
+    assert by_gradient.history["grad_norm"][-1] <= 1e-3 < by_gradient.history["grad_norm"][-2]
     by_steps = minimize(decay(), START, name, Stop(steps=2))
     assert by_steps.outcome is Outcome.BUDGET_SPENT
     assert by_steps.history["step"][-1] == 2
@@ -193,7 +193,7 @@ def test_nan_is_left_behind(name):
 
 
 def test_a_tolerance_ends_the_run_early():
-    """A coarse tolerance ends the run at a larger slope."""
+    """A coarse tolerance ends the run at a larger gradient."""
     early = minimize(decay(), START, OptimistixSolver("lm", tolerance=1e-2))
     late = minimize(decay(), START, "optimistix-lm")
     assert early.work.jacobians < late.work.jacobians
@@ -203,7 +203,7 @@ def test_a_tolerance_ends_the_run_early():
 def test_a_loss_without_residuals_is_for_bfgs():
     """`lm` says what it needs, and `bfgs` finds the minimum."""
     scalar = Scalar(lambda p: jnp.sum(jnp.cosh(p - 1.0)))
-    with pytest.raises(ConfigError, match="works on residuals"):
+    with pytest.raises(ConfigError, match="needs residuals"):
         minimize(scalar, np.ones(3), "optimistix-lm")
     solution = minimize(scalar, np.zeros(3), "optimistix-bfgs")
     np.testing.assert_allclose(solution.params, 1.0, atol=1e-7)

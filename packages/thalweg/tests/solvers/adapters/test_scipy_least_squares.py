@@ -76,7 +76,7 @@ def counted(function, calls):
 @pytest.mark.parametrize("noisy", [False, True])
 @each
 def test_it_ends_where_scipy_ends(name, noisy, monkeypatch):
-    """The minimum is SciPy's, by as many Jacobians; every evaluation on the way is booked."""
+    """The minimum is SciPy's, by as many Jacobians; every evaluation on the way is counted."""
     calls = {"jacobian": 0, "residuals": 0}
     for function in calls:
         monkeypatch.setattr(HostFunctions, function, counted(function, calls))
@@ -103,9 +103,9 @@ def test_each_row_belongs_to_its_point(name):
     assert len(seen) > 3
     points = [START, *seen]
     losses = [0.5 * np.sum(residuals(p, NOISY) ** 2) for p in points]
-    slopes = [np.linalg.norm(jacobian(p, None).T @ residuals(p, NOISY)) for p in points]
+    grad_norms = [np.linalg.norm(jacobian(p, None).T @ residuals(p, NOISY)) for p in points]
     np.testing.assert_allclose(solution.history["loss"], losses, rtol=1e-10)
-    np.testing.assert_allclose(solution.history["grad_norm"], slopes, rtol=1e-7, atol=1e-15)
+    np.testing.assert_allclose(solution.history["grad_norm"], grad_norms, rtol=1e-7, atol=1e-15)
     assert np.all(np.diff(solution.history["loss"]) <= 1e-16)
 
 
@@ -115,9 +115,9 @@ def test_targets_are_obeyed(name):
     by_loss = minimize(decay(), START, name, Stop(loss=1e-6))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.history["loss"][-1] <= 1e-6 < by_loss.history["loss"][-2]
-    by_slope = minimize(decay(), START, name, Stop(grad_norm=1e-3))
-    assert by_slope.outcome is Outcome.CONVERGED
-    assert by_slope.history["grad_norm"][-1] <= 1e-3 < by_slope.history["grad_norm"][-2]
+    by_gradient = minimize(decay(), START, name, Stop(grad_norm=1e-3))
+    assert by_gradient.outcome is Outcome.CONVERGED
+    assert by_gradient.history["grad_norm"][-1] <= 1e-3 < by_gradient.history["grad_norm"][-2]
     by_steps = minimize(decay(), START, name, Stop(steps=2))
     assert by_steps.outcome is Outcome.BUDGET_SPENT
     assert by_steps.history["step"][-1] == 2
@@ -134,7 +134,7 @@ def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients):
 
 @each
 def test_the_clock_ends_a_run_between_rows(name):
-    """Time that runs out between two rows is noticed, and the trial points are booked."""
+    """Time that runs out between two rows is noticed, and the trial points are counted."""
     theta, spec = flatten(START)
     flow = build_flow(decay(), spec)
     for seconds in range(8, 16):
@@ -201,7 +201,7 @@ def test_only_lm_refuses_fewer_residuals_than_parameters(name):
 @each
 def test_a_loss_without_residuals_is_refused(name):
     """Only least squares have the residuals that these methods work on."""
-    with pytest.raises(ConfigError, match="works on residuals"):
+    with pytest.raises(ConfigError, match="needs residuals"):
         minimize(Scalar(lambda p: jnp.sum(p**2)), np.ones(3), name)
 
 

@@ -15,7 +15,7 @@ from thalweg.errors import ConfigError
 from thalweg.flow import build_flow
 from thalweg.flow.compiled import HostFunctions
 from thalweg.flow.flatten import flatten
-from thalweg.solvers.adapters.host_loop import judge
+from thalweg.solvers.adapters.host_loop import termination
 from thalweg.solvers.adapters.scipy_minimize import BFGS, LBFGS
 
 START = np.array([-1.2, 1.0])
@@ -53,7 +53,7 @@ def scipy_alone(name):
 
 
 @each
-def test_it_walks_scipys_way(name):
+def test_it_takes_scipys_steps(name):
     """Points and their losses are those of SciPy called by hand, until rounding parts them."""
     _, points = scipy_alone(name)
     seen = []
@@ -63,15 +63,15 @@ def test_it_walks_scipys_way(name):
     )
     np.testing.assert_allclose(seen, points[:15], rtol=1e-6)
     losses = [by_hand(p)[0] for p in [START, *seen]]
-    slopes = [np.linalg.norm(by_hand(p)[1]) for p in [START, *seen]]
+    grad_norms = [np.linalg.norm(by_hand(p)[1]) for p in [START, *seen]]
     np.testing.assert_allclose(solution.history["loss"], losses, rtol=1e-10)
-    np.testing.assert_allclose(solution.history["grad_norm"], slopes, rtol=1e-10)
+    np.testing.assert_allclose(solution.history["grad_norm"], grad_norms, rtol=1e-10)
     assert np.isnan(solution.history["t"]).all()
 
 
 @each
 def test_the_gradients_are_scipys(name):
-    """Every evaluation is booked once; an iteration's further trial points are its rejected."""
+    """Every evaluation is counted once; an iteration's further trial points are its rejected."""
     result, points = scipy_alone(name)
     solution = minimize(rosenbrock(), START, name)
     # Rounding may part them at the very end.
@@ -106,18 +106,18 @@ def test_a_minimum_with_a_loss_is_recognised(name):
 @pytest.mark.parametrize(
     ("theta", "outcome"),
     [
-        ([1.0, 0.3], Outcome.STALLED),  # on the kink, with slope to one side
+        ([1.0, 0.3], Outcome.STALLED),  # on the kink, where one side falls
         ([0.0, 0.3 + 1e-15], Outcome.CONVERGED),  # next to nothing is left
         ([np.inf, 0.0], Outcome.DIVERGED),
     ],
 )
-def test_the_end_is_judged_by_what_is_left(theta, outcome):
-    """A run whose library ended is converged only where no slope could lower the loss visibly."""
+def test_the_end_is_classified_by_what_a_step_could_still_gain(theta, outcome):
+    """A run that its library ended has converged only if no step could lower the loss visibly."""
     problem = Scalar(lambda p: p[0] ** 2 + jnp.where(p[1] < 0.3, 1.0, 1.01) * (p[1] - 0.3) ** 2)
     _, spec = flatten(START)
     functions = HostFunctions(build_flow(problem, spec), Recorder(Stop()))
-    judged, _ = judge(functions, np.array(theta), start_loss=1.0, eps=2.2e-16)
-    assert judged is outcome
+    classified, _ = termination(functions, np.array(theta), start_loss=1.0, eps=2.2e-16)
+    assert classified is outcome
 
 
 def test_the_tolerance_can_be_set():
@@ -147,9 +147,9 @@ def test_targets_are_obeyed(name):
     by_loss = minimize(rosenbrock(), START, name, Stop(loss=1e-3))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.history["loss"][-1] <= 1e-3 < by_loss.history["loss"][-2]
-    by_slope = minimize(rosenbrock(), START, name, Stop(grad_norm=1e-2))
-    assert by_slope.outcome is Outcome.CONVERGED
-    assert by_slope.history["grad_norm"][-1] <= 1e-2
+    by_gradient = minimize(rosenbrock(), START, name, Stop(grad_norm=1e-2))
+    assert by_gradient.outcome is Outcome.CONVERGED
+    assert by_gradient.history["grad_norm"][-1] <= 1e-2
     by_steps = minimize(rosenbrock(), START, name, Stop(steps=4))
     assert by_steps.outcome is Outcome.BUDGET_SPENT
     assert by_steps.history["step"][-1] == 4
@@ -158,7 +158,7 @@ def test_targets_are_obeyed(name):
 @pytest.mark.parametrize("gradients", range(1, 12))
 @each
 def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients):
-    """Not one gradient more than asked for is booked, also inside a line search."""
+    """Not one gradient more than asked for is counted, also inside a line search."""
     solution = minimize(rosenbrock(), START, name, Stop(gradients=gradients))
     assert solution.outcome is Outcome.BUDGET_SPENT
     assert solution.work.gradients == gradients
@@ -223,5 +223,5 @@ def test_nonsense_is_refused(arguments):
 
 def test_a_matrix_that_does_not_fit_is_refused():
     """BFGS of 50,000 parameters is refused before anything is allocated."""
-    with pytest.raises(ConfigError, match="GiB for 50000 parameters"):
+    with pytest.raises(ConfigError, match="GiB for its matrices of 50000 parameters"):
         minimize(LeastSquares(lambda theta: theta), np.ones(50_000), "bfgs")

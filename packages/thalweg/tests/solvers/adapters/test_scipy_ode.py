@@ -1,4 +1,4 @@
-"""SciPy's integrators follow the flow, end where they are told to, and report what they spent."""
+"""SciPy's integrators follow the flow, end when they should, and report their work."""
 
 import functools
 import os
@@ -17,7 +17,7 @@ from thalweg.errors import ConfigError
 from thalweg.flow import build_flow
 from thalweg.flow.compiled import HostFunctions
 from thalweg.flow.flatten import flatten
-from thalweg.solvers.adapters.negative_gradient import Slope
+from thalweg.solvers.adapters.negative_gradient import NegativeGradient
 from thalweg.solvers.adapters.scipy_ode import SciPyODESolver
 
 NAMES = ("zvode", "vode", "lsoda", "dopri5")
@@ -75,23 +75,23 @@ class Spy:
     """Makes SciPy's `ode` objects that count the calls of their functions, and keeps the last."""
 
     def __init__(self, monkeypatch):
-        self.slopes = self.jacobians = 0
+        self.evaluations = self.jacobians = 0
         self.solver = None
         self._make = scipy.integrate.ode
         monkeypatch.setattr(scipy.integrate, "ode", self)
 
-    def __call__(self, slope, jacobian=None):
+    def __call__(self, field, jacobian=None):
         """Stand in for `scipy.integrate.ode`."""
 
-        def counted_slope(t, theta):
-            self.slopes += 1
-            return slope(t, theta)
+        def counted_field(t, theta):
+            self.evaluations += 1
+            return field(t, theta)
 
         def counted_jacobian(t, theta):
             self.jacobians += 1
             return jacobian(t, theta)
 
-        self.solver = self._make(counted_slope, None if jacobian is None else counted_jacobian)
+        self.solver = self._make(counted_field, None if jacobian is None else counted_jacobian)
         return self.solver
 
     @property
@@ -125,9 +125,9 @@ def test_each_row_belongs_to_its_point(name):
     )
     history = solution.history
     losses = [0.5 * theta @ HESSIAN @ theta for theta in [START, *seen]]
-    slopes = [np.linalg.norm(HESSIAN @ theta) for theta in [START, *seen]]
+    grad_norms = [np.linalg.norm(HESSIAN @ theta) for theta in [START, *seen]]
     np.testing.assert_allclose(history["loss"], losses, rtol=1e-12)
-    np.testing.assert_allclose(history["grad_norm"], slopes, rtol=1e-12)
+    np.testing.assert_allclose(history["grad_norm"], grad_norms, rtol=1e-12)
     np.testing.assert_allclose(history["t"][1:], np.cumsum(history["h"][1:]), rtol=1e-12)
 
 
@@ -139,7 +139,7 @@ def test_the_work_is_what_the_solver_did(name, jacobian, monkeypatch):
     method = SciPyODESolver(name, jacobian=jacobian)
     solution = minimize(bent(), START, method, Stop(steps=250))
     work, history = solution.work, solution.history
-    assert work.gradients == spy.slopes
+    assert work.gradients == spy.evaluations
     assert work.losses <= 250
     steps = spy.iwork[10]
     assert steps == history["step"][-1] == 250
@@ -164,24 +164,24 @@ def test_the_work_is_what_the_solver_did(name, jacobian, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["zvode", "vode"])
-def test_newton_failures_and_error_test_failures_are_told_apart(name, monkeypatch):
+def test_newton_failures_and_error_test_failures_are_distinguished(name, monkeypatch):
     """A useless Jacobian makes Newton's iteration fail; a good one leaves only error tests."""
     good = minimize(bent(), START, SciPyODESolver(name, jacobian="exact"), Stop(steps=100)).work
     assert good.newton_failures == 0
     assert good.error_test_failures > 0
     # Older wrappers look at the arguments' names, so there is no `*_` here.
-    monkeypatch.setattr(Slope, "jacobian", lambda self, t, theta: np.full((N, N), 1e6))  # noqa: ARG005
+    monkeypatch.setattr(NegativeGradient, "jacobian", lambda self, t, theta: np.full((N, N), 1e6))  # noqa: ARG005
     bad = minimize(bent(), START, SciPyODESolver(name, jacobian="exact"), Stop(steps=100)).work
     assert bad.newton_failures > 10
     assert bad.rejected_steps == bad.newton_failures + bad.error_test_failures
 
 
-def test_dopri5_is_booked_as_its_work_array_says(monkeypatch):
+def test_dopri5_is_counted_as_its_work_array_says(monkeypatch):
     """Evaluations, accepted and rejected steps of the rows equal what DOPRI5 reports at its end."""
     spy = Spy(monkeypatch)
     solution = minimize(bent(), START, "dopri5", Stop(steps=200))
     evaluations, attempts, accepted = spy.iwork[16:19]
-    assert solution.work.gradients == evaluations == spy.slopes
+    assert solution.work.gradients == evaluations == spy.evaluations
     assert solution.work.losses == 0
     assert solution.history["step"][-1] == accepted == 200
     assert solution.work.rejected_steps == attempts - accepted > 0
@@ -243,15 +243,15 @@ def test_targets_are_obeyed(name):
     by_loss = minimize(quadratic(), START, name, Stop(loss=0.1))
     assert by_loss.outcome is Outcome.TARGET_REACHED
     assert by_loss.loss <= 0.1 < by_loss.history["loss"][-2]
-    by_slope = minimize(quadratic(), START, name, Stop(grad_norm=0.3))
-    assert by_slope.outcome is Outcome.CONVERGED
-    assert by_slope.history["grad_norm"][-1] <= 0.3 < by_slope.history["grad_norm"][-2]
+    by_gradient = minimize(quadratic(), START, name, Stop(grad_norm=0.3))
+    assert by_gradient.outcome is Outcome.CONVERGED
+    assert by_gradient.history["grad_norm"][-1] <= 0.3 < by_gradient.history["grad_norm"][-2]
 
 
 @pytest.mark.parametrize("gradients", [1, 2, 5, 37, 50])
 @each
 def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients, monkeypatch):
-    """Not one gradient more is evaluated, and every one is booked, also of an unfinished step."""
+    """Not one gradient more is evaluated, and every one is counted, also of an unfinished step."""
     spy = Spy(monkeypatch)
     method = (
         SciPyODESolver(name)
@@ -261,7 +261,7 @@ def test_the_budget_of_gradients_is_kept_to_the_unit(name, gradients, monkeypatc
     solution = minimize(bent(), START, method, Stop(gradients=gradients))
     assert solution.outcome is Outcome.BUDGET_SPENT
     assert solution.work.gradients == gradients
-    assert spy.slopes >= gradients - 1  # the start is evaluated before the solver's first call
+    assert spy.evaluations >= gradients - 1  # the start is evaluated before the solver's first call
 
 
 @each
@@ -291,7 +291,7 @@ def test_ctrl_c_keeps_the_best_so_far(name):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 @each
-def test_an_exception_inside_the_slope_comes_out(name, error, monkeypatch):
+def test_an_exception_inside_a_callback_comes_out(name, error, monkeypatch):
     """What is raised while the solver calls back ends the run soon, and is not swallowed."""
     calls = []
     honest = HostFunctions.value_and_grad
@@ -320,12 +320,12 @@ def test_float32_parameters_stay_float32(name):
     assert solution.params.dtype == np.float32
 
 
-def test_float32_differences_are_booked(monkeypatch):
-    """The gradients of our own differences are in the books beside the solver's calls."""
+def test_float32_differences_are_counted(monkeypatch):
+    """The gradients of our own differences are counted in addition to the solver's calls."""
     spy = Spy(monkeypatch)
     solution = minimize(bent(), START.astype(np.float32), "zvode", Stop(steps=60))
     assert spy.jacobians == solution.work.jacobians > 0
-    assert solution.work.gradients == spy.slopes + (N + 1) * spy.jacobians
+    assert solution.work.gradients == spy.evaluations + (N + 1) * spy.jacobians
 
 
 @each
@@ -359,7 +359,7 @@ def test_a_run_inside_a_run_disturbs_neither(name, scipy, monkeypatch):
     if (name, scipy) in RE_ENTRANT:
         np.testing.assert_array_equal(inner[0], apart.history["loss"])
     else:
-        assert "can follow one flow at a time" in inner[0]
+        assert "can integrate one flow at a time" in inner[0]
 
 
 @pytest.mark.parametrize(

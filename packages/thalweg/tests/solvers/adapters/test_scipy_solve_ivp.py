@@ -105,7 +105,7 @@ def test_the_work_is_what_the_solver_did(integrator, monkeypatch):
 
 
 @each_implicit
-def test_newton_failures_and_error_test_failures_are_told_apart(integrator, monkeypatch):
+def test_newton_failures_and_error_test_failures_are_distinguished(integrator, monkeypatch):
     """Newton's failures are those that the solver's own function for it reports."""
     failures = []
     module = {"bdf": scipy.integrate._ivp.bdf, "radau": scipy.integrate._ivp.radau}[integrator]  # noqa: SLF001 - as above
@@ -135,7 +135,7 @@ def test_nan_taken_by_radau_ends_the_run():
 
 
 @each_implicit
-def test_differences_are_booked(integrator):
+def test_differences_are_counted(integrator):
     """Finite differences lead along the same path, and cost n + 1 gradients a Jacobian."""
     exact = minimize(bent(), START, SciPyODESolver(integrator), Stop(steps=60))
     method = SciPyODESolver(integrator, jacobian="finite-differences")
@@ -177,7 +177,7 @@ def test_a_schedule_ends_at_the_tolerance():
     [
         ({"integrator": "radau", "max_order": 2}, "no option for its highest order"),
         ({"integrator": "dop853", "jacobian": "exact"}, "`dop853` is explicit and of fixed order"),
-        ({"integrator": "dopri5", "loosest": 1e-2}, "`dopri5` makes its run in one call"),
+        ({"integrator": "dopri5", "loosest": 1e-2}, "SciPy runs `dopri5` in one call"),
         ({"integrator": "radau", "loosest": 1e-9}, "`loosest` is 1e-09 and `rtol` 1e-06"),
         ({"integrator": "rk45"}, "`integrator` is 'rk45', but one of zvode, vode, lsoda"),
     ],

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from thalweg.analysis.minima import Landscape
-    from thalweg.analysis.stiffness import Stiffness, Walk
+    from thalweg.analysis.stiffness import Stiffness, Trajectory
     from thalweg_lab.study.questions.settings import Setting
     from thalweg_lab.study.run import Run
 
@@ -81,7 +81,7 @@ class Path:
 
     run: Run
     setting: Setting
-    walk: Walk
+    walk: Trajectory
 
 
 def answer(runs: Sequence[Run]) -> Answer:
@@ -89,7 +89,7 @@ def answer(runs: Sequence[Run]) -> Answer:
     paths = [path for problem in problems_of(runs) for path in _paths(of_problem(runs, problem))]
     implicit = [path for path in paths if path.setting.solver in FOLLOWING]
     explicit = [path for path in paths if path.setting.solver in EXPLICIT]
-    judged = [(path, stiffness.judge(path.walk)) for path in implicit]
+    judged = [(path, stiffness.classify_stiffness(path.walk)) for path in implicit]
     numbers = {
         problem: _numbers(problem, judged, explicit, runs)
         for problem in dict.fromkeys(path.run.spec.problem for path in implicit)
@@ -121,7 +121,7 @@ def _paths(runs: Sequence[Run]) -> list[Path]:
     return [Path(run, setting_of(run.spec), walk_of(run, landscape)) for run in chosen]
 
 
-def walk_of(run: Run, landscape: Landscape) -> Walk:
+def walk_of(run: Run, landscape: Landscape) -> Trajectory:
     """The steps of a run with the rates of decay at each, interpolated between kept points."""
     count = len(run.path_rows)
     kept = np.unique(np.linspace(0, count - 1, min(count, POINTS)).round().astype(int))
@@ -139,13 +139,13 @@ def walk_of(run: Run, landscape: Landscape) -> Walk:
             return np.full(len(steps), np.nan)
         return np.exp(np.interp(rows, known[usable], np.log(found[usable])))
 
-    return stiffness.Walk(
+    return stiffness.Trajectory(
         t=np.asarray(run.history["t"])[steps],
         h=np.asarray(run.history["h"])[steps],
         loss=np.asarray(run.history["loss"])[steps],
         radius=along([rate.radius for rate in rates]),
         slowest=along([rate.slowest for rate in rates]),
-        pace=along([rate.pace for rate in rates]),
+        change_rate=along([rate.change_rate for rate in rates]),
         steps=len(steps) - 1,
     )
 
@@ -168,13 +168,13 @@ def _stiff_table(judged: Sequence[tuple[Path, Stiffness]]) -> Table:
                 whole(median(one.steps for one in found)),
                 cell(median(one.explicit_steps for one in found)),
                 cell(median(one.work for one in found)),
-                cell(median(one.reach for one in found)),
-                cell(max(one.most_reach for one in found)),
+                cell(median(one.h_rho for one in found)),
+                cell(max(one.most_h_rho for one in found)),
                 cell(median(one.share_beyond for one in found)),
                 cell(median(one.first_loss_beyond for one in found)),
-                cell(median(one.lead for one in found)),
-                cell(median(one.spread for one in found)),
-                stiffness.most_common([one.grade for one in found]),
+                cell(median(one.rho_over_change_rate for one in found)),
+                cell(median(one.stiffness_ratio for one in found)),
+                stiffness.median_grade([one.grade for one in found]),
             )
         )
         row_ids.append(ids(path.run for path, _ in group))
@@ -204,8 +204,8 @@ def _explicit_table(paths: Sequence[Path]) -> Table:
                     sum(math.isfinite(one.steps) for one in spent),
                     whole(median(one.steps for one in spent)),
                     cell(median(one.seconds for one in spent)),
-                    cell(median(stiffness.held_down(walk) for walk in walks)),
-                    cell(median(float(np.nanmedian(walk.reach)) for walk in walks)),
+                    cell(median(stiffness.stability_limited_share(walk) for walk in walks)),
+                    cell(median(float(np.nanmedian(walk.h_rho)) for walk in walks)),
                 )
             )
             row_ids.append(ids(group))
@@ -242,10 +242,10 @@ def _charts(paths: Sequence[Path]) -> list[Chart]:
     return charts
 
 
-def _thinned(walk: Walk, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
+def _thinned(walk: Trajectory, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
     keep = np.unique(np.geomspace(1, len(walk.t), points).astype(int) - 1)
-    keep = keep[np.isfinite(walk.reach[keep]) & (walk.t[keep] > 0) & (walk.reach[keep] > 0)]
-    return walk.t[keep], walk.reach[keep]
+    keep = keep[np.isfinite(walk.h_rho[keep]) & (walk.t[keep] > 0) & (walk.h_rho[keep] > 0)]
+    return walk.t[keep], walk.h_rho[keep]
 
 
 # ------------------------------------------------------------------------------------ the verdict
@@ -265,7 +265,7 @@ def _numbers(
             tolerance: _summed([one for path, one in here if path.setting.tolerance == tolerance])
             for tolerance in dict.fromkeys(path.setting.tolerance for path, _ in here)
         },
-        "held_down": median(stiffness.held_down(path.walk) for path in walks),
+        "held_down": median(stiffness.stability_limited_share(path.walk) for path in walks),
         "dopri5_steps": {
             tolerance: _steps_of(runs, problem, tolerance) for tolerance in (TIGHT, LOOSE)
         },
@@ -275,10 +275,10 @@ def _numbers(
 def _summed(found: Sequence[Stiffness]) -> dict[str, Any]:
     """Several paths in one: medians, and the largest h ρ."""
     return {
-        "grade": stiffness.most_common([one.grade for one in found]),
+        "grade": stiffness.median_grade([one.grade for one in found]),
         "work": median(one.work for one in found),
         "share_beyond": median(one.share_beyond for one in found),
-        "most_reach": max(one.most_reach for one in found),
+        "most_reach": max(one.most_h_rho for one in found),
         "first_loss_beyond": median(one.first_loss_beyond for one in found),
         "paths": len(found),
     }

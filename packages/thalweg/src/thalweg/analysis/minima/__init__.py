@@ -1,4 +1,4 @@
-"""Where runs end: what kind of point it is, and whether two ends are the same."""
+"""End points of runs: what kind of point each is, and whether two are the same."""
 
 from __future__ import annotations
 

@@ -1,19 +1,19 @@
-"""What kind of point a run ended at, by the eigenvalues of the Hessian and what is left to gain.
+"""What kind of point a run ended at, by the eigenvalues of the Hessian and the Newton decrement.
 
-    inertia     how many eigenvalues of ∇²L are negative, zero and positive, where |λ| up to
-                1e-8 max|λ| counts as zero
-    decrement   ½ Σ (vᵢ·∇L)² / |λᵢ|, what a Newton step could still change the loss by, with |λᵢ|
-                no smaller than that
+    inertia     the numbers of negative, zero and positive eigenvalues of ∇²L; λ counts as zero if
+                |λ| is at most 1e-8 max|λ|
+    decrement   ½ Σ (vᵢ·∇L)² / |λᵢ|, the change of the loss that a Newton step predicts, with |λᵢ|
+                at least that bound
 
-A point is *at rest* where the decrement is below 1e-6 of the loss, or below what rounding shows of
-the loss at the start. At rest with a negative eigenvalue it is a saddle, else a minimum; not at
+A point is *at rest* if the decrement is below 1e-6 of the loss, or below the rounding of the loss
+at the start. At rest it is a saddle if an eigenvalue is negative, and otherwise a minimum; not at
 rest it is still moving, whatever its inertia.
 
-Small Hessians are diagonalised whole. For large ones Lanczos' method, with full orthogonalisation,
-gives k Ritz values from k products. By Cauchy's interlacing theorem at least as many eigenvalues
-are negative as Ritz values are, and the same for positive ones: these are lower bounds, and what
-they leave open is counted as unresolved. The decrement is a quadratic form in a function of ∇²L,
-for which Lanczos' method from ∇L is Gauss' quadrature.
+A small Hessian is diagonalised completely. For a large one Lanczos' method, with full
+orthogonalisation, gives k Ritz values from k products. By Cauchy's interlacing theorem the number
+of negative Ritz values is a lower bound of the number of negative eigenvalues, and the same holds
+for positive ones; the rest counts as unresolved. The decrement is a quadratic form in a function of
+∇²L, for which Lanczos' method from ∇L is Gauss quadrature.
 
 Source: Parlett, *The Symmetric Eigenvalue Problem*, 10.1 (interlacing) and 13 (Lanczos); Golub &
 Meurant, *Matrices, Moments and Quadrature*, 6 and 7; Boyd & Vandenberghe, *Convex Optimization*,
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from thalweg.analysis.minima.landscape import Landscape
 
 ZERO = 1e-8  # share of the largest |λ| up to which an eigenvalue counts as zero
-AT_REST = 1e-6  # share of the loss up to which a decrement is none
-VISIBLE = 1e-14  # share of the loss at the start below which rounding hides what is left
-DENSE_UP_TO = 600  # parameters up to which the Hessian is diagonalised whole
-KRYLOV_DIMENSIONS = 120  # Lanczos steps where it is not
+AT_REST = 1e-6  # share of the loss up to which a decrement is negligible
+VISIBLE = 1e-14  # share of the loss at the start below which rounding hides a decrement
+DENSE_UP_TO = 600  # parameters up to which the Hessian is diagonalised completely
+KRYLOV_DIMENSIONS = 120  # Lanczos steps otherwise
 
 
 class Kind(enum.Enum):
@@ -51,13 +51,13 @@ class Inertia:
     """The signs of the Hessian's eigenvalues.
 
     Attributes:
-        negative: Eigenvalues below -tolerance; at least so many where not all were computed.
-        zero: Those within the tolerance; 0 where not all were computed.
-        positive: Those above the tolerance; at least so many where not all were computed.
-        unresolved: Those of which nothing is known; 0 where all were computed.
-        smallest: The smallest eigenvalue, or Ritz value, which is not below it.
-        largest: The largest eigenvalue, or Ritz value, which is not above it.
-        tolerance: What counts as zero, in the units of the eigenvalues.
+        negative: Number of eigenvalues below -tolerance; a lower bound unless all were computed.
+        zero: Number within the tolerance; 0 unless all were computed.
+        positive: Number above the tolerance; a lower bound unless all were computed.
+        unresolved: Number of eigenvalues with unknown sign; 0 if all were computed.
+        smallest: The smallest eigenvalue; or the smallest Ritz value, an upper bound of it.
+        largest: The largest eigenvalue; or the largest Ritz value, a lower bound of it.
+        tolerance: Largest magnitude that counts as zero, in the units of the eigenvalues.
     """
 
     negative: int
@@ -82,7 +82,7 @@ class EndPoint:
         kind: Minimum, saddle or still moving.
         loss: L.
         grad_norm: |∇L|.
-        decrement: What a Newton step could still change the loss by.
+        decrement: The change of the loss that a Newton step predicts.
         inertia: The signs of the Hessian's eigenvalues.
     """
 
@@ -106,11 +106,12 @@ def examine(
     Args:
         landscape: The problem.
         theta: The point, shape `(n,)`.
-        start_loss: The loss that the run began with, which says what rounding can show.
-        dense_up_to: Parameters up to which the whole Hessian is diagonalised.
+        start_loss: The loss at the start of the run, the scale of its rounding.
+        dense_up_to: Number of parameters up to which the Hessian is diagonalised completely.
         dimensions: Lanczos steps for more parameters. At least 1.
 
-    Cost: n Hessian products and O(n³), or two times `dimensions` products and as many vectors.
+    Cost: n Hessian products and O(n³); or `2 dimensions` products and memory for `2 dimensions`
+    vectors.
     """
     loss, grad = landscape.value_and_grad(theta)
     if landscape.size <= dense_up_to:
@@ -118,7 +119,7 @@ def examine(
         inertia = count_signs(values)
         along, rates = vectors.T @ grad, values
     else:
-        # From ∇L for what is left to gain, from noise for directions that ∇L has no share in.
+        # From ∇L for the decrement, from noise for directions in which ∇L has no component.
         rates, weights = landscape.ritz(theta, grad, dimensions=dimensions)
         along = np.linalg.norm(grad) * weights
         noise = np.random.default_rng(0).standard_normal(landscape.size)
@@ -151,9 +152,9 @@ def count_signs(values: np.ndarray) -> Inertia:
 
 
 def bound_signs(*spaces: np.ndarray, size: int) -> Inertia:
-    """What the Ritz values of some Krylov spaces say of the inertia of a matrix of order `size`.
+    """The inertia of a matrix of order `size`, as far as Ritz values of Krylov spaces show it.
 
-    Each space bounds the counts from below, so the largest of the bounds is one.
+    Each space gives lower bounds of the counts, so their maximum is a lower bound.
     """
     seen = np.concatenate(spaces)
     tolerance = ZERO * float(np.abs(seen).max())
@@ -171,7 +172,7 @@ def bound_signs(*spaces: np.ndarray, size: int) -> Inertia:
 
 
 def _floor(inertia: Inertia) -> float:
-    """The least curvature that a decrement is taken with."""
+    """The smallest |λ| used in the decrement."""
     return max(inertia.tolerance, np.finfo(float).tiny)
 
 

@@ -1,7 +1,7 @@
 """The loss of a problem and its derivatives at points of parameter space, on the host.
 
-What looks at a run after it has ended asks for the same functions as the run did; here they are the
-same compiled programs, kept with the problem, so that looking compiles little that is new.
+The analysis of a run evaluates the same functions as the run did. It uses the same compiled
+programs, which are kept with the problem, and so compiles little.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Landscape:
     """A problem at flat parameters θ of shape `(n,)`, float64 in and out.
 
     Args:
-        problem: What is minimised.
+        problem: The problem.
         params: Any parameters of the problem, for their layout.
 
     Raises:
@@ -43,7 +43,7 @@ class Landscape:
         _, spec = flatten(params)
         self._problem = problem
         self.flow: Flow = flow_of(problem, spec)  # as `minimize` keeps it
-        self._recorder = Recorder(Stop())  # whose clock of compilation nobody reads
+        self._recorder = Recorder(Stop())  # required for its compile clock, which is not read here
         self._functions = HostFunctions(self.flow, self._recorder)
 
     @property
@@ -111,15 +111,15 @@ class Landscape:
         return np.asarray(values, np.float64)[:k], np.asarray(components, np.float64)[:k]
 
     def predictions(self, theta: np.ndarray) -> np.ndarray:
-        """What the network makes of the data, up to a constant of the data, as one vector `(k,)`.
+        """The network's predictions, up to a constant of the data, as one vector of shape `(k,)`.
 
-        For least squares the residuals `f(x) - y`. For a loss ℓ of outputs z its slope ∇ℓ(z), which
-        for a cross-entropy is the predicted minus the true probabilities: scores that all differ
-        by one constant predict the same. Scaled so that the norm of a difference is the root mean
-        square over the examples.
+        For least squares these are the residuals `f(x) - y`. For a loss ℓ of outputs z it is the
+        gradient ∇ℓ(z), for a cross-entropy the predicted minus the true probabilities: scores that
+        differ by one constant predict the same. They are scaled so that the norm of a difference
+        is the root mean square over the examples.
 
         Raises:
-            ConfigError: The problem is a `Scalar`, which knows no predictions.
+            ConfigError: The problem is a `Scalar`, which has no predictions.
         """
         at = np.asarray(theta, self.flow.spec.dtype)
         program = compiled(
@@ -134,15 +134,15 @@ class Landscape:
             return flow.residuals
         if not isinstance(problem, Composite):
             raise ConfigError(
-                "`problem` is a Scalar, of which no predictions are known; write it as "
-                "LeastSquares or Composite to compare what two networks predict"
+                "`problem` is a Scalar, which has no predictions; write it as LeastSquares or "
+                "Composite to compare what two networks predict"
             )
 
-        def slopes(_: Any, theta: jax.Array) -> jax.Array:
+        def output_gradients(_: Any, theta: jax.Array) -> jax.Array:
             params = flow.spec.unravel(theta)
             xs, ys = problem.data
             outputs = jax.vmap(lambda x: problem.outputs(params, x))(xs)
-            slope = jax.vmap(jax.grad(problem.loss))(outputs, ys)
-            return slope.ravel() / len(slope) ** 0.5
+            grads = jax.vmap(jax.grad(problem.loss))(outputs, ys)
+            return grads.ravel() / len(grads) ** 0.5
 
-        return slopes
+        return output_gradients

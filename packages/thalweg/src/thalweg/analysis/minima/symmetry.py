@@ -1,14 +1,15 @@
-"""Networks that are the same function: hidden units may change places, and signs.
+"""Networks that are the same function: permutations and sign changes of hidden units.
 
-tanh is odd, so negating all that goes into a hidden unit and all that comes out of it changes
-nothing, and neither does exchanging two units. A network with hidden layers of p, q, ... units has
-2ᵖ p! · 2^q q! · ... equal twins. Two ends of training are compared at the twin of one that lies
-nearest to the other.
+tanh is odd, so a hidden unit can change the sign of all its incoming and outgoing weights without
+changing the function, and two units can be exchanged. A network with hidden layers of p, q, ...
+units has 2ᵖ p! · 2^q q! · ... equivalents. Two end points of training are compared at the
+equivalent of one that is nearest to the other.
 
-For the unit i of one network and j of the other, with u their weights in, bias and weights out,
-`|uᵢ - s uⱼ|²` is least at the sign s of `uᵢ·uⱼ`; which j goes to which i is a linear assignment.
-With one hidden layer that is exact. With more, the layers hang together, and each is assigned in
-turn with the others held, until nothing changes: the distance found is then an upper bound.
+For unit i of one network and unit j of the other, with u the incoming weights, the bias and the
+outgoing weights, `|uᵢ - s uⱼ|²` is smallest for s the sign of `uᵢ·uⱼ`; which j belongs to which i
+is a linear assignment. For one hidden layer the result is exact. Several layers are coupled: each
+is assigned in turn with the others fixed, until nothing changes, and the distance found is an upper
+bound.
 
 Source: Chen, Lu & Hecht-Nielsen 1993, "On the geometry of feedforward neural network error
 surfaces", Neural Computation 5 (the symmetries); Ainsworth, Hayase & Srinivasa 2023, "Git
@@ -26,44 +27,45 @@ from thalweg.errors import ShapeError
 if TYPE_CHECKING:
     from thalweg.networks import Layers
 
-MOST_SWEEPS = 100  # each lowers the distance, so that few are needed
+MOST_SWEEPS = 100  # each lowers the distance, and few are needed
 
 
 def aligned(layers: Layers, *, to: Layers) -> Layers:
-    """The twin of a network that lies nearest to another: the same function, other weights.
+    """The equivalent of a network that is nearest to another: the same function, other weights.
 
     Args:
-        layers: A network with tanh between its layers, as `thalweg.networks.init` makes them.
-        to: The network to come near, of the same sizes.
+        layers: A network with tanh between its layers, as `thalweg.networks.init` returns it.
+        to: The network to approach, of the same sizes.
 
     Returns:
-        `layers` with hidden units permuted and their signs chosen. Nearest for one hidden layer;
-        for more, no single layer can be rearranged to come nearer.
+        `layers` with permuted hidden units and chosen signs. The nearest equivalent for one hidden
+        layer; for more, no single layer can be rearranged to come closer.
 
     Raises:
         ShapeError: The networks differ in their sizes.
 
-    Cost: O(p² (a + b) + p³) a hidden layer of p units between layers of a and b, and a sweep.
+    Cost: O(p² (a + b) + p³) for each sweep and each hidden layer of p units between layers of a
+    and b units.
     """
-    twin = [{name: np.array(leaf) for name, leaf in layer.items()} for layer in layers]
+    equivalent = [{name: np.array(leaf) for name, leaf in layer.items()} for layer in layers]
     target = [{name: np.asarray(leaf) for name, leaf in layer.items()} for layer in to]
-    shapes = [layer["weights"].shape for layer in twin]
+    shapes = [layer["weights"].shape for layer in equivalent]
     if shapes != (wanted := [layer["weights"].shape for layer in target]):
         raise ShapeError(
             "layers",
             found=tuple(shapes),
             expected=f"the weights {wanted} of the other network",
-            hint="Only networks of the same sizes can be compared weight by weight.",
+            hint="only networks of the same sizes can be compared weight by weight",
         )
     for _ in range(MOST_SWEEPS):
-        changes = [_rearrange(twin, target, layer) for layer in range(len(twin) - 1)]
+        changes = [_rearrange(equivalent, target, layer) for layer in range(len(equivalent) - 1)]
         if not any(changes):
             break
-    return twin
+    return equivalent
 
 
 def weight_distance(layers: Layers, other: Layers) -> float:
-    """The Euclidean distance of two networks' weights as they stand."""
+    """The Euclidean distance of two networks' weights, without using symmetries."""
     squares = (
         np.sum(np.square(np.asarray(a[name]) - np.asarray(b[name])))
         for a, b in zip(layers, other, strict=True)
@@ -72,17 +74,17 @@ def weight_distance(layers: Layers, other: Layers) -> float:
     return float(np.sqrt(sum(squares)))
 
 
-def _rearrange(twin: Layers, target: Layers, layer: int) -> bool:
-    """Bring the units after one layer to their nearest order and signs; whether any moved."""
+def _rearrange(equivalent: Layers, target: Layers, layer: int) -> bool:
+    """Permute the units after one layer and choose their signs; returns whether any changed."""
     from scipy.optimize import linear_sum_assignment
 
-    products = _units(target, layer) @ _units(twin, layer).T
+    products = _units(target, layer) @ _units(equivalent, layer).T
     rows, order = linear_sum_assignment(-np.abs(products))
     signs = np.where(products[rows, order] < 0, -1.0, 1.0)
     gain = np.abs(products[rows, order]).sum() - np.trace(products)
     if gain <= np.finfo(float).eps * np.abs(products).sum():
         return False
-    here, after = twin[layer], twin[layer + 1]
+    here, after = equivalent[layer], equivalent[layer + 1]
     here["weights"] = here["weights"][:, order] * signs
     here["biases"] = here["biases"][order] * signs
     after["weights"] = after["weights"][order] * signs[:, None]
@@ -90,6 +92,6 @@ def _rearrange(twin: Layers, target: Layers, layer: int) -> bool:
 
 
 def _units(layers: Layers, layer: int) -> np.ndarray:
-    """A row for each unit after a layer: weights in, bias, weights out."""
+    """A row for each unit after a layer: incoming weights, bias, outgoing weights."""
     here, after = layers[layer], layers[layer + 1]
     return np.concatenate([here["weights"], here["biases"][None], after["weights"].T]).T

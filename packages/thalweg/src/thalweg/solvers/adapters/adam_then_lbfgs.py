@@ -1,7 +1,7 @@
 """Adam for a number of steps, then L-BFGS: the usual recipe for physics-informed networks.
 
-Adam finds a valley from a poor start, where L-BFGS may end in a bad place; L-BFGS then goes down
-it, where Adam would crawl. Adam's steps run inside jit, L-BFGS is SciPy's.
+From a poor start Adam finds a valley, where L-BFGS may end at a bad point; L-BFGS then descends
+along the valley, where Adam would be slow. Adam's steps run inside jit; L-BFGS is SciPy's.
 
 Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686-707; Markidis, Front. Big
 Data 4 (2021) 669097, on the order of the two.
@@ -19,26 +19,29 @@ import numpy as np
 from thalweg.errors import ConfigError
 from thalweg.flow.compiled import compiled
 from thalweg.solution import Work
+from thalweg.solvers.adapters.checks import refuse_below
 from thalweg.solvers.adapters.scipy_minimize import LBFGS
 from thalweg.solvers.base import AbstractHostMethod
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from thalweg._recorder import Recorder
     from thalweg.flow import Flow
     from thalweg.solution import Outcome
 
-CHUNK = 200  # the most steps of Adam between two looks at the clock ...
-LOOK_AFTER = 0.05  # ... which come about every so many seconds
+CHUNK = 200  # most steps of Adam between two checks of the clock ...
+LOOK_AFTER = 0.05  # ... which is checked about every so many seconds
 
 
-class _Walk(NamedTuple):
+class _Steps(NamedTuple):
     """A chunk of Adam's steps.
 
     Attributes:
         done: Steps taken.
         at: The point after them, shape `(n,)`.
         seen: The point before the last of them, to which the last loss belongs.
-        state: Optax's.
+        state: Optax's state.
         losses: Shape `(CHUNK,)`, before each step.
         norms: |∇L|, shape `(CHUNK,)`, before each step.
     """
@@ -54,18 +57,18 @@ class _Walk(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True)
 class AdamThenLBFGS(AbstractHostMethod):
-    """Adam, then SciPy's L-BFGS-B from where it ends.
+    """Adam, then SciPy's L-BFGS-B from where Adam ended.
 
     Attributes:
-        steps: Of Adam. At least 0.
-        learning_rate: Of Adam. Positive.
-        maxcor: Pairs that L-BFGS keeps. At least 1.
+        steps: Steps of Adam. At least 0.
+        learning_rate: Learning rate of Adam. Positive.
+        maxcor: Number of pairs that L-BFGS keeps. At least 1.
 
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost: a gradient a step of Adam, then that of `l-bfgs`. Adam looks at the clock every 0.05
-    seconds, or after each step where that takes longer.
+    Cost: a gradient for each step of Adam, then that of `l-bfgs`. Adam checks the clock every 0.05
+    seconds, or after each step if that takes longer.
     """
 
     name: ClassVar[str] = "adam-l-bfgs"
@@ -79,8 +82,7 @@ class AdamThenLBFGS(AbstractHostMethod):
     maxcor: int = 50
 
     def __post_init__(self) -> None:
-        if self.steps < 0:
-            raise ConfigError(f"`steps` is {self.steps!r}, but at least 0 was expected")
+        refuse_below("steps", self.steps, 0)
         if not (self.learning_rate > 0 and np.isfinite(self.learning_rate)):
             raise ConfigError(
                 f"`learning_rate` is {self.learning_rate!r}, but a finite number above 0 was "
@@ -89,48 +91,25 @@ class AdamThenLBFGS(AbstractHostMethod):
         LBFGS(maxcor=self.maxcor)
 
     def check(self, flow: Flow) -> None:
-        """Nothing is refused."""
+        """Accept any problem."""
 
     def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
-        """Adam until its steps or the budget are spent, then L-BFGS."""
+        """Run Adam until its steps or the budget are spent, then L-BFGS."""
         at, spent = self._adam(flow, theta, recorder)
         return LBFGS(maxcor=self.maxcor).run(flow, at, recorder, spent=spent)
 
     def _adam(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[np.ndarray, int]:
-        """The point after Adam, and the gradients that were spent on the way there."""
+        """The point after Adam, and the gradients spent to reach it."""
         import optax
 
         optimiser = optax.adam(self.learning_rate)
-
-        def chunk(data: Any, start: Any, most: jax.Array, target: jax.Array) -> Any:
-            def goes_on(walk: _Walk) -> jax.Array:
-                last = walk.losses[walk.done - 1]
-                is_good = (walk.done == 0) | (jnp.isfinite(last) & (last > target))
-                return (walk.done < most) & is_good
-
-            def step(walk: _Walk) -> _Walk:
-                loss, grad = flow.value_and_grad(data, walk.at)
-                updates, state = optimiser.update(grad, walk.state, walk.at)
-                return _Walk(
-                    done=walk.done + 1,
-                    at=jnp.asarray(optax.apply_updates(walk.at, updates)),
-                    seen=walk.at,
-                    state=state,
-                    losses=walk.losses.at[walk.done].set(loss),
-                    norms=walk.norms.at[walk.done].set(jnp.linalg.norm(grad)),
-                )
-
-            at, state = start
-            unknown = jnp.full(CHUNK, jnp.nan, at.dtype)
-            return jax.lax.while_loop(goes_on, step, _Walk(0, at, at, state, unknown, unknown))
-
         stop = recorder.stop
         target = np.asarray(-np.inf if stop.loss is None else stop.loss, flow.spec.dtype)
         start = (jnp.asarray(theta), optimiser.init(jnp.asarray(theta)))
         program = compiled(
             flow,
             (self.name, self.learning_rate),
-            chunk,
+            _chunk(flow, optimiser),
             start,
             np.int32(0),
             target,
@@ -142,28 +121,71 @@ class AdamThenLBFGS(AbstractHostMethod):
             left = self.steps - spent
             if stop.gradients is not None:
                 left = min(left, max(1, int(stop.gradients) - spent))
-            if stop.steps is not None:  # the start is row 0, and no step
+            if stop.steps is not None:  # the start is row 0 and not a step
                 left = min(left, max(1, int(stop.steps) + 1 - spent))
-            walk = jax.block_until_ready(
+            chunk: _Steps = jax.block_until_ready(
                 program(flow.data, start, np.int32(min(most, left)), target)
             )
-            done, start = int(walk.done), (walk.at, walk.state)
-            took = (recorder.seconds - began) / done
-            rows: dict[str, Any] = {name: np.zeros(done, np.int64) for name in Work._fields}
-            recorder.extend(
-                {
-                    **rows,
-                    "t": np.full(done, np.nan),
-                    "h": np.full(done, np.nan),
-                    "seconds": began + took * np.arange(1, done + 1),
-                    "loss": np.asarray(walk.losses[:done], np.float64),
-                    "grad_norm": np.asarray(walk.norms[:done], np.float64),
-                    "rejected": np.zeros(done, np.int64),
-                    "gradients": spent + np.arange(1, done + 1),
-                },
-                theta=np.asarray(walk.seen),
-            )
-            spent += done
+            start = (chunk.at, chunk.state)
+            seconds = (recorder.seconds - began) / int(chunk.done)
+            _log(chunk, recorder, spent=spent, began=began, seconds=seconds)
+            spent += int(chunk.done)
             recorder.check()
-            most = int(np.clip(LOOK_AFTER / max(took, 1e-9), 1, CHUNK))
+            most = int(np.clip(LOOK_AFTER / max(seconds, 1e-9), 1, CHUNK))
         return np.asarray(start[0]), spent
+
+
+def _chunk(flow: Flow, optimiser: Any) -> Callable[..., _Steps]:
+    """The function that takes up to `most` steps; it ends at the target or a loss not finite."""
+    import optax
+
+    def chunk(data: Any, start: Any, most: jax.Array, target: jax.Array) -> _Steps:
+        def goes_on(steps: _Steps) -> jax.Array:
+            last = steps.losses[steps.done - 1]
+            is_good = (steps.done == 0) | (jnp.isfinite(last) & (last > target))
+            return (steps.done < most) & is_good
+
+        def step(steps: _Steps) -> _Steps:
+            loss, grad = flow.value_and_grad(data, steps.at)
+            updates, state = optimiser.update(grad, steps.state, steps.at)
+            return _Steps(
+                done=steps.done + 1,
+                at=jnp.asarray(optax.apply_updates(steps.at, updates)),
+                seen=steps.at,
+                state=state,
+                losses=steps.losses.at[steps.done].set(loss),
+                norms=steps.norms.at[steps.done].set(jnp.linalg.norm(grad)),
+            )
+
+        at, state = start
+        unknown = jnp.full(CHUNK, jnp.nan, at.dtype)
+        return jax.lax.while_loop(goes_on, step, _Steps(0, at, at, state, unknown, unknown))
+
+    return chunk
+
+
+def _log(chunk: _Steps, recorder: Recorder, *, spent: int, began: float, seconds: float) -> None:
+    """Log the steps of a chunk.
+
+    Args:
+        chunk: The steps.
+        recorder: Takes the rows.
+        spent: Gradients before the chunk.
+        began: When the chunk began, in seconds of the run.
+        seconds: Mean time of a step.
+    """
+    done = int(chunk.done)
+    counters: dict[str, Any] = {name: np.zeros(done, np.int64) for name in Work._fields}
+    recorder.extend(
+        {
+            **counters,
+            "t": np.full(done, np.nan),
+            "h": np.full(done, np.nan),
+            "seconds": began + seconds * np.arange(1, done + 1),
+            "loss": np.asarray(chunk.losses[:done], np.float64),
+            "grad_norm": np.asarray(chunk.norms[:done], np.float64),
+            "rejected": np.zeros(done, np.int64),
+            "gradients": spent + np.arange(1, done + 1),
+        },
+        theta=np.asarray(chunk.seen),
+    )

@@ -1,10 +1,10 @@
-"""What a solver tried within a step, told from the times at which it asked for the slope.
+"""The attempts of a solver within a step, read from the times at which it evaluates -∇L.
 
 SciPy's `OdeSolver` classes and CVODE's binding say where a step arrived, but not how many attempts
-it took. Each attempt is a step of another size h from the same start, and asks for the slope at
-times start + c h with a fixed node c; so the times tell the sizes that were tried. A solver that
-shortens h by a fixed factor where Newton's iteration fails, and by the estimated error where its
-error test fails, thereby tells the two apart.
+it took. Each attempt starts from the same point with another size h, and evaluates the vector field
+at times start + c h with a fixed node c; so the times give the sizes that were tried. A solver that
+shortens h by a fixed factor after a Newton failure, and by the estimated error after a failed error
+test, thereby reveals which of the two it was.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thalweg.solution import Work
-    from thalweg.solvers.adapters.negative_gradient import Slope
+    from thalweg.solvers.adapters.negative_gradient import NegativeGradient
 
-CLOSE = 1e-6  # relative; times are rounded, and no error estimate comes this near a fixed factor
+CLOSE = 1e-6  # relative; times are rounded, and no error estimate comes this close to the factor
 
 
 class Failures(NamedTuple):
-    """Attempts thrown away in one step, by why."""
+    """Rejected attempts of one step, by cause."""
 
     newton: int = 0
     error_test: int = 0
 
-    def booked(self, work: Work) -> Work:
-        """`work` with these added."""
+    def added_to(self, work: Work) -> Work:
+        """`work` plus these failures."""
         return work._replace(
             rejected_steps=work.rejected_steps + sum(self),
             newton_failures=work.newton_failures + self.newton,
@@ -40,17 +40,17 @@ class Failures(NamedTuple):
 
 
 @final
-class TimedSlope:
-    """The slope as a solver calls it, with the times of its calls.
+class TimedField:
+    """f(t, θ) = -∇L(θ) as a solver calls it, with the times of its calls.
 
-    Where a trial point is not finite its slope is NaN: these solvers then take a smaller step.
+    At a trial point that is not finite the value is NaN: these solvers then take a smaller step.
 
     Attributes:
-        times: When it was asked, since the list was last emptied.
+        times: The times t of the calls since the list was last emptied.
     """
 
-    def __init__(self, slope: Slope) -> None:
-        self._slope = slope
+    def __init__(self, field: NegativeGradient) -> None:
+        self._field = field
         self.times: list[float] = []
 
     def __call__(self, t: float, theta: np.ndarray) -> np.ndarray:
@@ -58,21 +58,20 @@ class TimedSlope:
         self.times.append(float(t))
         if not np.isfinite(theta).all():
             return np.full_like(theta, np.nan)
-        return self._slope(t, theta)
+        return self._field(t, theta)
 
 
 def failures_of(
     times: Sequence[float], *, start: float, newton_factor: float | None, is_taken: bool = True
 ) -> Failures:
-    """The attempts of one step that were thrown away.
+    """The rejected attempts of one step.
 
     Args:
-        times: When the slope was asked for at one node, once or more an attempt, in order.
-        start: When the step began.
-        newton_factor: What h is multiplied by where Newton's iteration failed; None for an
-            explicit solver.
-        is_taken: Whether the last attempt was taken; else why it was thrown away cannot be told,
-            and it is booked as a failed error test.
+        times: Times of the evaluations at one node, one or more for each attempt, in order.
+        start: Time at the start of the step.
+        newton_factor: Factor of h after a Newton failure; None for an explicit solver.
+        is_taken: Whether the last attempt was accepted. If not, the cause of its rejection is
+            unknown, and it counts as a failed error test.
     """
     sizes = [t - start for t, _ in itertools.groupby(times)]
     factors = [b / a for a, b in itertools.pairwise(sizes)]

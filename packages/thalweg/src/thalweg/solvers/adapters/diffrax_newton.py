@@ -1,10 +1,10 @@
 """Newton's method for diffrax's implicit solvers, with its iterations counted.
 
-diffrax's step does not say how often it evaluated the flow. So the state has a component more,
-which no equation depends on and no norm looks at: the root finder leaves there how many iterations,
-that is evaluations, the stage took, and the stages come out of the step.
+diffrax's step does not report how often it evaluated the vector field. So the state has one more
+component, on which no equation depends and which no norm includes: in it the root finder returns
+the number of iterations, and so of evaluations, of a stage, and the step returns the stages.
 
-Imports diffrax, so it is itself imported where that is asked for.
+This module imports diffrax; import it only where diffrax is needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class CountedChord(optimistix.AbstractRootFinder):
     """diffrax's own root finder, `VeryChord`, on states with a counter.
 
     Attributes:
-        chord: Does all the work.
+        chord: The root finder itself.
     """
 
     rtol: Any
@@ -46,11 +46,11 @@ class CountedChord(optimistix.AbstractRootFinder):
         self.chord = diffrax.VeryChord(rtol=rtol, atol=atol, norm=norm_of_theta)
 
     def init(self, *arguments: Any, **keywords: Any) -> Any:
-        """Take a Jacobian and decompose it, or go on with the one in `options`."""
+        """Factorise a new Jacobian, or reuse the one in `options`."""
         return self.chord.init(*arguments, **keywords)
 
     def step(self, *arguments: Any, **keywords: Any) -> Any:
-        """One iteration: one evaluation of the flow."""
+        """Take one iteration: one evaluation of the vector field."""
         return self.chord.step(*arguments, **keywords)
 
     def terminate(self, *arguments: Any, **keywords: Any) -> Any:
@@ -68,7 +68,7 @@ class CountedChord(optimistix.AbstractRootFinder):
         tags: Any,
         result: Any,
     ) -> tuple[State, Any, dict[str, Any]]:
-        """The solution, with the number of iterations in the counter."""
+        """The root, with the number of iterations in the counter."""
         del fn, args, options, tags, result
         theta, counter = y
         return (theta, jnp.asarray(state.step, counter.dtype)), aux, {}

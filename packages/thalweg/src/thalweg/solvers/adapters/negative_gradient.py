@@ -1,12 +1,12 @@
-"""The slope -∇L and its Jacobian as ODE integrators of other libraries call them.
+"""The vector field -∇L and its Jacobian, as ODE integrators of other libraries call them.
 
-The last evaluation is remembered, so that a solver's first call repeats nothing and a row costs
-nothing where the solver has just been.
+The last evaluation is kept, so that a solver's first call repeats no work, and a row costs nothing
+at a point where the solver has just evaluated.
 
 An exception must not leave a callback: SciPy 1.17's DOPRI5 goes on calling and loses it, and older
-Fortran wrappers print a traceback of their own. So it is kept in `ended`, the slope is 0 from then
-on, which brings any solver to the end of its step within a few attempts, and the walk raises it
-there.
+Fortran wrappers print a traceback of their own. So the exception is kept in `ended`, and the field
+is 0 from then on, which brings any solver to the end of its step within a few attempts; there it is
+raised.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from thalweg._recorder import RunEnded
 from thalweg.solution import Outcome
-from thalweg.solvers.adapters.host_loop import refuse_overrun
+from thalweg.solvers.adapters.host_loop import check_budget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class Point(NamedTuple):
-    """An accepted point, as a row wants it.
+    """An accepted point, with what a row of the history needs.
 
     Attributes:
         theta: The point, shape `(n,)`, float64.
         loss: The loss there.
-        grad_norm: |∇L| there; NaN where the solver did not evaluate it.
+        grad_norm: |∇L| there; NaN if the solver did not evaluate it.
     """
 
     theta: np.ndarray
@@ -41,23 +41,24 @@ class Point(NamedTuple):
 
 
 @final
-class Slope:
-    """f(t, θ) = -∇L(θ), counted.
+class NegativeGradient:
+    """f(t, θ) = -∇L(θ), with counters.
 
     Args:
         functions: The functions of the flow.
-        recorder: Its budgets are watched before each evaluation.
-        dtype: That of the parameters.
+        recorder: Its budgets are checked before each evaluation.
+        dtype: The dtype of the parameters.
 
     Attributes:
-        calls: Evaluations for the solver that were not refused.
-        gradients_besides: Gradients that the solver does not know of: for rows, and for
+        is_float32: Whether the parameters are float32.
+        calls: Evaluations made for the solver.
+        extra_gradients: Gradients that the solver does not know of: for rows, and for
             `differences`.
         losses: Evaluations of the loss alone, for rows.
         jacobians: Jacobians, exact or by differences.
         products: Hessian products.
-        accepted: The last point that `at` was asked for, shape `(n,)`.
-        ended: What ended the run inside a callback.
+        accepted: The last point passed to `at`, shape `(n,)`.
+        ended: The exception that ended the run inside a callback; None until then.
     """
 
     def __init__(self, functions: HostFunctions, recorder: Recorder, *, dtype: np.dtype) -> None:
@@ -66,9 +67,9 @@ class Slope:
         self._eps = float(np.finfo(dtype).eps)
         self._theta: np.ndarray | None = None  # the point of the last evaluation, with ...
         self._loss, self._grad = np.nan, np.empty(0)  # ... L and ∇L
-        self.is_coarse = np.dtype(dtype) == np.float32
+        self.is_float32 = np.dtype(dtype) == np.float32
         self.calls = 0
-        self.gradients_besides = 0
+        self.extra_gradients = 0
         self.losses = 0
         self.jacobians = 0
         self.products = 0
@@ -89,7 +90,7 @@ class Slope:
         """-∇²L of shape `(n, n)`; 0 once the run has ended. Cost: n Hessian products."""
 
         def evaluate() -> np.ndarray:
-            refuse_overrun(self._recorder, gradients=self.gradients)
+            check_budget(self._recorder, gradients=self.gradients)
             matrix = -self._functions.dense_hessian(np.real(theta))
             self.jacobians += 1
             return matrix
@@ -100,7 +101,7 @@ class Slope:
         """-∇²L v of shape `(n,)`; 0 once the run has ended. Cost: a Hessian product."""
 
         def evaluate() -> np.ndarray:
-            refuse_overrun(self._recorder, gradients=self.gradients)
+            check_budget(self._recorder, gradients=self.gradients)
             product = -self._functions.hessian_product(theta, v)
             self.products += 1
             return product
@@ -108,26 +109,26 @@ class Slope:
         return self._guarded(evaluate, theta.shape)
 
     def differences(self, _: float, theta: np.ndarray) -> np.ndarray:
-        """-∇²L of shape `(n, n)` by forward differences, with increments that the dtype resolves.
+        """-∇²L of shape `(n, n)` by forward differences, with increments that suit the dtype.
 
         Cost: n + 1 gradients.
         """
 
         def evaluate() -> np.ndarray:
             at = np.real(theta)
-            base = self._booked_gradient(at).copy()
+            base = self._extra_gradient(at).copy()
             matrix = np.empty((at.size, at.size))
             for j in range(at.size):
                 moved = at.copy()
                 moved[j] += np.sqrt(self._eps) * (1 + abs(at[j]))
-                matrix[:, j] = (base - self._booked_gradient(moved)) / (moved[j] - at[j])
+                matrix[:, j] = (base - self._extra_gradient(moved)) / (moved[j] - at[j])
             self.jacobians += 1
             return matrix
 
         return self._guarded(evaluate, 2 * theta.shape)
 
     def at(self, theta: np.ndarray) -> Point:
-        """The point of a row; evaluates there only what is not known."""
+        """The point of a row; only what is not yet known there is evaluated."""
         self.accepted = np.array(theta)
         if self._theta is None:  # the start, which the solver evaluates first
             self._evaluate(theta)
@@ -135,13 +136,13 @@ class Slope:
             if self._recorder.stop.grad_norm is None:
                 self.losses += 1
                 return Point(self.accepted, self._functions.loss(theta), np.nan)
-            self._booked_gradient(theta)
+            self._extra_gradient(theta)
         return Point(self.accepted, self._loss, float(np.linalg.norm(self._grad)))
 
     @property
     def gradients(self) -> int:
         """All gradients evaluated so far."""
-        return self.calls + self.gradients_besides
+        return self.calls + self.extra_gradients
 
     def _guarded(self, evaluate: Callable[[], np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
         if self.ended is None:
@@ -151,16 +152,16 @@ class Slope:
                 self.ended = error
         return np.zeros(shape)
 
-    def _booked_gradient(self, theta: np.ndarray) -> np.ndarray:
+    def _extra_gradient(self, theta: np.ndarray) -> np.ndarray:
         grad = self._gradient(theta)
-        self.gradients_besides += 1
+        self.extra_gradients += 1
         return grad
 
     def _gradient(self, theta: np.ndarray) -> np.ndarray:
         if self._theta is None or not np.array_equal(self._theta, theta):
             if not np.all(np.isfinite(theta)):
                 raise RunEnded(Outcome.DIVERGED)
-            refuse_overrun(self._recorder, gradients=self.gradients)
+            check_budget(self._recorder, gradients=self.gradients)
             self._evaluate(theta)
         return self._grad
 

@@ -1,12 +1,12 @@
-"""A walk along the flow by an ODE solver of another library: first row, tolerances, verdict.
+"""What a run of another library's ODE solver has in common: first row, tolerances, termination.
 
-A solver brings its own steps; what comes before and after them is the same for all, and is here.
+Each solver takes its own steps; what comes before and after them is the same for all.
 
-BLAS is held to one thread meanwhile: on two cores a step of Radau with matrices of order 481 took 5
-to 9 times as long with two, as they fight the threads of XLA.
+Meanwhile BLAS is held to one thread: on two cores a step of Radau with matrices of order 481 took 5
+to 9 times as long with two, as they compete with the threads of XLA.
 
-A run that is cut inside a step ends with one row of h = 0, which repeats the last point and books
-what the unfinished step spent.
+A run that is cut short inside a step ends with one row of h = 0, which repeats the last point and
+adds the work of the unfinished step.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from thalweg._recorder import RunEnded
 from thalweg._util.threads import one_blas_thread
 from thalweg.flow.compiled import HostFunctions
 from thalweg.solution import Outcome, Work
-from thalweg.solvers.adapters.host_loop import judge
-from thalweg.solvers.adapters.negative_gradient import Slope
+from thalweg.solvers.adapters.host_loop import end_of_run
+from thalweg.solvers.adapters.negative_gradient import NegativeGradient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,85 +30,89 @@ if TYPE_CHECKING:
     from thalweg.solvers.adapters.negative_gradient import Point
     from thalweg.solvers.step_control import Accuracy
 
-# A horizon that no flow moves beyond visibly. Some solvers scale their first step by the first
-# target, and a later one may be anything; so the first target is one gradient-descent step.
+# Beyond the horizon no flow moves visibly. Some solvers scale their first step by the first time
+# they are asked to reach; so that time is one unit, a gradient-descent step at learning rate 1.
 FIRST_TARGET = 1.0
 HORIZON = 1e20
 
 
-def follow(
+def run_solver(
     flow: Flow,
     theta: np.ndarray,
     recorder: Recorder,
-    walk: Callable[[Slope, Point], tuple[Point, str]],
+    integrate: Callable[[NegativeGradient, Point], tuple[Point, str]],
 ) -> tuple[Outcome, str]:
-    """Log the start, walk, and judge where the walk ended by itself.
+    """Log the start, integrate, and classify the end if the solver ended by itself.
 
     Args:
         flow: The flow.
         theta: The start, shape `(n,)`.
         recorder: Takes the rows; its criteria end the run.
-        walk: Takes the slope and the start, logs a row a step, and returns the last point and
-            why the solver ended.
+        integrate: Called with the vector field and the start; logs a row for each step, and
+            returns the last point and why the solver ended.
 
     Returns:
-        The outcome and the walk's reason.
+        The outcome, and the reason that `integrate` gave.
 
     Raises:
         RunEnded: A criterion is met.
     """
     functions = HostFunctions(flow, recorder)
-    slope = Slope(functions, recorder, dtype=flow.spec.dtype)
+    field = NegativeGradient(functions, recorder, dtype=flow.spec.dtype)
     try:
-        first = slope.at(np.asarray(theta, np.float64))
+        first = field.at(np.asarray(theta, np.float64))
         recorder.row(**first._asdict(), work=Work(gradients=1), t=0.0)
         with one_blas_thread():
-            last, detail = walk(slope, first)
+            last, detail = integrate(field, first)
     except RunEnded:
-        _, grad = functions.value_and_grad(slope.accepted)
+        _, grad = functions.value_and_grad(field.accepted)
         recorder.set_last_grad_norm(float(np.linalg.norm(grad)))
         raise
-    start_loss = float(recorder.history()["loss"][0])
-    eps = float(np.finfo(flow.spec.dtype).eps)
-    outcome, grad_norm = judge(functions, last.theta, start_loss=start_loss, eps=eps)
+    outcome, grad_norm = end_of_run(flow, functions, recorder, last.theta)
     recorder.set_last_grad_norm(grad_norm)
     return outcome, detail
 
 
-def end_unfinished(
-    slope: Slope, reason: BaseException, recorder: Recorder, point: Point, work: Work, *, t: float
+def end_inside_step(
+    field: NegativeGradient,
+    reason: BaseException,
+    recorder: Recorder,
+    point: Point,
+    work: Work,
+    *,
+    t: float,
 ) -> NoReturn:
-    """Book what an unfinished step spent, and raise what ended it."""
+    """Count the work of an unfinished step, and raise what ended it."""
     spent = work._replace(
-        gradients=slope.calls,
-        jacobians=max(work.jacobians, slope.jacobians),  # or the solver takes its own
-        hessian_products=slope.products,
-        linear_iterations=slope.products,
+        gradients=field.calls,
+        jacobians=max(work.jacobians, field.jacobians),  # a solver may take its own
+        hessian_products=field.products,
+        linear_iterations=field.products,
     )
-    if (spent := add_rows(spent, slope)) != recorder.work:
+    if (spent := with_extra(spent, field)) != recorder.work:
         recorder.row(**point._asdict(), work=spent, t=t, h=0.0)
     raise reason
 
 
-def add_rows(work: Work, slope: Slope) -> Work:
-    """Add to a solver's own count what was evaluated that it does not know of."""
-    return work._replace(gradients=work.gradients + slope.gradients_besides, losses=slope.losses)
+def with_extra(work: Work, field: NegativeGradient) -> Work:
+    """A solver's own count, plus the evaluations that it does not know of."""
+    return work._replace(gradients=work.gradients + field.extra_gradients, losses=field.losses)
 
 
-def at_rest(name: str) -> str:
-    """Why a solver ended that came to the horizon."""
+def reached_horizon(name: str) -> str:
+    """Why a solver ended that reached the horizon."""
     return (
-        f"`{name}` went on to t = {HORIZON:.0e}, as nothing moves any more within its "
-        "tolerances; lower `rtol` and `atol` to go further down."
+        f"`{name}` reached t = {HORIZON:.0e}: within its tolerances nothing moves any more; lower "
+        "`rtol` and `atol` to reach a lower loss."
     )
 
 
 @final
 class Schedule:
-    """The tolerances of the next step, for solvers that look at them anew in each step.
+    """The tolerances of the next step, for solvers that read them before each step.
 
     Args:
-        accuracy: The tolerances, with `loosest` where they change.
+        accuracy: The tolerances, with `loosest` if they change.
         start_loss: The loss at the start of the run.
     """
 
@@ -118,7 +122,7 @@ class Schedule:
 
     @property
     def is_constant(self) -> bool:
-        """Whether the tolerances stay as they are."""
+        """Whether the tolerances never change."""
         return self._accuracy.loosest is None or not self._start_loss > 0
 
     def at(self, loss: float) -> tuple[float, float]:

@@ -1,8 +1,8 @@
 """First-order methods and L-BFGS from Optax, inside the jitted loop.
 
 Gradient descent is explicit Euler on the flow, `θ⁺ = θ - h ∇L(θ)`, with the learning rate as its
-step: the yardstick of this library's unit of time. Momentum and Adam are no integrators of the
-flow, yet `h` and `t` are given all the same, as learning rate and its sum.
+step; this defines the unit of flow time. Momentum and Adam do not integrate the flow; for them `h`
+is the learning rate and `t` its sum.
 
 Source: Kingma & Ba 2015, arXiv:1412.6980 (Adam); Polyak 1964 (momentum).
 """
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
 ADAM_RATE = 1e-3  # Kingma & Ba's
 DESCENT_RATE = 1e-2  # stable where the largest curvature is below 200
 MOMENTUM_DECAY = 0.9
-STILL_STEPS = 100  # steps in a row that leave θ as it is, after which nothing is to be hoped for
+STILL_STEPS = 100  # consecutive steps that leave θ unchanged, after which the run ends
 
 
 class State(NamedTuple):
-    """What is carried from step to step.
+    """The solver state.
 
     Attributes:
         state: Optax's state.
-        loss: L at the present point; meaningless before the first step.
+        loss: L at the current point; meaningless before the first step.
         grad: ∇L there, shape `(n,)`.
         is_known: Whether `loss` and `grad` are known.
-        still_steps: Steps in a row that left θ as it was.
+        still_steps: Consecutive steps that left θ unchanged.
     """
 
     state: Any
@@ -57,24 +57,24 @@ class State(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True)
 class OptaxOptimizer(AbstractJitMethod):
-    """Any optimiser of Optax, also with a line search such as `optax.lbfgs()`.
+    """Any optimiser of Optax, including those with a line search such as `optax.lbfgs()`.
 
-    A configured optimiser counts as the same only where it is the same object: keep it, and a
-    second run compiles nothing.
+    Compiled programs are reused only for the same object: keep a configured optimiser, and a second
+    run compiles nothing.
 
     Attributes:
         transformation: An `optax.GradientTransformation`.
-        name: What `Solution.method` says.
+        name: The value of `Solution.method`.
         summary: What it is, in a few words.
-        learning_rate: The column `h`, where the optimiser's state does not tell it
-            (`optax.inject_hyperparams` tells). None where unknown: then `h` and `t` are NaN, as
-            they are for a line search along a direction that is not -∇L.
+        learning_rate: The column `h`, unless the optimiser's state holds the learning rate, as
+            with `optax.inject_hyperparams`. None if unknown: then `h` and `t` are NaN, as they are
+            for a line search along a direction other than -∇L.
 
     Raises:
-        ConfigError: `transformation` is no optimiser of Optax.
+        ConfigError: `transformation` is not an optimiser of Optax.
 
-    Cost: one gradient a step; with a line search one a trial point, `rejected` being those that
-    were not taken.
+    Cost: one gradient for each step; with a line search one for each trial point, of which
+    `rejected` counts those that were not taken.
     """
 
     needs: ClassVar[str] = "any problem"
@@ -82,7 +82,7 @@ class OptaxOptimizer(AbstractJitMethod):
 
     transformation: Any
     _: dataclasses.KW_ONLY
-    name: str = "optax"  # pyright: ignore[reportIncompatibleVariableOverride] - told by the caller
+    name: str = "optax"  # pyright: ignore[reportIncompatibleVariableOverride] - set by the caller
     summary: str = "an optimiser of Optax"  # pyright: ignore[reportIncompatibleVariableOverride]
     learning_rate: float | None = None
 
@@ -94,10 +94,10 @@ class OptaxOptimizer(AbstractJitMethod):
             )
 
     def check(self, flow: Flow) -> None:
-        """Nothing is refused."""
+        """Accept any problem."""
 
     def init(self, flow: Flow, theta: jax.Array) -> State:
-        """Optax's state, and nothing known of the start."""
+        """Optax's initial state; loss and gradient are unknown."""
         del flow
         return State(
             state=jax.tree.map(jnp.asarray, self.transformation.init(theta)),
@@ -108,7 +108,7 @@ class OptaxOptimizer(AbstractJitMethod):
         )
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
-        """One update. The new point's loss and gradient are kept for the next."""
+        """Take one update; the new loss and gradient are kept for the next step."""
         import optax
 
         def loss_at(at: jax.Array) -> jax.Array:
@@ -123,7 +123,7 @@ class OptaxOptimizer(AbstractJitMethod):
         updates, raw_state = update(
             grad, solver_state.state, theta, value=loss, grad=grad, value_fn=loss_at
         )
-        # The loop carries one dtype a leaf, whatever Optax made of it.
+        # The loop needs each leaf in its old dtype, whatever Optax returns.
         state = jax.tree.map(
             lambda new, old: jnp.asarray(new, old.dtype), raw_state, solver_state.state
         )
@@ -164,11 +164,11 @@ class OptaxOptimizer(AbstractJitMethod):
         )
 
     def _rate(self, state: Any, trials: Any) -> jax.Array:
-        """The learning rate of this step, NaN where unknown."""
+        """The learning rate of this step; NaN if unknown."""
         import optax
 
-        told = None if trials is not None else optax.tree.get(state, "learning_rate")
-        rate = self.learning_rate if told is None else told
+        held = None if trials is not None else optax.tree.get(state, "learning_rate")
+        rate = self.learning_rate if held is None else held
         return jnp.asarray(jnp.nan if rate is None else rate)
 
 
@@ -176,7 +176,7 @@ _PARTS = ("init", "update")
 
 
 def _found_by_line_search(state: Any, trials: Any) -> tuple[jax.Array, jax.Array] | None:
-    """L and ∇L at the new point, where a line search has just evaluated them."""
+    """L and ∇L at the new point, if a line search has just evaluated them."""
     import optax
 
     if trials is None:
@@ -185,7 +185,7 @@ def _found_by_line_search(state: Any, trials: Any) -> tuple[jax.Array, jax.Array
     return None if loss is None or grad is None else (loss, grad)
 
 
-# One object each, so that a second run by name finds the compiled program of the first.
+# One object each, so that a second run by name reuses the compiled program of the first.
 
 
 @functools.cache

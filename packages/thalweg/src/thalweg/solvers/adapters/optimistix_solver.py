@@ -1,10 +1,10 @@
 """Optimistix's Levenberg-Marquardt and BFGS, inside the jitted loop.
 
-    lm      (JᵀJ + λ I) d = -Jᵀr by a QR decomposition of J over √λ I; λ by a trust-region rule
+    lm      (JᵀJ + λ I) d = -Jᵀr by a QR decomposition of J stacked on √λ I, λ by trust region
     bfgs    d = -B ∇L(θ), B ≈ (∇²L)⁻¹ dense, with a backtracking Armijo search
 
-Each call of its `step` evaluates one trial point and says whether it was taken. So a step of ours
-is as many calls as it takes, and the last trial point waits in its state.
+Each call of Optimistix's `step` evaluates one trial point, and accepts or rejects the one before. A
+step here calls it until a point is accepted; the last trial point is kept in Optimistix's state.
 
 Source: Rader, Lyons & Kidger 2024, arXiv:2402.09983 (Optimistix); Nocedal & Wright, *Numerical
 Optimization*, 2nd ed., chapters 3, 6 and 10.
@@ -13,16 +13,17 @@ Optimization*, 2nd ed., chapters 3, 6 and 10.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.errors import ConfigError, MissingExtraError
+from thalweg._util.extras import import_extra
+from thalweg.errors import ConfigError
 from thalweg.flow import LeastSquaresFlow
-from thalweg.solvers.adapters.whole_jacobian import verdict, with_jacobian
+from thalweg.solvers.adapters.checks import refuse_unknown
+from thalweg.solvers.adapters.whole_jacobian import end_code, with_jacobian
 from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
@@ -37,14 +38,14 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 ALGORITHMS = {
-    "lm": "Optimistix's Levenberg-Marquardt, with a QR decomposition a trial",
+    "lm": "Optimistix's Levenberg-Marquardt, with a QR decomposition for each trial",
     "bfgs": "Optimistix's BFGS with a dense matrix and a backtracking search",
 }
-MOST_TRIALS = 200  # in a row; each shortens the step, so that by then it is below rounding
+MOST_TRIALS = 200  # consecutive; each shortens the step, which by then is below rounding
 
 
 class State(NamedTuple):
-    """What is carried from step to step.
+    """The solver state.
 
     Attributes:
         state: The arrays of Optimistix's state.
@@ -56,10 +57,10 @@ class State(NamedTuple):
 
 
 class _Search(NamedTuple):
-    """The calls of one step.
+    """The search of one step.
 
     Attributes:
-        theta: The point taken last, shape `(n,)`.
+        theta: The last accepted point, shape `(n,)`.
         state: The arrays of Optimistix's state.
         trials: Trial points so far.
         is_over: Whether Optimistix ended.
@@ -76,22 +77,22 @@ class _Search(NamedTuple):
 class OptimistixSolver(AbstractJitMethod):
     """Optimistix's Levenberg-Marquardt or BFGS. Needs the extra `optimistix`.
 
-    A row is an accepted step; its `rejected` are the trial points before it that were not taken.
-    In `work`, `lm` takes a Jacobian and a QR decomposition at each trial point, which counts as a
-    gradient; `bfgs` a gradient at each point taken, and `losses` at the others. They have no flow
-    time, so `t` and `h` are NaN.
+    A row is an accepted step; its `rejected` counts the trial points before it that were not taken.
+    At each trial point `lm` takes a Jacobian, which counts as a gradient, and a QR decomposition.
+    `bfgs` takes a gradient at each accepted point, and the loss alone at the others. They have no
+    flow time, so `t` and `h` are NaN.
 
     Attributes:
         algorithm: `lm`, for `LeastSquares`, or `bfgs`.
         tolerance: Optimistix's `rtol` and `atol`: changes of θ and of the residuals or the loss
-            below which the run ends. None stands for the spacing of the parameters' dtype, that
-            is, the run goes on until rounding. Positive.
+            below which the run ends. None for the spacing of the parameters' dtype: the run
+            continues until rounding stops it. Positive.
 
     Raises:
         ConfigError: An unknown algorithm, or a tolerance out of its range.
 
-    Cost: `lm` O((m + n) n²) a trial point and memory for three Jacobians; `bfgs` O(n²) a step and
-    memory for three matrices.
+    Cost: `lm` O((m + n) n²) for each trial point, and memory for three Jacobians; `bfgs` O(n²) for
+    each step, and memory for three matrices.
     """
 
     kind: ClassVar[str] = "baseline"
@@ -101,15 +102,11 @@ class OptimistixSolver(AbstractJitMethod):
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise ConfigError(
-                f"`algorithm` is {self.algorithm!r}, but one of {', '.join(ALGORITHMS)} was "
-                "expected"
-            )
+        refuse_unknown("algorithm", self.algorithm, ALGORITHMS)
         if self.tolerance is not None and not self.tolerance > 0:
             raise ConfigError(
                 f"`tolerance` is {self.tolerance!r}, but a number above 0 was expected; leave it "
-                "out to go on until rounding"
+                "out to continue until rounding stops the run"
             )
 
     @property
@@ -129,21 +126,16 @@ class OptimistixSolver(AbstractJitMethod):
         return f"{structure}; extra `optimistix`"
 
     def check(self, flow: Flow) -> None:
-        """Refuse to run without the library, on the wrong structure, or without the memory.
+        """Refuse if the library is missing, or the problem is of the wrong kind or too large.
 
         Raises:
             MissingExtraError: Optimistix is not installed.
-            ConfigError: `lm` is no choice for the problem, or the matrices of `bfgs` do not fit.
+            ConfigError: `lm` does not apply, or the matrices of `bfgs` would not fit into memory.
         """
-        try:
-            importlib.import_module("optimistix")
-        except ModuleNotFoundError as error:
-            raise MissingExtraError(
-                "optimistix", extra="optimistix", needed_by=self.name
-            ) from error
+        import_extra("optimistix", library="optimistix", extra="optimistix", needed_by=self.name)
         if self.algorithm == "lm" and not isinstance(flow, LeastSquaresFlow):
             raise ConfigError(
-                "`optimistix-lm` works on residuals, but the problem is no `LeastSquares`; choose "
+                "`optimistix-lm` needs residuals, but the problem is not a `LeastSquares`; choose "
                 "`optimistix-bfgs` or another method, or state the problem by its residuals"
             )
         if self.algorithm == "bfgs":
@@ -155,9 +147,9 @@ class OptimistixSolver(AbstractJitMethod):
         return State(arrays, jnp.asarray(jnp.nan, theta.dtype))
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
-        """Try points until one is taken, or Optimistix ends."""
+        """Try points until one is accepted or Optimistix ends."""
         is_first = jnp.isnan(solver_state.start_loss)
-        _, rest = self._split(self._start(flow, data, theta))  # what of a state is no array
+        _, rest = self._split(self._start(flow, data, theta))  # the part without arrays
 
         def search(before: _Search) -> _Search:
             state = self._join(before.state, rest)
@@ -167,9 +159,9 @@ class OptimistixSolver(AbstractJitMethod):
 
         zero = jnp.zeros((), jnp.int32)
         none = _Search(theta, solver_state.state, zero, jnp.asarray(False))  # noqa: FBT003 - an array
-        # The first trial point of a run is its start, which is always taken.
+        # The first trial point of a run is its start, which is always accepted.
         begun = jax.lax.cond(is_first, search, lambda before: before, none)
-        loss, grad = self._slope(self._join(begun.state, rest))
+        loss, grad = self._value_and_grad(self._join(begun.state, rest))
         start_loss = jnp.where(is_first, loss, solver_state.start_loss)
         taken_before = begun.state.num_accepted_steps
 
@@ -182,12 +174,12 @@ class OptimistixSolver(AbstractJitMethod):
             search,
             begun._replace(trials=zero, is_over=jnp.asarray(False)),  # noqa: FBT003 - an array
         )
-        new_loss, new_grad = self._slope(self._join(last.state, rest))
+        new_loss, new_grad = self._value_and_grad(self._join(last.state, rest))
         is_taken = last.state.num_accepted_steps > taken_before
         is_finite = jnp.isfinite(new_loss) & jnp.isfinite(loss) & jnp.isfinite(grad).all()
         code = jax.lax.cond(
             last.is_over | ~is_taken,
-            lambda: verdict(
+            lambda: end_code(
                 flow, data, last.theta, loss=new_loss, grad=new_grad, start_loss=start_loss
             ),
             lambda: jnp.asarray(RUNNING, jnp.int32),
@@ -208,7 +200,7 @@ class OptimistixSolver(AbstractJitMethod):
         )
 
     def _work(self, trials: jax.Array, rejected: jax.Array) -> Any:
-        """What so many trial points cost."""
+        """The work of the trial points."""
         if self.algorithm == "lm":
             return no_work(
                 gradients=trials, jacobians=trials, factorizations=trials, rejected_steps=rejected
@@ -224,7 +216,7 @@ class OptimistixSolver(AbstractJitMethod):
         return make(rtol=tolerance, atol=tolerance)
 
     def _function(self, flow: Any) -> Any:
-        """The residuals, or the loss, as Optimistix calls them: `fn(θ, data) -> value, nothing`."""
+        """The residuals or the loss, as Optimistix calls them: `fn(θ, data) -> (value, None)`."""
         if self.algorithm == "bfgs":
             return lambda theta, data: (flow.loss(data, theta), None)
         residuals = with_jacobian(flow.residuals, flow.jacobian)
@@ -242,7 +234,7 @@ class OptimistixSolver(AbstractJitMethod):
     def _trial(
         self, flow: Any, data: Any, theta: jax.Array, state: Any
     ) -> tuple[jax.Array, Any, jax.Array]:
-        """One call of its `step`: the point taken last, its state, and whether it ends."""
+        """One call of `step`: the last accepted point, Optimistix's state, and whether it ends."""
         import optimistix
 
         solver, function = self._solver(theta.dtype), self._function(flow)
@@ -251,13 +243,13 @@ class OptimistixSolver(AbstractJitMethod):
         has_failed = result != optimistix.RESULTS.successful
         return point, _in_dtype(after, theta.dtype), is_over | has_failed
 
-    def _slope(self, state: Any) -> tuple[jax.Array, jax.Array]:
-        """L and ∇L at the point taken last, which the state holds."""
+    def _value_and_grad(self, state: Any) -> tuple[jax.Array, jax.Array]:
+        """L and ∇L at the last accepted point, which the state holds."""
         known = state.f_info
         return known.as_min(), known.compute_grad() if self.algorithm == "lm" else known.grad
 
     def _split(self, state: Any) -> tuple[Any, Any]:
-        """The arrays of a state, and what of it is none, such as traced functions."""
+        """The arrays of a state, and the rest of it, such as traced functions."""
         import equinox
 
         return equinox.partition(state, equinox.is_array)
@@ -269,7 +261,7 @@ class OptimistixSolver(AbstractJitMethod):
 
 
 def _in_dtype(state: Any, real: np.dtype) -> Any:
-    """A state whose real numbers have the dtype of θ; Optimistix begins with JAX's default."""
+    """The state with its real numbers in the dtype of θ; Optimistix starts in JAX's default."""
     import equinox
 
     def cast(leaf: Any) -> Any:
@@ -280,10 +272,10 @@ def _in_dtype(state: Any, real: np.dtype) -> Any:
 
 
 def lm() -> OptimistixSolver:
-    """Levenberg-Marquardt, until rounding."""
+    """Levenberg-Marquardt, until rounding stops it."""
     return OptimistixSolver("lm")
 
 
 def bfgs() -> OptimistixSolver:
-    """BFGS, until rounding."""
+    """BFGS, until rounding stops it."""
     return OptimistixSolver("bfgs")

@@ -1,9 +1,8 @@
 """SciPy's `least_squares` with the exact Jacobian: MINPACK's `lm`, `trf` and `dogbox`.
 
-All solve `min |J d + r|` within a trust region, with J taken example by example. Each takes a
-Jacobian once a step, at the point where the step arrived, so a row is logged there: with r and J
-at hand, loss and |∇L| = |Jᵀr| are exact and cost nothing. They have no flow time, so `t` and `h`
-are NaN.
+All solve `min |J d + r|` within a trust region, with J computed example by example. Each evaluates
+J once a step, at the accepted point, so that a row is logged there: with r and J known, the loss
+and |∇L| = |Jᵀr| are exact and cost nothing. They have no flow time, so `t` and `h` are NaN.
 
 Source: Moré 1978, "The Levenberg-Marquardt algorithm" (lm); Branch, Coleman & Li 1999 (trf);
 Voglis & Lagaris 2004 (dogbox).
@@ -21,14 +20,20 @@ from thalweg.errors import ConfigError
 from thalweg.flow import LeastSquaresFlow
 from thalweg.flow.compiled import HostFunctions
 from thalweg.solution import Outcome, Work
-from thalweg.solvers.adapters.host_loop import blas_threads, judge, refuse_overrun
+from thalweg.solvers.adapters.checks import refuse_unknown
+from thalweg.solvers.adapters.host_loop import (
+    blas_threads,
+    check_budget,
+    end_of_run,
+    unfinished_rows,
+)
 from thalweg.solvers.base import AbstractHostMethod
 
 if TYPE_CHECKING:
     from thalweg._recorder import Recorder
     from thalweg.flow import Flow
 
-UNLIMITED = 2**31 - 1  # evaluations: the budget is the recorder's business
+UNLIMITED = 2**31 - 1  # evaluations; the recorder watches the budget
 ALGORITHMS = {
     "lm": "SciPy's least_squares, MINPACK's Levenberg-Marquardt",
     "trf": "SciPy's least_squares, trust region reflective",
@@ -41,21 +46,21 @@ ALGORITHMS = {
 class SciPyLeastSquares(AbstractHostMethod):
     """SciPy's `least_squares` with the exact Jacobian.
 
-    A row is an accepted step; its `rejected` are the trial points before it that were not taken.
+    A row is an accepted step; its `rejected` counts the trial points before it that were not taken.
     In `work`, `jacobians` and `gradients` count Jacobians, `losses` evaluations of the residuals
     alone.
 
     Attributes:
         algorithm: `lm`, which needs at least as many residuals as parameters, `trf` or `dogbox`.
         tolerance: SciPy's `ftol` and `xtol` (and `gtol` of `lm`): relative changes below which
-            the run ends. None stands for the spacing of the parameters' dtype, that is, the run
-            goes on until rounding. Not below the spacing of float64.
+            the run ends. None for the spacing of the parameters' dtype: the run continues until
+            rounding stops it. Not below the spacing of float64.
 
     Raises:
         ConfigError: An unknown algorithm, or a tolerance out of its range.
 
-    Cost: a Jacobian a step and a residual a trial point; O(m n²) a step (`lm` a QR
-    factorisation, `trf` a singular value decomposition, `dogbox` a least-squares solve).
+    Cost: a Jacobian for each step and the residuals for each trial point; O(m n²) for each step
+    (`lm` a QR factorisation, `trf` a singular value decomposition, `dogbox` a least-squares solve).
     """
 
     kind: ClassVar[str] = "baseline"
@@ -65,16 +70,13 @@ class SciPyLeastSquares(AbstractHostMethod):
     tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise ConfigError(
-                f"`algorithm` is {self.algorithm!r}, but one of {', '.join(ALGORITHMS)} was "
-                "expected"
-            )
+        refuse_unknown("algorithm", self.algorithm, ALGORITHMS)
         least = float(np.finfo(np.float64).eps)
         if self.tolerance is not None and not self.tolerance >= least:
             raise ConfigError(
                 f"`tolerance` is {self.tolerance!r}, but a number of at least {least:.3g} was "
-                "expected, as SciPy resolves no less; leave it out to go on until rounding"
+                "expected, as SciPy takes no smaller one; leave it out to continue until rounding "
+                "stops the run"
             )
 
     @property
@@ -93,14 +95,14 @@ class SciPyLeastSquares(AbstractHostMethod):
         return "LeastSquares" + (", m >= n" if self.algorithm == "lm" else "")
 
     def check(self, flow: Flow) -> None:
-        """Refuse what is no least squares, and for `lm` fewer residuals than parameters.
+        """Refuse other problems than least squares, and for `lm` fewer residuals than parameters.
 
         Raises:
             ConfigError: With what the method needs.
         """
         if not isinstance(flow, LeastSquaresFlow):
             raise ConfigError(
-                f"`{self.name}` works on residuals, but the problem is no `LeastSquares`; choose "
+                f"`{self.name}` needs residuals, but the problem is not a `LeastSquares`; choose "
                 "`l-bfgs` or another method, or state the problem by its residuals"
             )
         if self.algorithm == "lm" and flow.residual_count < flow.size:
@@ -115,13 +117,12 @@ class SciPyLeastSquares(AbstractHostMethod):
 
         functions = HostFunctions(flow, recorder)
         evaluations = _Evaluations(functions, recorder)
-        eps = float(np.finfo(flow.spec.dtype).eps)
-        tolerance = eps if self.tolerance is None else self.tolerance
+        tolerance = self.tolerance or float(np.finfo(flow.spec.dtype).eps)
         start = np.asarray(theta, np.float64)
         is_lm = self.algorithm == "lm"
-        try:
+        with unfinished_rows(evaluations):
             evaluations.jacobian(start)
-            # trf divides by a slope that may be 0.
+            # trf divides by a derivative that may be 0.
             with np.errstate(all="ignore"), blas_threads(flow.size):
                 result = least_squares(
                     evaluations.residuals,
@@ -130,23 +131,17 @@ class SciPyLeastSquares(AbstractHostMethod):
                     method=self.algorithm,
                     ftol=tolerance,
                     xtol=tolerance,
-                    # For the others it would depend on the units of the loss.
+                    # For the others it would be absolute, in the units of the loss.
                     gtol=tolerance if is_lm else None,  # pyright: ignore[reportArgumentType]
-                    x_scale="jac" if is_lm else 1.0,  # what each has in SciPy since 1.16
+                    x_scale="jac" if is_lm else 1.0,  # each one's default in SciPy since 1.16
                     max_nfev=UNLIMITED,
                 )
-        except RunEnded as ended:
-            if ended.outcome is Outcome.BUDGET_SPENT:
-                evaluations.unfinished_row()
-            raise
-        evaluations.unfinished_row()
-        start_loss = float(recorder.history()["loss"][0])
-        outcome, _ = judge(functions, result.x, start_loss=start_loss, eps=eps)
+        outcome, _ = end_of_run(flow, functions, recorder, result.x)
         return outcome, f"SciPy's {self.algorithm} ended with {result.status}: {result.message}"
 
 
 class _Evaluations:
-    """r and J for SciPy, counted; a row for each Jacobian at a new point."""
+    """r and J for SciPy, with counters; a row for each Jacobian at a new point."""
 
     def __init__(self, functions: HostFunctions, recorder: Recorder) -> None:
         self._functions = functions
@@ -163,15 +158,15 @@ class _Evaluations:
         """The residuals r, shape `(m,)`."""
         if self._is_known(theta):
             return self._there[0].copy()
-        refuse_overrun(self._recorder, gradients=self._jacobians)
+        check_budget(self._recorder, gradients=self._jacobians)
         self._losses += 1
         self._trials += 1
         return self._functions.residuals(theta)
 
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
-        """J of shape `(m, n)`. SciPy asks for it where a step was accepted."""
+        """J of shape `(m, n)`, which SciPy evaluates at accepted points."""
         if not self._is_known(theta):
-            refuse_overrun(self._recorder, gradients=self._jacobians)
+            check_budget(self._recorder, gradients=self._jacobians)
             self._there = self._functions.jacobian(theta)
             self._at = np.array(theta, np.float64)
             self._jacobians += 1
@@ -198,25 +193,25 @@ class _Evaluations:
             ),
             rejected=rejected,
         )
-        if self._grad_norm == 0:  # trf would divide by it, and then try NaN for ever
+        if self._grad_norm == 0:  # trf would divide by it and try NaN forever
             raise RunEnded(Outcome.CONVERGED)
 
     def unfinished_row(self) -> None:
-        """Book the trial points of a step that was cut short, or of the last one, that failed."""
+        """Count the trial points of a step that was cut short or failed."""
         if self._at is not None and self._trials:
             self._row(self._trials)
 
 
 def lm() -> SciPyLeastSquares:
-    """MINPACK's Levenberg-Marquardt, until rounding."""
+    """MINPACK's Levenberg-Marquardt, until rounding stops it."""
     return SciPyLeastSquares("lm")
 
 
 def trf() -> SciPyLeastSquares:
-    """SciPy's trust region reflective algorithm, until rounding."""
+    """SciPy's trust region reflective algorithm, until rounding stops it."""
     return SciPyLeastSquares("trf")
 
 
 def dogbox() -> SciPyLeastSquares:
-    """SciPy's dogleg algorithm in a box, until rounding."""
+    """SciPy's dogleg algorithm in a box, until rounding stops it."""
     return SciPyLeastSquares("dogbox")

@@ -1,15 +1,15 @@
 """SciPy's quasi-Newton minimisers: L-BFGS-B without bounds, and BFGS.
 
-They build the curvature from the gradients along the way,
+They build up the curvature from the gradients of their steps,
 
     θ⁺ = θ - α B ∇L(θ),   B ≈ (∇²L)⁻¹ from the pairs (Δθ, Δ∇L) of the steps so far,
 
-with a line search for α that asks for the strong Wolfe conditions. They have no flow time, so the
-columns `t` and `h` are NaN.
+with a line search for α under the strong Wolfe conditions. They have no flow time, so the columns
+`t` and `h` are NaN.
 
 L-BFGS-B calls BLAS on vectors and on matrices of 50 columns. OpenBLAS splits these among its
-threads, and where other work keeps a core busy, waiting for one another takes 10 times longer
-than the whole computation on one thread. So L-BFGS-B runs with one.
+threads, and when other work keeps a core busy, the threads wait for each other 10 times as long as
+one thread takes for the whole computation. So L-BFGS-B runs with one thread.
 
 Source: Nocedal & Wright, *Numerical Optimization*, 2nd ed., chapters 6 and 7.
 """
@@ -21,19 +21,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
-from thalweg._recorder import RunEnded
-from thalweg.errors import ConfigError
 from thalweg.flow.compiled import HostFunctions
-from thalweg.solution import Outcome
-from thalweg.solvers.adapters.host_loop import Evaluations, blas_threads, judge
+from thalweg.solvers.adapters.checks import refuse_below
+from thalweg.solvers.adapters.host_loop import (
+    Evaluations,
+    blas_threads,
+    end_of_run,
+    unfinished_rows,
+)
 from thalweg.solvers.base import AbstractHostMethod
+from thalweg.solvers.dense import refuse_bytes
 
 if TYPE_CHECKING:
     from thalweg._recorder import Recorder
     from thalweg.flow import Flow
+    from thalweg.solution import Outcome
 
-UNLIMITED = 2**31 - 1  # iterations and evaluations: the budget is the recorder's business
-MOST_BYTES = 2**32  # what BFGS may take for its matrix and the two copies it makes of it
+UNLIMITED = 2**31 - 1  # iterations and evaluations; the recorder watches the budget
+MATRICES = 3  # of BFGS: its matrix, and two copies that it makes
 
 
 @final
@@ -41,22 +46,22 @@ MOST_BYTES = 2**32  # what BFGS may take for its matrix and the two copies it ma
 class LBFGS(AbstractHostMethod):
     """SciPy's L-BFGS-B without bounds.
 
-    By default it goes on until rounding stops it. A row is an iteration; its `rejected` are the
-    trial points of the line search that were not taken, each of which costs a gradient.
+    By default it continues until rounding stops it. A row is an iteration; its `rejected` counts
+    the trial points of the line search that were not taken, each of which costs a gradient.
 
     Attributes:
-        maxcor: Pairs (Δθ, Δ∇L) kept. At least 1. SciPy's own default is 10; 50 reaches low losses
-            in fewer gradients on ill-conditioned least squares, and the 40 pairs more cost 160 n
-            multiplications a step, little next to a gradient over the data.
-        maxls: Trial points a line search may take. At least 1.
-        ftol: The run ends where a step lowers the loss by no more than this, relatively. Not
-            negative; at 0 it ends where the loss falls no more.
-        gtol: The run ends where no component of ∇L is larger. Not negative.
+        maxcor: Number of pairs (Δθ, Δ∇L) kept. At least 1. SciPy's default is 10; 50 reach low
+            losses in fewer gradients on ill-conditioned least squares, and the additional pairs
+            cost 160 n multiplications a step, little next to a gradient over the data.
+        maxls: Most trial points of a line search. At least 1.
+        ftol: The run ends when the relative decrease of the loss in a step is at most this. Not
+            negative; with 0 it ends when the loss no longer decreases.
+        gtol: The run ends when no component of ∇L is larger in magnitude. Not negative.
 
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost: one gradient a trial point, and about `4 maxcor n` multiplications a step.
+    Cost: one gradient for each trial point, and about `4 maxcor n` multiplications for each step.
     """
 
     name: ClassVar[str] = "l-bfgs"
@@ -71,13 +76,13 @@ class LBFGS(AbstractHostMethod):
     gtol: float = 0.0
 
     def __post_init__(self) -> None:
-        _at_least("maxcor", self.maxcor, 1)
-        _at_least("maxls", self.maxls, 1)
-        _at_least("ftol", self.ftol, 0)
-        _at_least("gtol", self.gtol, 0)
+        refuse_below("maxcor", self.maxcor, 1)
+        refuse_below("maxls", self.maxls, 1)
+        refuse_below("ftol", self.ftol, 0)
+        refuse_below("gtol", self.gtol, 0)
 
     def check(self, flow: Flow) -> None:
-        """Nothing is refused."""
+        """Accept any problem."""
 
     def run(
         self, flow: Flow, theta: np.ndarray, recorder: Recorder, *, spent: int = 0
@@ -88,7 +93,7 @@ class LBFGS(AbstractHostMethod):
             flow: The flow.
             theta: The start, shape `(n,)`.
             recorder: Takes the rows.
-            spent: Gradients that the run has spent before, in another method.
+            spent: Gradients that the run has already spent, in another method.
         """
         options = {
             "maxcor": self.maxcor,
@@ -107,16 +112,16 @@ class LBFGS(AbstractHostMethod):
 @final
 @dataclasses.dataclass(frozen=True)
 class BFGS(AbstractHostMethod):
-    """SciPy's BFGS, with a dense matrix. By default it goes on until rounding stops it.
+    """SciPy's BFGS, with a dense matrix. By default it continues until rounding stops it.
 
     Attributes:
-        gtol: The run ends where no component of ∇L is larger. Not negative.
+        gtol: The run ends when no component of ∇L is larger in magnitude. Not negative.
 
     Raises:
         ConfigError: `gtol` is negative.
 
-    Cost: one gradient a trial point, and O(n³) a step, as SciPy multiplies full matrices; O(n²)
-    memory.
+    Cost: one gradient for each trial point, and O(n³) for each step, as SciPy multiplies full
+    matrices; O(n²) memory.
     """
 
     name: ClassVar[str] = "bfgs"
@@ -128,31 +133,21 @@ class BFGS(AbstractHostMethod):
     gtol: float = 0.0
 
     def __post_init__(self) -> None:
-        _at_least("gtol", self.gtol, 0)
+        refuse_below("gtol", self.gtol, 0)
 
     def check(self, flow: Flow) -> None:
         """Refuse matrices that do not fit into memory.
 
         Raises:
-            ConfigError: The matrices would take more than `MOST_BYTES`.
+            ConfigError: They would not fit.
         """
-        size = 3 * 8 * flow.size**2
-        if size > MOST_BYTES:
-            raise ConfigError(
-                f"`bfgs` would take {size / 2**30:.0f} GiB for {flow.size} parameters, but at "
-                f"most {MOST_BYTES // 2**30} were expected; use `l-bfgs`"
-            )
+        refuse_bytes(self.name, MATRICES * 8 * flow.size**2, flow, use="`l-bfgs`")
 
     def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
         """Minimise until the recorder or SciPy ends the run."""
         options = {"gtol": self.gtol, "maxiter": UNLIMITED}
         with blas_threads(flow.size):
             return _minimize("BFGS", options, flow, theta, recorder)
-
-
-def _at_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
-        raise ConfigError(f"`{name}` is {value!r}, but a number of at least {least} was expected")
 
 
 def _minimize(
@@ -170,13 +165,14 @@ def _minimize(
     evaluations = Evaluations(functions, recorder, spent=spent)
     start = np.asarray(theta, np.float64)
 
-    # SciPy looks at the argument's name to know what to pass.
+    # SciPy decides by the argument's name what to pass.
     def after_iteration(intermediate_result: OptimizeResult) -> None:
         evaluations.row(np.array(intermediate_result.x, np.float64))
 
-    try:
+    with unfinished_rows(evaluations):
         evaluations.row(start)
-        with np.errstate(all="ignore"):  # a loss that overflows on trial is the line search's job
+        # The line search deals with trial points at which the loss overflows.
+        with np.errstate(all="ignore"):
             result = minimize(
                 evaluations,
                 start,
@@ -185,15 +181,5 @@ def _minimize(
                 callback=after_iteration,
                 options=options,
             )
-    except RunEnded as ended:
-        if ended.outcome is Outcome.BUDGET_SPENT:
-            evaluations.unfinished_row()
-        raise
-    evaluations.unfinished_row()
-    outcome, _ = judge(
-        functions,
-        result.x,
-        start_loss=float(recorder.history()["loss"][0]),
-        eps=float(np.finfo(flow.spec.dtype).eps),
-    )
+    outcome, _ = end_of_run(flow, functions, recorder, result.x)
     return outcome, f"SciPy's {algorithm} ended with {result.status}: {result.message}"

@@ -1,12 +1,12 @@
 """SciPy's ODE integrators on the gradient flow dθ/dt = -∇L(θ), step by step.
 
 `zvode` and `vode` (VODE: BDF or Adams with fixed leading coefficient), `lsoda` (switches between
-both by itself) and `dopri5` (explicit Runge-Kutta) through `scipy.integrate.ode`; `radau`, `bdf`
-and `dop853` through the classes behind `scipy.integrate.solve_ivp`. They follow the flow to their
-tolerances; nothing in them knows that a loss falls.
+the two by itself) and `dopri5` (explicit Runge-Kutta) through `scipy.integrate.ode`; `radau`, `bdf`
+and `dop853` through the classes behind `scipy.integrate.solve_ivp`. They follow the flow to within
+their tolerances, and do not use that the loss falls along it.
 
-`scipy_ode_walk` and `scipy_solve_ivp` drive them and read what they spent; `slope` is what they
-integrate.
+`scipy_ode_steps` and `scipy_solve_ivp` drive them and count their work; `negative_gradient` is what
+they integrate.
 
 Source: Brown, Byrne & Hindmarsh 1989 (VODE); Petzold 1983 (LSODA); Hairer, Nørsett & Wanner,
 *Solving Ordinary Differential Equations I*, 2nd ed., II.5 (DOPRI5).
@@ -21,10 +21,12 @@ import warnings
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from thalweg.errors import ConfigError
-from thalweg.solvers.adapters.ode_run import HORIZON, follow
-from thalweg.solvers.adapters.scipy_ode_steps import walk_dopri5, walk_multistep
-from thalweg.solvers.adapters.scipy_solve_ivp import STEPPERS, walk_stepper
+from thalweg.solvers.adapters.checks import refuse_unknown
+from thalweg.solvers.adapters.ode_run import HORIZON, run_solver
+from thalweg.solvers.adapters.scipy_ode_steps import integrate_dopri5, integrate_multistep
+from thalweg.solvers.adapters.scipy_solve_ivp import STEPPERS, integrate_stepper
 from thalweg.solvers.base import AbstractHostMethod
+from thalweg.solvers.dense import MATRIX_FREE, refuse_bytes
 from thalweg.solvers.step_control import Accuracy
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from thalweg._recorder import Recorder
     from thalweg.flow import Flow
     from thalweg.solution import Outcome
-    from thalweg.solvers.adapters.negative_gradient import Point, Slope
+    from thalweg.solvers.adapters.negative_gradient import NegativeGradient, Point
 
 INTEGRATORS = {
     "zvode": "VODE for complex θ, the article's way: BDF, Jacobian by finite differences",
@@ -46,16 +48,15 @@ INTEGRATORS = {
     "bdf": "BDF of orders 1 to 5 in Python, exact Hessian",
     "dop853": "explicit Runge-Kutta of order 8 by Dormand and Prince",
 }
-NAMES = {"radau": "scipy-radau", "bdf": "scipy-bdf"}  # where the integrator's own would mislead
+NAMES = {"radau": "scipy-radau", "bdf": "scipy-bdf"}  # whose own names are ambiguous
 EXPLICIT = ("dopri5", "dop853")
 JACOBIANS = ("exact", "finite-differences")
-METHODS = {"bdf": 5, "adams": 12}  # with the highest order there is
+METHODS = {"bdf": 5, "adams": 12}  # with their highest orders
 
 UNLIMITED = 2**31 - 1
-MOST_BYTES = 2**32  # what a solver may take for its matrices
-# A pair of parameters, in the work array, or in J, the identity and the LU decompositions.
+# Bytes for each pair of parameters: the work array, or J, the identity and the LU decompositions.
 MATRIX_BYTES = {"zvode": 32, "vode": 16, "lsoda": 8, "radau": 48, "bdf": 32}
-REWRITTEN = (1, 17)  # the SciPy that has its solvers in C
+REWRITTEN = (1, 17)  # the first SciPy with its solvers in C
 
 _one_run = threading.Lock()
 
@@ -65,41 +66,40 @@ _one_run = threading.Lock()
 class SciPyODESolver(AbstractHostMethod):
     """One of SciPy's ODE integrators on the gradient flow.
 
-    A row is an accepted step; its `rejected` are attempts that failed the error test or whose
-    Newton iteration did not converge. `gradients` in `work` are the solver's evaluations of ∇L,
-    with those of finite differences; `jacobians` are its Jacobians, exact or not.
+    A row is an accepted step; its `rejected` counts attempts that failed the error test or whose
+    Newton iteration did not converge. In `work`, `gradients` counts the solver's evaluations of ∇L,
+    including those of finite differences, and `jacobians` its Jacobians, exact or not.
 
-    The loss at an accepted point costs no evaluation where the solver has just been there, as
-    `dopri5`, `dop853` and `radau` have. The multistep solvers arrive by a last Newton correction
-    at a point that they do not evaluate: there a row costs one evaluation of the loss alone, booked
-    as `losses`, and `grad_norm` is NaN, unless `Stop(grad_norm=...)` asks for it: then a row costs
-    one gradient more, booked as such.
+    `dopri5`, `dop853` and `radau` evaluate at each accepted point, so that a row costs nothing. The
+    multistep solvers reach it by a last Newton correction and do not evaluate there: a row costs
+    one evaluation of the loss alone, counted in `losses`, and `grad_norm` is NaN. With
+    `Stop(grad_norm=...)` a row costs one gradient instead, counted in `gradients`.
 
     With float32 parameters the solver still works in float64, but its own finite differences
     vanish in the rounding of the loss. Then the differences are taken here, with increments that
-    float32 can see, and booked as gradients all the same. For `radau` and `bdf` they always are.
+    suit float32, and counted as gradients as well. For `radau` and `bdf` this is always so.
 
     Attributes:
         integrator: `zvode`, `vode`, `lsoda`, `dopri5`, `radau`, `bdf` or `dop853`.
         rtol: Relative tolerance of a step, for each parameter. Not negative.
         atol: Absolute tolerance of a step. Positive.
-        max_order: Highest order of the formulas; None for the solver's own. 2 keeps BDF A-stable.
-            At most 5 for BDF and 12 for Adams. For `zvode`, `vode` and `lsoda`.
+        max_order: Highest order of the formulas; None for the solver's default. 2 keeps BDF
+            A-stable. At most 5 for BDF and 12 for Adams. For `zvode`, `vode` and `lsoda`.
         method: `bdf` or `adams`, for `zvode` and `vode`; `lsoda` switches by itself.
-        jacobian: `exact`, the Hessian of the loss by n products, or `finite-differences`. None
-            for `finite-differences` with `zvode`, which is the article's setting, and `exact`
-            with the others.
-        loosest: The relative tolerance that a schedule begins with; both tolerances then fall
-            with the square root of the loss, as in `Accuracy`, down to `rtol` and `atol`. None
-            for tolerances that stay. Not for `dopri5`, which SciPy runs in one call.
+        jacobian: `exact` for the Hessian of the loss by n products, or `finite-differences`. None
+            means `finite-differences` for `zvode`, the article's setting, and `exact` for the
+            others.
+        loosest: The relative tolerance at the start of a schedule; both tolerances then fall with
+            the square root of the loss, as in `Accuracy`, down to `rtol` and `atol`. None for
+            constant tolerances. Not for `dopri5`, which SciPy runs in one call.
 
     Raises:
         ConfigError: A value is out of its range, or does not apply.
 
-    Cost: evaluations as `work` tells; a Jacobian costs n Hessian products or n gradients, and an
-    O(n³) LU decomposition (`radau` a real and a complex one); the explicit ones have neither. From
-    SciPy 1.17 on `vode` takes a new Jacobian for each LU decomposition, several times as many as
-    before.
+    Cost: the evaluations counted in `work`; a Jacobian costs n Hessian products or n gradients, and
+    an O(n³) LU decomposition (`radau`: a real and a complex one). The explicit solvers have
+    neither. From SciPy 1.17 on `vode` computes a new Jacobian for each LU decomposition, several
+    times as many as before.
     """
 
     kind: ClassVar[str] = "baseline"
@@ -114,10 +114,10 @@ class SciPyODESolver(AbstractHostMethod):
     loosest: float | None = None
 
     def __post_init__(self) -> None:
-        _one_of("integrator", self.integrator, tuple(INTEGRATORS))
-        _one_of("method", self.method, tuple(METHODS))
+        refuse_unknown("integrator", self.integrator, INTEGRATORS)
+        refuse_unknown("method", self.method, METHODS)
         if self.jacobian is not None:
-            _one_of("jacobian", self.jacobian, JACOBIANS)
+            refuse_unknown("jacobian", self.jacobian, JACOBIANS)
         _ = self.accuracy  # which refuses tolerances out of their range
         if self.integrator in EXPLICIT and (self.max_order, self.jacobian) != (None, None):
             raise ConfigError(
@@ -131,8 +131,8 @@ class SciPyODESolver(AbstractHostMethod):
             )
         if self.integrator == "dopri5" and self.loosest is not None:
             raise ConfigError(
-                "`dopri5` makes its run in one call, with tolerances that stay; leave out "
-                "`loosest`, or use `dop853`"
+                "SciPy runs `dopri5` in one call with constant tolerances; leave out `loosest`, or "
+                "use `dop853`"
             )
         most = METHODS["adams" if self.integrator == "lsoda" else self.method]
         if self.max_order is not None and not 1 <= self.max_order <= most:
@@ -171,49 +171,44 @@ class SciPyODESolver(AbstractHostMethod):
         """Refuse matrices that do not fit into memory.
 
         Raises:
-            ConfigError: The solver's matrices would take more than `MOST_BYTES`.
+            ConfigError: They would not fit.
         """
         size = MATRIX_BYTES.get(self.integrator, 0) * flow.size**2
-        if size > MOST_BYTES:
-            raise ConfigError(
-                f"`{self.name}` would take {size / 2**30:.0f} GiB for its matrices of "
-                f"{flow.size} parameters, but at most {MOST_BYTES // 2**30} were expected; use a "
-                "matrix-free method such as `exponential-krylov`, or `dopri5`"
-            )
+        refuse_bytes(self.name, size, flow, use=MATRIX_FREE)
 
     def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
         """Integrate until the recorder or the solver ends the run."""
 
-        def walk(slope: Slope, first: Point) -> tuple[Point, str]:
+        def integrate(field: NegativeGradient, first: Point) -> tuple[Point, str]:
             accuracy = self.accuracy
             if self.integrator in STEPPERS:
-                return walk_stepper(
+                return integrate_stepper(
                     self.integrator,
-                    slope,
+                    field,
                     first,
                     recorder,
                     accuracy=accuracy,
                     is_exact=self.is_exact,
                 )
-            solver = self.solver(slope, first.theta)
+            solver = self.solver(field, first.theta)
             if self.integrator == "dopri5":
-                return walk_dopri5(self.integrator, solver, slope, first, recorder)
-            return walk_multistep(
-                self.integrator, solver, slope, first, recorder, accuracy=accuracy
+                return integrate_dopri5(self.integrator, solver, field, first, recorder)
+            return integrate_multistep(
+                self.integrator, solver, field, first, recorder, accuracy=accuracy
             )
 
         with _one_at_a_time(self.integrator), _quiet(self.integrator):
-            return follow(flow, theta, recorder, walk)
+            return run_solver(flow, theta, recorder, integrate)
 
-    def solver(self, slope: Slope, start: np.ndarray) -> Any:
+    def solver(self, field: NegativeGradient, start: np.ndarray) -> Any:
         """SciPy's `ode` object, ready at t = 0."""
         from scipy.integrate import ode
 
         options: dict[str, Any] = {"rtol": self.rtol, "atol": self.atol}
         jacobian: Callable[..., np.ndarray] | None = None
         if self.integrator == "dopri5":
-            options["nsteps"] = UNLIMITED  # one call makes the whole run
-            options["max_step"] = HORIZON  # left out, SciPy 1.17.0 takes it for 1
+            options["nsteps"] = UNLIMITED  # one call is the whole run
+            options["max_step"] = HORIZON  # SciPy 1.17.0 would default to 1
         elif self.integrator == "lsoda":
             if self.max_order is not None:
                 options["max_order_ns"] = self.max_order
@@ -224,15 +219,15 @@ class SciPyODESolver(AbstractHostMethod):
             options["order"] = self.max_order or METHODS[self.method]
         if self.integrator != "dopri5":
             if self.is_exact:
-                jacobian = slope.jacobian
-            elif slope.is_coarse:
-                jacobian = slope.differences
-        solver = ode(slope, jacobian).set_integrator(self.integrator, **options)
+                jacobian = field.jacobian
+            elif field.is_float32:
+                jacobian = field.differences
+        solver = ode(field, jacobian).set_integrator(self.integrator, **options)
         solver.set_initial_value(start.astype(complex) if self.integrator == "zvode" else start)
         if self.integrator == "vode" and _scipy_version() >= REWRITTEN:
             # A negative method flag: keep no copy of the Jacobian. The rewritten VODE (not ZVODE)
-            # goes wrong with its copy: on a linear flow with curvatures from 0.1 to 100 Newton's
-            # iteration fails in half of the steps, and it takes over 20 times more of them.
+            # misuses its copy: on a linear flow with curvatures from 0.1 to 100 Newton's iteration
+            # fails in half of the steps, and there are over 20 times as many steps.
             arguments = solver._integrator.call_args  # noqa: SLF001 - SciPy has no option for it
             arguments[-1] = -abs(arguments[-1])
         return solver
@@ -273,11 +268,6 @@ def dop853() -> SciPyODESolver:
     return SciPyODESolver("dop853")
 
 
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ConfigError(f"`{name}` is {value!r}, but one of {', '.join(known)} was expected")
-
-
 def _scipy_version() -> tuple[int, ...]:
     import scipy
 
@@ -286,10 +276,10 @@ def _scipy_version() -> tuple[int, ...]:
 
 @contextlib.contextmanager
 def _one_at_a_time(integrator: str) -> Iterator[None]:
-    """Refuse a second run beside the first where SciPy mixes up the two.
+    """Refuse two runs at a time of a solver that SciPy cannot run twice at a time.
 
-    Before it was rewritten in C, VODE and LSODA kept their state in globals; since then DOPRI5,
-    whose rows are logged from within its call, loses its callbacks to a nested run.
+    Before they were rewritten in C, VODE and LSODA kept their state in globals; since then DOPRI5,
+    whose rows are logged during its call, loses its callbacks to a nested run.
     """
     import scipy
 
@@ -299,8 +289,8 @@ def _one_at_a_time(integrator: str) -> Iterator[None]:
         return
     if not _one_run.acquire(blocking=False):
         raise ConfigError(
-            f"`{integrator}` of SciPy {scipy.__version__} can follow one flow at a time, and "
-            "another run of it is going on; wait for that one, or use another integrator"
+            f"`{integrator}` of SciPy {scipy.__version__} can integrate one flow at a time, and "
+            "another run of it has not ended; wait for that one, or use another integrator"
         )
     try:
         yield
@@ -310,7 +300,7 @@ def _one_at_a_time(integrator: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet(integrator: str) -> Iterator[None]:
-    """Without SciPy's warning at the end of a run: its text becomes the solution's detail."""
+    """Suppress SciPy's warning at the end of a run; its text becomes the solution's detail."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=f"{integrator}: ", category=UserWarning)
         yield

@@ -1,11 +1,11 @@
-"""SciPy's ODE integrators driven step by step, with what they spent read from their work arrays.
+"""SciPy's ODE integrators, step by step, with their work read from their work arrays.
 
 zvode, vode   evaluations, Jacobians, LU decompositions, Newton iterations, convergence
               failures, error-test failures
-lsoda         evaluations, and Jacobians, each with one LU decomposition; the rest it does not
-              report, so it stays 0
-dopri5        evaluations, and attempts, six evaluations each. It fills its array only when it
-              returns, so rows go by the calls it made; a test holds them against the array
+lsoda         evaluations, and Jacobians, each with one LU decomposition; it does not report the
+              rest, which stays 0
+dopri5        evaluations, and attempts of six evaluations each. It fills its array only when it
+              returns, so its calls are counted instead; a test compares them with the array
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from thalweg.solvers.adapters.ode_run import (
     FIRST_TARGET,
     HORIZON,
     Schedule,
-    add_rows,
-    at_rest,
-    end_unfinished,
+    end_inside_step,
+    reached_horizon,
+    with_extra,
 )
 
 if TYPE_CHECKING:
     from thalweg._recorder import Recorder
-    from thalweg.solvers.adapters.negative_gradient import Point, Slope
+    from thalweg.solvers.adapters.negative_gradient import NegativeGradient, Point
     from thalweg.solvers.step_control import Accuracy
 
-# Where the work arrays hold what, counted from 0.
-STEP_TAKEN = 10  # in rwork: the size of the last step
-COUNTERS = {
+# Indices into the work arrays, from 0.
+STEP_TAKEN = 10  # in `rwork`: the size of the last step
+COUNTERS = {  # in `iwork`
     "vode": {
         "gradients": 11,
         "jacobians": 12,
@@ -50,40 +50,40 @@ COUNTERS = {
     },
     "lsoda": {"gradients": 11, "jacobians": 12, "factorizations": 12},
 }
-DOPRI5_FIRST = 2  # evaluations before its first attempt: the start, and one to find a first step
-DOPRI5_STAGES = 6  # evaluations an attempt; the seventh stage is the next step's first
-DOPRI5_STIFFNESS = 3  # where its work array takes after how many steps to test for stiffness
+DOPRI5_FIRST = 2  # evaluations before its first attempt: the start, and one to choose the step
+DOPRI5_STAGES = 6  # evaluations of an attempt; the seventh stage is the first of the next step
+DOPRI5_STIFFNESS = 3  # in `iwork`: the number of steps after which it tests for stiffness
 
 
-def walk_multistep(
+def integrate_multistep(
     integrator: str,
     solver: Any,
-    slope: Slope,
+    field: NegativeGradient,
     start: Point,
     recorder: Recorder,
     *,
     accuracy: Accuracy,
 ) -> tuple[Point, str]:
-    """Steps of vode, zvode or lsoda. Returns the last point, and why the solver ended."""
-    # SciPy's wrapper of LSODA can take single steps, but does not say so, and would go on to the
-    # target without a word.
+    """Integrate by vode, zvode or lsoda. Returns the last point, and why the solver ended."""
+    # SciPy's wrapper of LSODA can take single steps, but does not declare it; without this it
+    # would silently integrate to the horizon.
     solver._integrator.supports_step = True  # noqa: SLF001 - as above
     schedule = Schedule(accuracy, start.loss)
     point, t, work = start, 0.0, recorder.work
     while t < HORIZON:
         if not schedule.is_constant:
-            # VODE and LSODA look at both in each call; SciPy hands on what it has here.
+            # VODE and LSODA read both in each call; SciPy passes on these values.
             solver._integrator.call_args[:2] = schedule.at(point.loss)  # noqa: SLF001 - as above
         solver.integrate(FIRST_TARGET if t == 0 else HORIZON, step=True)
-        if slope.ended is not None:
-            end_unfinished(slope, slope.ended, recorder, point, work, t=t)
+        if field.ended is not None:
+            end_inside_step(field, field.ended, recorder, point, work, t=t)
         before, work = work, _read(integrator, solver)
         if not solver.successful():
-            work = add_rows(work, slope)
-            recorder.row(**point._asdict(), work=work, t=t, h=0.0)  # books the last attempt
+            work = with_extra(work, field)
+            recorder.row(**point._asdict(), work=work, t=t, h=0.0)  # counts the last attempt
             return point, _failure(integrator, solver)
-        point, t = slope.at(solver.y.real), float(solver.t)
-        work = add_rows(work, slope)
+        point, t = field.at(solver.y.real), float(solver.t)
+        work = with_extra(work, field)
         recorder.row(
             **point._asdict(),
             work=work,
@@ -91,24 +91,24 @@ def walk_multistep(
             h=float(solver._integrator.rwork[STEP_TAKEN]),  # noqa: SLF001 - VODE documents it
             rejected=work.rejected_steps - before.rejected_steps,
         )
-    return point, at_rest(integrator)
+    return point, reached_horizon(integrator)
 
 
-def walk_dopri5(
-    integrator: str, solver: Any, slope: Slope, start: Point, recorder: Recorder
+def integrate_dopri5(
+    integrator: str, solver: Any, field: NegativeGradient, start: Point, recorder: Recorder
 ) -> tuple[Point, str]:
-    """One call of DOPRI5, which comes back only at its end. Returns as `walk_multistep`."""
+    """Integrate by one call of DOPRI5. Returns what `integrate_multistep` returns."""
     last = [(0.0, start)]
     work = [recorder.work]
 
     def log(t: float, theta: np.ndarray) -> None:
-        attempts = (slope.calls - DOPRI5_FIRST) // DOPRI5_STAGES
+        attempts = (field.calls - DOPRI5_FIRST) // DOPRI5_STAGES
         failures = attempts - recorder.rows
-        point = slope.at(theta)
+        point = field.at(theta)
         before = work[0]
-        work[0] = add_rows(
-            Work(gradients=slope.calls, rejected_steps=failures, error_test_failures=failures),
-            slope,
+        work[0] = with_extra(
+            Work(gradients=field.calls, rejected_steps=failures, error_test_failures=failures),
+            field,
         )
         h = t - last[0][0]
         last[0] = t, point
@@ -121,25 +121,27 @@ def walk_dopri5(
         )
 
     def after_step(t: float, theta: np.ndarray) -> int:
-        if slope.ended is None and t > 0:  # it is called at the start, too
+        if field.ended is None and t > 0:  # it is called at the start, too
             try:
                 log(float(t), np.array(theta))
             except BaseException as error:  # noqa: BLE001 - Ctrl-C too; raised below
-                slope.ended = error
-        return 0 if slope.ended is None else -1
+                field.ended = error
+        return 0 if field.ended is None else -1
 
     solver.set_solout(after_step)
-    # Its own test for stiffness would end the run after some 1,000 steps; budgets do that here.
+    # Its test for stiffness would end the run after about 1,000 steps; here budgets end it.
     solver._integrator.iwork[DOPRI5_STIFFNESS] = -1  # noqa: SLF001 - documented in the solver
     solver.integrate(HORIZON)
     t, point = last[0]
-    if slope.ended is not None:
-        end_unfinished(slope, slope.ended, recorder, point, work[0], t=t)
-    return point, (at_rest(integrator) if solver.successful() else _failure(integrator, solver))
+    if field.ended is not None:
+        end_inside_step(field, field.ended, recorder, point, work[0], t=t)
+    return point, (
+        reached_horizon(integrator) if solver.successful() else _failure(integrator, solver)
+    )
 
 
 def _read(integrator: str, solver: Any) -> Work:
-    """What the solver spent so far, from its work array."""
+    """The work so far, from the solver's work array."""
     iwork = solver._integrator.iwork  # noqa: SLF001 - SciPy has no other way to it
     counts = {name: int(iwork[index]) for name, index in COUNTERS[integrator].items()}
     work = Work(**counts)

@@ -12,9 +12,9 @@ The matrix H stands for (∇²L)⁻¹. After a step s along -H ∇L, with y the 
                τ = min(1, 1/b) min(σ^{1/(1-n)}, 1/θ) for θ > 0,
                τ = min(min(1, 1/b) σ^{1/(1-n)}, σ) else
 
-A scale τ below 1 lengthens what H says of all directions but s: large eigenvalues of the Hessian
-that it has once seen hold back no later step. The line search is SciPy's for the strong Wolfe
-conditions. They have no flow time, so the columns `t` and `h` are NaN.
+A scale τ below 1 enlarges H in all directions but s, so that large eigenvalues of earlier Hessians
+do not shorten later steps. The line search is SciPy's, under the strong Wolfe conditions. The
+methods have no flow time, so the columns `t` and `h` are NaN.
 
 Source: Urbán, Stefanou & Pons 2025, "Unveiling the optimization process of physics informed neural
 networks", J. Comput. Phys. 523, 113656 (SSBroyden is their SSBroyden2); Al-Baali 1998, Comput.
@@ -29,30 +29,33 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
-from thalweg._recorder import RunEnded
-from thalweg.errors import ConfigError
 from thalweg.flow.compiled import HostFunctions
-from thalweg.solution import Outcome
-from thalweg.solvers.adapters.host_loop import Evaluations, blas_threads, judge
+from thalweg.solvers.adapters.checks import refuse_unknown
+from thalweg.solvers.adapters.host_loop import (
+    Evaluations,
+    blas_threads,
+    end_of_run,
+    unfinished_rows,
+)
 from thalweg.solvers.base import AbstractHostMethod
+from thalweg.solvers.dense import refuse_bytes
 
 if TYPE_CHECKING:
     from thalweg._recorder import Recorder
     from thalweg.flow import Flow
+    from thalweg.solution import Outcome
 
 UPDATES = {"bfgs": "ss-bfgs", "broyden": "ss-broyden"}  # update -> name of the method
 SUFFICIENT_DECREASE, CURVATURE = 1e-4, 0.9  # of the line search, as SciPy's BFGS has them
 MOST_TRIALS = 30  # of a line search
-MOST_BYTES = 2**32  # what the matrix may take
 
 
 @final
 @dataclasses.dataclass(frozen=True)
 class SelfScaled(AbstractHostMethod):
-    """Self-scaled BFGS or Broyden. It goes on until rounding stops it.
+    """Self-scaled BFGS or Broyden. It continues until rounding stops it.
 
-    Where a line search finds no point, H begins anew as the identity; where that does not help
-    either, the run ends.
+    When a line search fails, H is reset to the identity; when that fails too, the run ends.
 
     Attributes:
         update: `broyden` for SSBroyden, `bfgs` for SSBFGS.
@@ -60,8 +63,8 @@ class SelfScaled(AbstractHostMethod):
     Raises:
         ConfigError: `update` is neither.
 
-    Cost: one gradient a trial point, one product with H and two passes over it a step; n²
-    numbers of memory.
+    Cost: one gradient for each trial point; for each step one product with H and two passes over
+    it; memory for n² numbers.
     """
 
     needs: ClassVar[str] = "any problem, n² memory"
@@ -71,11 +74,7 @@ class SelfScaled(AbstractHostMethod):
     update: str = "broyden"
 
     def __post_init__(self) -> None:
-        if self.update not in UPDATES:
-            raise ConfigError(
-                f"`update` is {self.update!r}, but one of {', '.join(map(repr, UPDATES))} was "
-                "expected"
-            )
+        refuse_unknown("update", self.update, UPDATES)
 
     @property
     def name(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] - by update
@@ -92,39 +91,24 @@ class SelfScaled(AbstractHostMethod):
         """Refuse a matrix that does not fit into memory.
 
         Raises:
-            ConfigError: It would take more than `MOST_BYTES`.
+            ConfigError: It would not fit.
         """
-        size = 8 * flow.size**2
-        if size > MOST_BYTES:
-            raise ConfigError(
-                f"`{self.name}` would take {size / 2**30:.0f} GiB for {flow.size} parameters, but "
-                f"at most {MOST_BYTES // 2**30} were expected; use `l-bfgs`"
-            )
+        refuse_bytes(self.name, 8 * flow.size**2, flow, use="`l-bfgs`")
 
     def run(self, flow: Flow, theta: np.ndarray, recorder: Recorder) -> tuple[Outcome, str]:
-        """Minimise until the recorder ends the run or no line search helps any more."""
+        """Minimise until the recorder ends the run or no line search lowers the loss."""
         functions = HostFunctions(flow, recorder)
         evaluations = Evaluations(functions, recorder)
         at = np.asarray(theta, np.float64)
-        try:
+        with unfinished_rows(evaluations):
             evaluations.row(at)
-            # A trial that overflows is the line search's job.
+            # The line search deals with trial points at which the loss overflows.
             with np.errstate(all="ignore"), blas_threads(flow.size):
-                at = self._walk(evaluations, at)
-        except RunEnded as ended:
-            if ended.outcome is Outcome.BUDGET_SPENT:
-                evaluations.unfinished_row()
-            raise
-        evaluations.unfinished_row()
-        outcome, _ = judge(
-            functions,
-            at,
-            start_loss=float(recorder.history()["loss"][0]),
-            eps=float(np.finfo(flow.spec.dtype).eps),
-        )
+                at = self._descend(evaluations, at)
+        outcome, _ = end_of_run(flow, functions, recorder, at)
         return outcome, "no line search lowered the loss any more"
 
-    def _walk(self, evaluations: Evaluations, at: np.ndarray) -> np.ndarray:
+    def _descend(self, evaluations: Evaluations, at: np.ndarray) -> np.ndarray:
         """Take steps until a line search along -∇L fails; returns the last point."""
         loss, grad = evaluations(at)
         # As in SciPy's BFGS, the first trial step has a length of about 1.
@@ -155,7 +139,7 @@ class SelfScaled(AbstractHostMethod):
 def updated(
     inverse: np.ndarray, step: np.ndarray, change: np.ndarray, *, curvature: float, update: str
 ) -> np.ndarray:
-    """H⁺ by the formula above; H itself where `yᵀs` is not positive.
+    """H⁺ by the formula above; H itself if `yᵀs` is not positive.
 
     Args:
         inverse: H, shape `(n, n)`, symmetric, in Fortran order; overwritten.
@@ -166,24 +150,26 @@ def updated(
     """
     from scipy.linalg import blas
 
-    slope = float(step @ change)
+    change_along = float(step @ change)  # yᵀs
     image = inverse @ change
     inner = float(change @ image)
-    if not (slope > 0 and inner > 0 and np.isfinite(inner)):
+    if not (change_along > 0 and inner > 0 and np.isfinite(inner)):
         return inverse
-    phi, tau = _weights(curvature / slope, inner / slope, size=len(step), update=update)
+    phi, tau = _weights(
+        curvature / change_along, inner / change_along, size=len(step), update=update
+    )
     if not (np.isfinite(phi) and np.isfinite(tau) and tau > 0):
         return inverse
-    # The update written in the two directions Hy and s: one pass over H.
-    mixed = -phi / (tau * slope)
+    # The update as a matrix of rank 2 in the directions Hy and s: one pass over H.
+    mixed = -phi / (tau * change_along)
     within = np.array(
         [
             [(phi - 1) / (tau * inner), mixed],
-            [mixed, phi * inner / (tau * slope**2) + 1 / slope],
+            [mixed, phi * inner / (tau * change_along**2) + 1 / change_along],
         ]
     )
     directions = np.stack([image, step], axis=1)
-    return blas.dgemm(  # pyright: ignore[reportAttributeAccessIssue] - made as SciPy is loaded
+    return blas.dgemm(  # pyright: ignore[reportAttributeAccessIssue] - defined as SciPy loads
         1.0,
         directions @ within,
         directions,
@@ -199,7 +185,7 @@ def _weights(b: float, h: float, *, size: int, update: str) -> tuple[float, floa
     scale = min(1.0, 1 / b)
     if update == "bfgs":
         return 1.0, scale
-    a = max(b * h - 1, np.finfo(np.float64).eps)  # not negative by Cauchy and Schwarz
+    a = max(b * h - 1, np.finfo(np.float64).eps)  # at least 0 by Cauchy-Schwarz
     rho = min(1.0, h * (1 - np.sqrt(a / (1 + a))))
     theta = max((rho - 1) / a, min(1 / rho, (1 - b) / b))
     sigma = 1 + a * theta
@@ -216,12 +202,12 @@ def _line_search(
     grad: np.ndarray,
     losses: tuple[float, float],
 ) -> float | None:
-    """A step length that meets the strong Wolfe conditions; None where none is found."""
+    """A step length that meets the strong Wolfe conditions; None if none is found."""
     from scipy.optimize import line_search
 
     loss, before = losses
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it warns of, None says
+        warnings.simplefilter("ignore")  # it warns where it returns None
         length, *_ = line_search(
             lambda point: evaluations(point)[0],
             lambda point: evaluations(point)[1],

@@ -1,8 +1,8 @@
-"""Functions whose derivative is one matrix, for libraries that would form it column by column.
+"""Functions with a Jacobian of their own, for libraries that would form it column by column.
 
-A library that wants the Jacobian as a matrix pushes all n unit vectors through the function at
-once, with the intermediate values of n passes in memory. `with_jacobian` gives it the matrix
-itself, example by example or product by product, and each push is a multiplication with it.
+A library that needs the Jacobian as a matrix pushes all n unit vectors through the function at
+once, with the intermediate values of n passes in memory. `with_jacobian` computes the matrix
+example by example or product by product instead, and each push is a product with it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def with_jacobian(
     value: Callable[[Any, jax.Array], jax.Array],
     jacobian: Callable[[Any, jax.Array], tuple[jax.Array, jax.Array]],
 ) -> Callable[[Any, jax.Array], jax.Array]:
-    """`value`, with forward derivatives by `jacobian`.
+    """`value`, with its forward derivative by `jacobian`.
 
     Args:
         value: From data and θ of shape `(n,)` to a vector of shape `(m,)`.
@@ -43,7 +43,7 @@ def with_jacobian(
     return function
 
 
-def verdict(
+def end_code(
     flow: Any,
     data: Any,
     theta: jax.Array,
@@ -52,9 +52,9 @@ def verdict(
     grad: jax.Array,
     start_loss: jax.Array,
 ) -> jax.Array:
-    """CONVERGED or STALLED, for a library that ended by itself, inside jit.
+    """CONVERGED or STALLED, inside jit, for a library that ended by itself.
 
-    Cost: one Hessian product, which comes after the run and is not booked.
+    Cost: one Hessian product after the run, which is not counted.
     """
     square = jnp.vdot(grad, grad)
     bent = flow.hessian(data, theta).product(grad)
