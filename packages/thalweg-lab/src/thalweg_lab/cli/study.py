@@ -145,8 +145,8 @@ def report(
 def _chosen(what: str, *, quick: bool) -> Study:
     """The study of a file or of a name."""
     from thalweg.errors import ConfigError
-    from thalweg_lab.study.configured import unknown
     from thalweg_lab.study.definition import read_study
+    from thalweg_lab.study.mistakes import unknown
     from thalweg_lab.study.shipped import SHIPPED, shipped
 
     path = Path(what)
@@ -160,8 +160,8 @@ def _chosen(what: str, *, quick: bool) -> Study:
         found = shipped(what)
     else:
         raise typer.BadParameter(
-            f"`{what}` {unknown(what, SHIPPED, what='study that comes with thalweg')} Or name a "
-            "file that ends in `.toml`.",
+            f"`{what}` {unknown(what, SHIPPED, what='a study that comes with thalweg')} Or "
+            "name a file that ends in `.toml`.",
             param_hint="NAME|FILE.toml",
         )
     return found.quickened() if quick else found

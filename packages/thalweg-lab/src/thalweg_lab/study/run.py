@@ -8,7 +8,7 @@ import functools
 import math
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FAILED", "SCHEMA_VERSION", "Run", "RunSpec", "execute", "load_problem", "params_of"]
 
-SCHEMA_VERSION = 1  # of the records; raised by every change that an older thalweg would misread
+SCHEMA_VERSION = 2  # of the records; raised by every change that an older thalweg would misread
 FAILED = "failed"  # outcome of a run that raised
 MEASURE_SPACING = 1.02  # the measure is taken at every step up to 50, then every 2 % of the steps
 PATH_POINTS = 40  # parameters kept along the path, evenly spaced in the logarithm of the step
@@ -59,6 +59,8 @@ class Run:
             where it runs from an installed package.
         schema_version: Version of this layout.
     """
+
+    __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}  # of `Store`, for arrays
 
     spec: RunSpec
     outcome: str
