@@ -73,7 +73,7 @@ def test_the_gradient_at_a_start_is_the_slope_of_a_finite_loss(name: str):
 
 @each
 def test_a_problem_says_what_it_is(name: str):
-    """It answers to the name it is asked for by, has a known kind, a source, and a ladder down."""
+    """It has the name that it is loaded by, a known kind, a source, and descending targets."""
     task = load(name)
     assert task.name == name
     assert task.kind in problems.KINDS

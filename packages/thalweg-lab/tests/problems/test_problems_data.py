@@ -41,7 +41,7 @@ def test_a_goal_as_mse_is_turned_into_the_loss(name: str, outputs: int):
     assert loss_of(name) == pytest.approx(squashed.loss_at(mse, outputs=outputs))
 
 
-def test_the_goals_of_matlab_are_rungs_of_the_ladders():
+def test_the_goals_of_matlab_are_targets():
     """Mse = 0.002, 0.001, 0.012 and 0.05, the last two with two outputs."""
     goals = {"sine": 0.001, "parity3": 0.0005, "cancer": 0.012, "diabetes": 0.05}
     for name, loss in goals.items():

@@ -73,7 +73,7 @@ def bench(
         ),
     ] = False,
 ) -> None:
-    """Race thalweg against what people use instead, and list the rungs that it loses.
+    """Race thalweg against what people use instead, and list the targets that it loses.
 
     Each run leaves its record as soon as it is finished: after Ctrl-C the same command makes only
     what is missing. Nothing else should run on the machine meanwhile.
