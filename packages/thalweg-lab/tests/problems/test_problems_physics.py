@@ -175,7 +175,7 @@ def test_frankes_function_has_its_known_values():
     assert franke.exact(physics.grid(side, side)).max() == pytest.approx(1.22, abs=0.01)
 
 
-def test_hunters_and_prey_keep_what_their_law_keeps():
+def test_predator_and_prey_conserve_their_invariant():
     """0.8 x - 1.8 ln x + 0.9 y - 1.3 ln y stays what it is along every trajectory."""
     for start in (*lotka_volterra.STARTS, lotka_volterra.HELD_OUT):
         x, y = lotka_volterra.trajectory(start).T
@@ -183,7 +183,7 @@ def test_hunters_and_prey_keep_what_their_law_keeps():
         assert np.ptp(kept) < 1e-10
 
 
-def test_the_model_of_hunters_and_prey_follows_its_equation():
+def test_the_model_of_predator_and_prey_solves_its_equation():
     """With fixed weights, Runge-Kutta and SciPy's DOP853 walk the same way to 1e-5."""
     params = lotka_volterra.start(2)
     params["log_rates"] = np.array([0.2, -0.1])
@@ -195,4 +195,4 @@ def test_the_model_of_hunters_and_prey_follows_its_equation():
     t = np.linspace(0, lotka_volterra.DURATION, lotka_volterra.POINTS)
     start = lotka_volterra.STARTS[1]
     walked = solve_ivp(rate, (0, t[-1]), start, "DOP853", t_eval=t, rtol=1e-8, atol=1e-8).y.T
-    assert np.allclose(lotka_volterra.followed(params, jnp.asarray(start)), walked, rtol=1e-5)
+    assert np.allclose(lotka_volterra.modelled(params, jnp.asarray(start)), walked, rtol=1e-5)
