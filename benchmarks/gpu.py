@@ -2,10 +2,10 @@
 
     python benchmarks/gpu.py --out gpu.json
 
-Seconds, without compilation, to each target of a problem by thalweg and its peers, from the
-same starts in turn. Each peer's setting is the one of its grid that came lowest in a short run
-from a start that does not race. Medians over starts; a loss missed from half of them is blank.
-The record is written after each problem, so a run that is cut short leaves what it has.
+Seconds, without compilation, to each target of a problem by thalweg and its peers, from the same
+starts in turn. Each peer uses the setting of its grid with the lowest loss in a short run from a
+start that is not in the race. Medians over starts; a target missed from half of them is blank. The
+record is written after each problem, so an interrupted run keeps what is finished.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from thalweg_lab.study.configured import configured
 PROBLEMS = ("franke", "convection-large", "convection-5", "mnist-cnn")
 PRECISIONS = ("float64", "float32")
 GRIDS = {OURS: [dict(OUR_MAKER)], **{peer.label: peer.makers() for peer in known(LARGE)}}
-ORDER = 4096  # of the matrices whose product tells what the device can do
+ORDER = 4096  # of the matrices whose product measures the device's rate
 
 
 def start_of(task: problems.TrainingProblem, dtype: str, seed: int) -> Any:

@@ -72,15 +72,15 @@ def test_targets_of_a_loss_with_a_minimum_are_counted_from_the_lowest_loss_found
 @given(st.lists(st.lists(st.floats(1e-10, 50), min_size=1, max_size=6), min_size=1, max_size=5))
 def test_some_entrant_has_a_time_to_every_target_and_none_to_the_next(losses: list[list[float]]):
     """The targets end at the lowest loss that is reached from more than half of the starts."""
-    group = [run(*walk) for walk in losses]
+    group = [run(*run_losses) for run_losses in losses]
     found = targets_of({"ours": group}, reference=0.0)
 
     def arrivals(loss: float) -> int:
-        return sum(min(walk) <= loss for walk in losses)
+        return sum(min(each) <= loss for each in losses)
 
     half = len(losses) / 2
     assert all(arrivals(loss) > half for loss in found)
-    assert all(loss < walk[0] for loss in found for walk in losses)
+    assert all(loss < each[0] for loss in found for each in losses)
     if found:
         assert arrivals(found[-1] / 10) <= half
 

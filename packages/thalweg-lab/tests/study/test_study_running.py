@@ -196,8 +196,8 @@ def _kill_one_at_work(cluster: Any, killed: list[int]) -> None:
         time.sleep(0.01)
 
 
-def test_a_cluster_that_is_not_there_is_told(tmp_path: Path):
-    """An address without a scheduler, or that is none, is told as a sentence."""
+def test_a_cluster_that_is_not_there_is_reported(tmp_path: Path):
+    """An address without a scheduler, or a malformed one, is reported in a sentence."""
     pytest.importorskip("distributed")
     with pytest.raises(ConfigError, match="no Dask scheduler was reached at `nonsense://here`"):
         run_study(study(), tmp_path, dask="nonsense://here")
@@ -226,7 +226,7 @@ def test_float64_is_asked_for_before_anything_runs(tmp_path: Path):
         (["report", "."], 1, "`.` is no study"),
     ],
 )
-def test_wrong_usage_is_told_by_status(
+def test_wrong_usage_has_its_own_status(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """2 for wrong usage, 1 for what cannot be done, nothing on stdout, no folder made."""

@@ -110,7 +110,7 @@ def test_a_run_cut_short_while_it_is_written_is_missing(tmp_path: Path):
 
 @pytest.mark.parametrize("kind", ["json", "npz", "safetensors"])
 def test_a_damaged_file_is_named(tmp_path: Path, kind: str):
-    """A file that was cut in half is told by name, with what to do."""
+    """A file that was cut in half is named, with what to do."""
     store = Store(tmp_path)
     store.save(made_up(SPEC))
     path = store.path(SPEC.id, kind)
@@ -172,7 +172,7 @@ def test_a_record_of_layout_1_without_polars_names_the_extra(
     ],
 )
 def test_a_record_with_a_wrong_value_names_its_place(tmp_path: Path, change: dict, words: str):
-    """A record that somebody edited is told by file and key."""
+    """A record that somebody edited is reported by file and key."""
     store = Store(tmp_path)
     store.save(made_up(SPEC))
     path = store.path(SPEC.id)
@@ -192,10 +192,11 @@ def test_a_record_of_a_newer_layout_is_refused(tmp_path: Path):
 
 
 def test_a_folder_of_another_study_is_refused(tmp_path: Path):
-    """The same study may come again; a smaller version of it is another."""
+    """The same study may come again, under another title too; a smaller version is another."""
     store = Store(tmp_path)
     adopt(store, small_study())
     adopt(store, small_study())
+    adopt(store, dataclasses.replace(small_study(), title="Another title", about="Why?"))
     assert definition(store) == small_study()
     with pytest.raises(ConfigError, match="holds another study"):
         adopt(store, small_study().quickened())
@@ -225,8 +226,8 @@ def test_two_processes_do_not_run_in_one_folder(tmp_path: Path):
         pass
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path):
-    """A file where the folder should be is told as a sentence."""
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path):
+    """A file where the folder should be is reported in a sentence."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written to"):
         Store(tmp_path / "file").save(made_up(SPEC))

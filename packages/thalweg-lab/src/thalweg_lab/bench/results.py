@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg._util.numbers import finite_median
 from thalweg_lab.bench.peers import OURS, PEERS
 from thalweg_lab.bench.plan import label_of
 from thalweg_lab.bench.running import Race, runs_of
@@ -30,7 +31,6 @@ from thalweg_lab.bench.targets import (
     reference_of,
     targets_of,
 )
-from thalweg_lab.study.summary import median
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -213,8 +213,8 @@ def _timing(race: Race, label: str, runs: Sequence[Run], losses: Sequence[float]
         compiled_seconds=tuple((seconds + compiling).tolist()),
         work=tuple(medians(works).tolist()),
         success=tuple(np.mean(np.isfinite(np.stack(times)), axis=0).tolist()),
-        loss=median(run.loss for run in runs),
-        measure=median(run.measure for run in runs),
+        loss=finite_median(run.loss for run in runs),
+        measure=finite_median(run.measure for run in runs),
         compile_seconds=compiling,
         first_step_seconds=min(
             (run.compile_seconds + run.seconds for run in first), default=math.nan

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from thalweg._util.numbers import finite_median
 from thalweg.analysis.minima.inertia import DENSE_UP_TO, KRYLOV_DIMENSIONS, ZERO, lanczos
 
 if TYPE_CHECKING:
@@ -170,12 +171,12 @@ def judge(walk: Walk) -> Stiffness:
         work=work,
         explicit_steps=walk.explicit_steps,
         steps=walk.steps,
-        reach=_median(reach),
+        reach=finite_median(reach),
         most_reach=float(reach.max()) if reach.size else float("nan"),
         share_beyond=float(beyond.mean()) if reach.size else 0.0,
         first_loss_beyond=_first_loss_beyond(walk),
-        lead=_median(walk.radius / walk.pace),
-        spread=_median(walk.radius / walk.slowest),
+        lead=finite_median(walk.radius / walk.pace),
+        spread=finite_median(walk.radius / walk.slowest),
     )
 
 
@@ -204,8 +205,3 @@ def _first_loss_beyond(walk: Walk) -> float:
     later = np.cumsum(beyond[::-1])[::-1] / np.arange(len(beyond), 0, -1)
     rows = np.flatnonzero((later >= 0.5) & beyond)  # noqa: PLR2004 - half of them
     return float(walk.loss[rows[0]]) if rows.size else float("nan")
-
-
-def _median(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else float("nan")
