@@ -125,7 +125,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):
         "first steps, 1 of", "bench", "--only", "iris", "--seconds", "60", "--out", str(folder)
     )
     assert (status, out) == (130, "")
-    assert "the same command goes on there" in seen
+    assert "the same command continues from there" in seen
     assert "Traceback" not in seen
     kept = Store(folder).load_all()
     assert [made.is_failed for made in kept] == [False] * len(kept)

@@ -1,4 +1,4 @@
-"""A study that is interrupted goes on; its runs come out the same wherever they are made.
+"""An interrupted study continues; its runs are the same wherever they are made.
 
 The runs are real and tiny: XOR by gradient descent, some steps each.
 """
@@ -86,7 +86,7 @@ def test_what_is_watched_belongs_to_its_rows():
 
 
 def test_a_run_that_raises_leaves_a_record(tmp_path: Path):
-    """Levenberg-Marquardt of MINPACK refuses XOR; the study goes on and keeps the sentence."""
+    """Levenberg-Marquardt of MINPACK refuses XOR; the study continues and records the error."""
     grid = Grid(
         problems=("xor",),
         methods={"lm": {"name": "scipy-lm"}, "explicit": MAKER},
@@ -150,7 +150,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path):
     assert 2 <= there < 50
     words = " ".join(seen.split())
     assert f"{there} of 50 runs are finished" in words
-    assert "the same command goes on" in words
+    assert "the same command continues" in words
 
 
 def test_processes_beside_give_the_same_runs(tmp_path: Path):
@@ -223,7 +223,7 @@ def test_float64_is_asked_for_before_anything_runs(tmp_path: Path):
         (["study", "revisitd"], 2, "did you mean `revisited`?"),
         (["study", "no.toml"], 1, "`no.toml` cannot be read"),
         (["study", "revisited", "--jobs", "2", "--dask", "tcp://x:1"], 2, "leave `--jobs` out"),
-        (["report", "."], 1, "`.` is no study"),
+        (["report", "."], 1, "`.` is not a study"),
     ],
 )
 def test_wrong_usage_has_its_own_status(

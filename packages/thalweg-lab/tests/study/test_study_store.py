@@ -1,4 +1,4 @@
-"""The folder of a study: what is written is read back, and nothing is written over."""
+"""The folder of a study: what is written is read back, and nothing is overwritten."""
 
 import dataclasses
 import json
