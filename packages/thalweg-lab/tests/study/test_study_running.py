@@ -206,7 +206,7 @@ def test_a_cluster_that_is_not_there_is_reported(tmp_path: Path):
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Without Dask the sentence says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(tw.ThalwegError, match=r"pip install 'thalweg\[dask\]'"):
+    with pytest.raises(tw.ThalwegError, match=r"pip install 'thalweg-lab\[dask\]'"):
         run_study(study(), tmp_path, dask="tcp://127.0.0.1:1")
 
 
