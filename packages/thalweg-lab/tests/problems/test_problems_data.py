@@ -98,7 +98,7 @@ def test_data_of_a_library_that_is_missing_say_what_to_install(
 ):
     """One sentence with the problem, the library and the extra."""
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not there
-    with pytest.raises(MissingExtraError, match=rf"`{name}` needs .*`{library}`.*thalweg\[bench\]"):
+    with pytest.raises(MissingExtraError, match=rf"`{name}` needs .*`{library}`.*thalweg-lab\[bench\]"):
         problems.load(name)
 
 

@@ -93,7 +93,7 @@ class Raced:
         weights: How many weights it has.
         starts: How many starts there are.
         budget: Seconds of each run.
-        measure: What is measured besides the loss.
+        measure: What is measured apart from the loss.
         is_share: Whether more of it is better.
         reference: The loss that targets are counted from: 0, or the lowest that any run reached.
         targets: The targets, with seconds without compilation.
