@@ -98,7 +98,8 @@ def test_data_of_a_library_that_is_missing_say_what_to_install(
 ):
     """One sentence with the problem, the library and the extra."""
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not there
-    with pytest.raises(MissingExtraError, match=rf"`{name}` needs .*`{library}`.*thalweg-lab\[bench\]"):
+    words = rf"`{name}` needs .*`{library}`.*thalweg-lab\[bench\]"
+    with pytest.raises(MissingExtraError, match=words):
         problems.load(name)
 
 
