@@ -199,7 +199,7 @@ def test_a_folder_of_another_study_is_refused(tmp_path: Path):
     adopt(store, dataclasses.replace(small_study(), title="Another title", about="Why?"))
     assert definition(store) == small_study()
     with pytest.raises(ConfigError, match="holds another study"):
-        adopt(store, small_study().quickened())
+        adopt(store, small_study(starts=1))
     (tmp_path / "study.toml").unlink()
     store.save(made_up(SPEC))
     with pytest.raises(ConfigError, match="holds runs without"):
