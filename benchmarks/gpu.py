@@ -2,10 +2,10 @@
 
     python benchmarks/gpu.py --out gpu.json
 
-Seconds, without compilation, to each loss of a problem's ladder by thalweg and its peers, from the
-same starts in turn. Each peer's setting is the one of its grid that came lowest in a short run
-from a start that does not race. Medians over starts; a loss missed from half of them is blank.
-The record is written after each problem, so a run that is cut short leaves what it has.
+Seconds, without compilation, to each target of a problem by thalweg and its peers, from the same
+starts in turn. Each peer uses the setting of its grid with the lowest loss in a short run from a
+start that is not in the race. Medians over starts; a target missed from half of them is blank. The
+record is written after each problem, so an interrupted run keeps what is finished.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from thalweg.flow import MEMORY_BUDGET, build_flow
 from thalweg.flow.compiled import quickest
 from thalweg.flow.flatten import flatten
 from thalweg_lab import problems
-from thalweg_lab.bench import ladder
+from thalweg_lab.bench import targets
 from thalweg_lab.bench.cost import product_rate
 from thalweg_lab.bench.peers import OUR_MAKER, OURS, known
 from thalweg_lab.bench.plan import TUNING_START, label_of
@@ -35,7 +35,7 @@ from thalweg_lab.study.configured import configured
 PROBLEMS = ("franke", "convection-large", "convection-5", "mnist-cnn")
 PRECISIONS = ("float64", "float32")
 GRIDS = {OURS: [dict(OUR_MAKER)], **{peer.label: peer.makers() for peer in known(LARGE)}}
-ORDER = 4096  # of the matrices whose product tells what the device can do
+ORDER = 4096  # of the matrices whose product measures the device's rate
 
 
 def start_of(task: problems.TrainingProblem, dtype: str, seed: int) -> Any:
@@ -75,10 +75,10 @@ def race(name: str, dtype: str, options: argparse.Namespace) -> dict[str, Any]:
     entrants = {}
     for label, solutions in runs.items():
         times = [
-            ladder.reach_by(each.history["loss"], each.history["seconds"], task.targets)
+            targets.reach_by(each.history["loss"], each.history["seconds"], task.targets)
             for each in solutions
         ]
-        median = [float(t) if np.isfinite(t) else None for t in ladder.medians(times)]
+        median = [float(t) if np.isfinite(t) else None for t in targets.medians(times)]
         entrants[label] = {
             "settings": label_of(chosen[label]),
             "ran": solutions[-1].method,

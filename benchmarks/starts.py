@@ -2,8 +2,8 @@
 
     python benchmarks/starts.py
 
-Single runs from the same starts and the call are taken in turn, `--rounds` times, and the medians
-compared. 8 means that nothing is gained by one call. What is compiled is not counted.
+Single runs from the same starts alternate with the call, `--rounds` times, and their medians are
+compared. A ratio of 8 means that one call gains nothing. Compilation is not counted.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
     """Print the table as Markdown."""
     jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - as JAX has it
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="how often each is taken")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each is timed")
     rounds = parser.parse_args().rounds
     machine = this_machine()
     print(machine)

@@ -50,15 +50,20 @@ def record() -> dict[str, Any]:
     return json.loads(RECORD.read_text(encoding="utf-8"))
 
 
+def targets_of(problem: dict[str, Any]) -> list[dict[str, Any]]:
+    """The targets of a problem, which records of version 1 call rungs."""
+    return problem["targets"] if "targets" in problem else problem["rungs"]
+
+
 def drawn(results: dict[str, Any]) -> Figure:
-    """A line a problem, and on it a marker a rung at its ratio."""
+    """One line per problem, with one marker per target at its ratio."""
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
     problems = results["problems"]
     figure, axes = plt.subplots(figsize=(8, 1.2 + 0.27 * len(problems)), layout="constrained")
     for place, problem in enumerate(reversed(problems)):
         colour = COLOURS[problem["kind"]]
         for bound, marker in MARKERS.items():
-            ratios = [r["ratio"] for r in problem["rungs"] if r["bound"] == bound and r["ratio"]]
+            ratios = [r["ratio"] for r in targets_of(problem) if r["bound"] == bound and r["ratio"]]
             is_measured = bound == "measured"
             axes.plot(
                 ratios,
@@ -92,18 +97,18 @@ def filled(page: str, results: dict[str, Any]) -> str:
 
 def _summary(results: dict[str, Any]) -> str:
     """The table of kinds, and where it was measured."""
-    heads = ("problems", "rungs", "mean", "where a peer arrived", "rungs lost")
+    heads = ("problems", "targets", "mean", "where a peer arrived", "targets lost")
     lines = [
         f"| times as quick as the quickest peer | {' | '.join(heads)} |",
         f"| --- |{' ---: |' * len(heads)}",
     ]
     for kind, title in KINDS.items():
         problems = [problem for problem in results["problems"] if problem["kind"] == kind]
-        rungs = [rung for problem in problems for rung in problem["rungs"] if rung["ratio"]]
-        arrived = [rung for rung in rungs if rung["bound"] != "at least"]
-        lost = [rung for rung in arrived if rung["ratio"] < 1]
+        targets = [one for problem in problems for one in targets_of(problem) if one["ratio"]]
+        arrived = [one for one in targets if one["bound"] != "at least"]
+        lost = [one for one in arrived if one["ratio"] < 1]
         lines.append(
-            f"| {title} | {len(problems)} | {len(rungs)} | {_mean(rungs)} | {_mean(arrived)} "
+            f"| {title} | {len(problems)} | {len(targets)} | {_mean(targets)} | {_mean(arrived)} "
             f"| {len(lost)} |"
         )
     machine = results["machines"][0]
@@ -122,11 +127,11 @@ def _errors(results: dict[str, Any]) -> str:
     )
 
 
-def _mean(rungs: list[dict[str, Any]]) -> str:
+def _mean(targets: list[dict[str, Any]]) -> str:
     """The geometric mean of the ratios."""
-    if not rungs:
+    if not targets:
         return "-"
-    return f"{math.exp(sum(math.log(rung['ratio']) for rung in rungs) / len(rungs)):.2g}"
+    return f"{math.exp(sum(math.log(one['ratio']) for one in targets) / len(targets)):.2g}"
 
 
 def main() -> None:

@@ -48,6 +48,8 @@ if ! { [ -x "$VENV/bin/python" ] && is_new_enough "$VENV/bin/python"; }; then
 fi
 if ! "$VENV/bin/uv" --version >/dev/null 2>&1; then
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$UV_RANGE"
+    # Python 3.11 puts it into every environment; nothing here needs it.
+    "$VENV/bin/python" -m pip uninstall -qq --yes setuptools
 fi
 
 # The system's certificates, where there are any: on a network whose proxy signs for itself pip

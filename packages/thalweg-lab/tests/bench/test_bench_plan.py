@@ -127,21 +127,21 @@ def test_the_first_step_is_taken_twice_by_each_method():
 def test_runs_are_made_once_and_kept(tmp_path: Path):
     """The same call again makes nothing; with another start only what is missing."""
     small = Entry("xor", "least squares", ("bfgs",), seconds=0.05, starts=1, floor=1e-6)
-    told: list[tuple[str, int]] = []
+    shown: list[tuple[str, int]] = []
 
     def show(_: Entry, what: str, _done: int, total: int) -> None:
-        told.append((what, total))
+        shown.append((what, total))
 
     (race,), unable = run_bench([small], tmp_path, show=show)
-    assert told == [("first steps", 4)] * 4 + [("race", 2)] * 2
+    assert shown == [("first steps", 4)] * 4 + [("race", 2)] * 2
     assert unable == []
     assert [run.spec.start for run in runs_of(race, OURS)] == [0]
     assert all(not run.is_failed for run in (*race.first, *race.runs))
     assert all(run.compile_seconds > 0 for run in race.first)
 
-    told.clear()
+    shown.clear()
     (again,), _ = run_bench([small], tmp_path, show=show)
-    assert told == []
+    assert shown == []
     assert [run.id for run in again.runs] == [run.id for run in race.runs]
 
     made = Store(tmp_path).ids()

@@ -1,4 +1,4 @@
-"""The benchmark's tables follow from the runs: ladders, ratios, means, profiles, goals."""
+"""The benchmark's tables follow from the runs: targets, ratios, means, profiles, goals."""
 
 import math
 
@@ -10,21 +10,21 @@ from hypothesis import strategies as st
 from bench_case import ADAM, BAD, LBFGS, race
 from small_study import made_up
 from thalweg_lab.bench.goals import Goal, goals
-from thalweg_lab.bench.ladder import (
+from thalweg_lab.bench.peers import OURS
+from thalweg_lab.bench.profiles import profiles
+from thalweg_lab.bench.results import raced, work
+from thalweg_lab.bench.targets import (
     AT_LEAST,
     AT_MOST,
     MEASURED,
-    Rung,
+    Target,
+    compare,
     mean_reached,
     mean_with_bounds,
     reach_by,
     reference_of,
-    rung,
-    rungs_of,
+    targets_of,
 )
-from thalweg_lab.bench.peers import OURS
-from thalweg_lab.bench.profiles import profiles
-from thalweg_lab.bench.results import raced, work
 from thalweg_lab.study import Run, RunSpec
 
 SPEC = RunSpec("xor", "auto", {"name": "auto"}, 0, {"seconds": 1.0})
@@ -50,37 +50,37 @@ def test_a_loss_is_reached_where_a_search_row_by_row_finds_it_first(
     assert reach_by(np.asarray(loss), spent, targets).tolist() == expected
 
 
-def test_rungs_are_powers_of_ten_from_below_every_start_to_where_half_arrive():
-    """One of two starts alone makes no rung: 0.001 is left out, and 1, where a start stands."""
+def test_targets_are_powers_of_ten_from_below_every_start_to_where_half_arrive():
+    """One of two starts alone makes no target: 0.001 is left out, and 1, where a start stands."""
     ours = [run(1.0, 0.02, 0.0005), run(30.0, 0.02)]
-    assert rungs_of({"ours": ours}, reference=0.0) == pytest.approx([0.1])
-    assert rungs_of({"ours": ours[:1]}, reference=0.0) == pytest.approx([0.1, 0.01, 0.001])
-    assert rungs_of({}, reference=0.0) == []
+    assert targets_of({"ours": ours}, reference=0.0) == pytest.approx([0.1])
+    assert targets_of({"ours": ours[:1]}, reference=0.0) == pytest.approx([0.1, 0.01, 0.001])
+    assert targets_of({}, reference=0.0) == []
 
 
-def test_rungs_of_a_loss_with_a_minimum_are_counted_from_the_lowest_loss_found():
+def test_targets_of_a_loss_with_a_minimum_are_counted_from_the_lowest_loss_found():
     """0.5 + 10^k, as far down as the median of some entrant comes."""
     groups = {"ours": [run(3.0, 0.5)], "peer": [run(3.0, 0.52)]}
     reference = reference_of(groups, has_minimum=True)
     assert reference == 0.5
-    found = rungs_of(groups, reference=reference)
+    found = targets_of(groups, reference=reference)
     assert found[:3] == pytest.approx([1.5, 0.6, 0.51])
     assert min(found) > 0.5
     assert reference_of(groups, has_minimum=False) == 0.0
 
 
 @given(st.lists(st.lists(st.floats(1e-10, 50), min_size=1, max_size=6), min_size=1, max_size=5))
-def test_some_entrant_has_a_time_to_every_rung_and_none_to_the_next(walks: list[list[float]]):
-    """The ladder ends at the lowest loss that is reached from at least half of the starts."""
-    group = [run(*walk) for walk in walks]
-    found = rungs_of({"ours": group}, reference=0.0)
+def test_some_entrant_has_a_time_to_every_target_and_none_to_the_next(losses: list[list[float]]):
+    """The targets end at the lowest loss that is reached from more than half of the starts."""
+    group = [run(*run_losses) for run_losses in losses]
+    found = targets_of({"ours": group}, reference=0.0)
 
     def arrivals(loss: float) -> int:
-        return sum(min(walk) <= loss for walk in walks)
+        return sum(min(each) <= loss for each in losses)
 
-    half = len(walks) / 2
+    half = len(losses) / 2
     assert all(arrivals(loss) > half for loss in found)
-    assert all(loss < walk[0] for loss in found for walk in walks)
+    assert all(loss < each[0] for loss in found for each in losses)
     if found:
         assert arrivals(found[-1] / 10) <= half
 
@@ -100,32 +100,32 @@ def test_a_ratio_is_the_quickest_peers_time_by_ours_or_a_bound_by_the_budget(
     ours: float, peers: dict[str, float], expected: tuple[float, str, str]
 ):
     """Ten seconds of budget stand for a time that was not found; the bound says so."""
-    found = rung(0.1, ours, peers, missed=(10.0, 10.0))
+    found = compare(0.1, ours, peers, missed=(10.0, 10.0))
     assert (found.ratio, found.bound, found.winner) == expected
     assert found.is_lost == (expected[0] < 1)
 
 
 def test_where_nobody_arrives_there_is_no_ratio_and_no_loss():
     """NaN is neither ahead nor behind."""
-    found = rung(0.1, NEVER, {"a": NEVER}, missed=(10.0, 10.0))
+    found = compare(0.1, NEVER, {"a": NEVER}, missed=(10.0, 10.0))
     assert math.isnan(found.ratio)
     assert not found.is_lost
 
 
-def test_the_mean_is_given_with_bounds_and_without_the_rungs_that_no_peer_reached():
-    """Of 4, 1 and a bound of 16: 4 with it, 2 without; NaN where there is no rung."""
-    ladder = [
-        Rung(0.1, 1.0, 4.0, "a", 4.0, MEASURED),
-        Rung(0.01, 1.0, 1.0, "a", 1.0, AT_MOST),
-        Rung(0.001, 1.0, NEVER, "", 16.0, AT_LEAST),
+def test_the_mean_is_given_with_bounds_and_without_the_targets_that_no_peer_reached():
+    """Of 4, 1 and a bound of 16: 4 with it, 2 without; NaN where there is no target."""
+    targets = [
+        Target(0.1, 1.0, 4.0, "a", 4.0, MEASURED),
+        Target(0.01, 1.0, 1.0, "a", 1.0, AT_MOST),
+        Target(0.001, 1.0, NEVER, "", 16.0, AT_LEAST),
     ]
-    assert mean_with_bounds(ladder) == pytest.approx(4.0)
-    assert mean_reached(ladder) == pytest.approx(2.0)
+    assert mean_with_bounds(targets) == pytest.approx(4.0)
+    assert mean_reached(targets) == pytest.approx(2.0)
     assert math.isnan(mean_with_bounds([]))
 
 
-def test_profiles_of_three_rungs_worked_out_by_hand():
-    """Dolan and Moré's definition; a solver that did not race on a rung fails it."""
+def test_profiles_of_three_targets_worked_out_by_hand():
+    """Dolan and Moré's definition; a solver that did not race on a target fails it."""
     found = profiles([{"a": 1.0, "b": 2.0}, {"a": 3.0, "b": 1.0}, {"a": 1.0}])
     assert {name: (x.tolist(), y.tolist()) for name, (x, y) in found.items()} == {
         "a": ([1.0, 3.0], pytest.approx([2 / 3, 1.0])),
@@ -141,10 +141,10 @@ def test_profiles_of_three_rungs_worked_out_by_hand():
         max_size=8,
     )
 )
-def test_profiles_are_stairs_and_each_rung_has_somebody_who_is_the_quickest(
+def test_profiles_are_stairs_and_each_target_has_somebody_who_is_the_quickest(
     cases: list[dict[str, float]],
 ):
-    """They do not fall, lie in [0, 1], and at 1 add up to the solved rungs' share or more."""
+    """They do not fall, lie in [0, 1], and at 1 add up to the solved targets' share or more."""
     found = profiles(cases)
     solved = [case for case in cases if min(case.values()) < NEVER]
     for across, up in found.values():
@@ -156,9 +156,9 @@ def test_profiles_are_stairs_and_each_rung_has_somebody_who_is_the_quickest(
 
 
 def test_a_race_worked_out_by_hand():
-    """Medians over three starts to the rungs 1, 0.1, 0.01, 0.001, with a budget of 4 seconds."""
+    """Medians over three starts to the targets 1, 0.1, 0.01, 0.001, with a budget of 4 seconds."""
     found = raced(race())
-    assert [rung.loss for rung in found.rungs] == pytest.approx([1.0, 0.1, 0.01, 0.001])
+    assert [target.loss for target in found.targets] == pytest.approx([1.0, 0.1, 0.01, 0.001])
     assert found.ours.label == OURS
     assert found.ours.seconds == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert found.ours.compiled_seconds == pytest.approx([2.1, 2.2, 2.3, 2.4])
@@ -176,7 +176,7 @@ def test_a_race_worked_out_by_hand():
     assert (bad.failed, bad.error) == (3, "ValueError: <b>no</b>")
     assert bad.success == (0.0, 0.0, 0.0, 0.0)
 
-    ratios = [(rung.ratio, rung.bound, rung.winner) for rung in found.rungs]
+    ratios = [(target.ratio, target.bound, target.winner) for target in found.targets]
     assert ratios == [
         (pytest.approx(1.0), MEASURED, ADAM),
         (pytest.approx(1.5), MEASURED, LBFGS),
@@ -187,14 +187,14 @@ def test_a_race_worked_out_by_hand():
     assert found.mean_reached == pytest.approx(1.5**0.5)
     assert found.lost == ()
     # With compilation, ours 2.1 and 2.2 s, theirs 1.1 and 1.3 s.
-    assert [rung.ratio for rung in found.compiled[:2]] == pytest.approx([1.1 / 2.1, 1.3 / 2.2])
+    assert [target.ratio for target in found.compiled[:2]] == pytest.approx([1.1 / 2.1, 1.3 / 2.2])
     # No peer came to 0.01 within 4 s and the quickest compilation, 1 s.
     assert (found.compiled[2].ratio, found.compiled[2].bound) == (pytest.approx(5 / 2.3), AT_LEAST)
 
 
-def test_a_rung_that_no_peer_reached_is_not_lost_however_late_thalweg_came():
+def test_a_target_that_no_peer_reached_is_not_lost_however_late_thalweg_came():
     """A run ends a little after its budget, so a bound may be just below 1."""
-    assert not rung(0.1, 10.5, {"a": NEVER}, missed=(10.0, 10.0)).is_lost
+    assert not compare(0.1, 10.5, {"a": NEVER}, missed=(10.0, 10.0)).is_lost
 
 
 def test_work_counts_products_twice_and_a_jacobian_by_its_residuals():
@@ -228,7 +228,7 @@ def test_a_goal_is_met_missed_by_so_much_or_not_run(goal: Goal, standing: str):
 
 
 def test_goals_are_computed_from_the_problems_of_their_kind():
-    """Least squares by the mean over rungs and the worst rung; the rest was not run."""
+    """Least squares by the mean over targets and the worst target; the rest was not run."""
     found = goals([raced(race())])
     assert found[0].found == pytest.approx((1.0 * 1.5 * (4.0 / 0.3) * 10.0) ** 0.25)
     assert found[1].found == pytest.approx(1.0)

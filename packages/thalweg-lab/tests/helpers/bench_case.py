@@ -49,8 +49,8 @@ def runs() -> list[Run]:
     """All runs; those of one entrant raised."""
     made = [
         made_up(spec(label, start), losses, ran=MAKERS[label]["name"])
-        for label, walks in LOSSES.items()
-        for start, losses in enumerate(walks)
+        for label, runs in LOSSES.items()
+        for start, losses in enumerate(runs)
     ]
     return [*made, *(failed(spec(BAD, start), "ValueError: <b>no</b>") for start in range(3))]
 

@@ -37,7 +37,7 @@ def test_the_json_holds_every_number_and_no_other_than_json_knows():
     (problem,) = found["problems"]
     assert [timing["label"] for timing in problem["timings"]] == list(MAKERS)
     assert problem["timings"][2]["seconds"][1:] == [None, None, None]
-    assert [rung["bound"] for rung in problem["rungs"]] == ["measured", "measured"] + [
+    assert [target["bound"] for target in problem["targets"]] == ["measured", "measured"] + [
         "at least"
     ] * 2
     assert found["machines"][0]["cores"] == 2
@@ -47,7 +47,7 @@ def test_the_json_holds_every_number_and_no_other_than_json_knows():
     assert found["profiles"][OURS]["factor"][0] == 1.0
 
 
-def test_the_page_lists_the_lost_rungs_first_and_marks_bounds():
+def test_the_page_lists_the_lost_targets_first_and_marks_bounds():
     """Before goals and problems; what no peer reached is `≥`."""
     page = render_bench(with_a_loss())
     places = [page.index(f'id="{key}"') for key in ("lost", "goals", "problems", "profiles", "xor")]
@@ -74,7 +74,7 @@ def test_without_runs_the_page_still_says_what_could_not_be_run():
     unable = [Unable(Entry("diabetes", "least squares", (), 1.0), "a library is missing")]
     nothing = results_of(QUICK, [], unable)
     assert "a library is missing" in render_bench(nothing)
-    assert "There are no rungs yet." in markdown(nothing)
+    assert "There are no targets yet." in markdown(nothing)
     assert {goal.standing for goal in nothing.goals} == {"not run"}
 
 
@@ -82,9 +82,9 @@ def test_the_markdown_has_whole_tables():
     """Every row of a table has as many cells as its head."""
     text = markdown(with_a_loss())
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
-    assert len(blocks) == 3  # goals, problems, lost rungs
+    assert len(blocks) == 3  # goals, problems, lost targets
     assert all(len({line.count(" | ") for line in block}) == 1 for block in blocks)
-    assert "2 of 4 rungs on 1 problem are lost" in text
+    assert "2 of 4 targets on 1 problem are lost" in text
 
 
 def test_the_command_makes_only_what_is_missing_and_writes_everything(tmp_path: Path):
@@ -108,7 +108,7 @@ def test_the_command_makes_only_what_is_missing_and_writes_everything(tmp_path: 
     assert written["problems"][0]["problem"] == "sine"
     assert "<h1>" in (store.folder / "report.html").read_text("utf-8")
     assert "`sine`" in (store.folder / "summary.markdown").read_text("utf-8")
-    assert "No rung is lost" in done.stdout
+    assert "No target is lost" in done.stdout
 
 
 def test_wrong_usage_of_the_benchmark_exits_with_2():
@@ -125,7 +125,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):
         "first steps, 1 of", "bench", "--only", "iris", "--seconds", "60", "--out", str(folder)
     )
     assert (status, out) == (130, "")
-    assert "the same command goes on there" in seen
+    assert "the same command continues from there" in seen
     assert "Traceback" not in seen
     kept = Store(folder).load_all()
     assert [made.is_failed for made in kept] == [False] * len(kept)

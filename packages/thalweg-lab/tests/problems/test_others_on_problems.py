@@ -37,7 +37,7 @@ def test_it_lowers_the_loss(method, problem):
         with pytest.raises(ConfigError, match="the problem is not a `LeastSquares`"):
             minimize(training.problem, training.start(0), method)
         return
-    solution = minimize(training.problem, training.start(0), method, Stop(steps=1, seconds=30))
+    solution = minimize(training.problem, training.start(0), method, Stop(steps=1))
     assert np.isfinite(solution.history["loss"]).all()
     assert solution.history["step"][-1] == 1
     assert solution.loss < solution.history["loss"][0]
@@ -47,6 +47,6 @@ def test_it_lowers_the_loss(method, problem):
 def test_it_lowers_the_loss_in_a_compiled_loop(method, problem):
     """Two steps lower the loss."""
     training = load(problem)
-    solution = minimize(training.problem, training.start(0), method, Stop(steps=2, seconds=30))
+    solution = minimize(training.problem, training.start(0), method, Stop(steps=2))
     assert solution.history["step"][-1] == 2
     assert solution.loss < solution.history["loss"][0]

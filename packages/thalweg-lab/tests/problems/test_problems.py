@@ -94,7 +94,7 @@ def test_bessel_values_agree_with_bessels_integral():
 def test_the_largest_bessel_error_of_a_network_that_is_zero_is_one():
     """J₀(0) = 1 is the largest value of the function, and lies on the grid."""
     zero = jax.tree.map(np.zeros_like, networks.init(bessel.SIZES, seed=0))
-    assert bessel.largest_error(zero) == pytest.approx(1.0)
+    assert bessel.build().measure.of(zero) == pytest.approx(1.0)
 
 
 def test_no_digit_is_trained_on_and_tested():

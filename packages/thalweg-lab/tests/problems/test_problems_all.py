@@ -1,4 +1,4 @@
-"""Every problem, whatever it is, can be trained: finite losses, right slopes, true sizes."""
+"""Every problem, whatever it is, can be trained: finite losses, correct gradients, true sizes."""
 
 import functools
 from typing import Any
@@ -12,7 +12,7 @@ from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite, LeastSquares
 from thalweg_lab import problems
 
-EXAMPLES = 100  # of each problem, about, for its slopes
+EXAMPLES = 100  # of each problem, about, for its gradient
 QUICKLY: dict[str, str | bool] = {
     "xla_backend_optimization_level": "0"
 }  # each program runs five times only
@@ -47,7 +47,7 @@ def smaller(problem: Any) -> Any:
 
 
 @each
-def test_the_gradient_at_a_start_is_the_slope_of_a_finite_loss(name: str):
+def test_the_gradient_at_a_start_is_the_derivative_of_a_finite_loss(name: str):
     """Central differences of the loss along a random direction and along ∇L agree with ∇L."""
     task = load(name)
     theta, spec = flatten(task.start(0))
@@ -67,13 +67,13 @@ def test_the_gradient_at_a_start_is_the_slope_of_a_finite_loss(name: str):
         unit = direction / np.linalg.norm(direction)
         after, _ = value_and_grad(flow.data, theta + STEP * unit)
         before, _ = value_and_grad(flow.data, theta - STEP * unit)
-        slope = (float(after) - float(before)) / (2 * STEP)
-        assert slope == pytest.approx(float(np.vdot(grad, unit)), rel=1e-4, abs=1e-7)
+        derivative = (float(after) - float(before)) / (2 * STEP)
+        assert derivative == pytest.approx(float(np.vdot(grad, unit)), rel=1e-4, abs=1e-7)
 
 
 @each
 def test_a_problem_says_what_it_is(name: str):
-    """It answers to the name it is asked for by, has a known kind, a source, and a ladder down."""
+    """It has the name that it is loaded by, a known kind, a source, and descending targets."""
     task = load(name)
     assert task.name == name
     assert task.kind in problems.KINDS

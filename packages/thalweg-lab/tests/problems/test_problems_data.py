@@ -41,7 +41,7 @@ def test_a_goal_as_mse_is_turned_into_the_loss(name: str, outputs: int):
     assert loss_of(name) == pytest.approx(squashed.loss_at(mse, outputs=outputs))
 
 
-def test_the_goals_of_matlab_are_rungs_of_the_ladders():
+def test_the_goals_of_matlab_are_targets():
     """Mse = 0.002, 0.001, 0.012 and 0.05, the last two with two outputs."""
     goals = {"sine": 0.001, "parity3": 0.0005, "cancer": 0.012, "diabetes": 0.05}
     for name, loss in goals.items():
@@ -98,7 +98,8 @@ def test_data_of_a_library_that_is_missing_say_what_to_install(
 ):
     """One sentence with the problem, the library and the extra."""
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not there
-    with pytest.raises(MissingExtraError, match=rf"`{name}` needs .*`{library}`.*thalweg\[bench\]"):
+    words = rf"`{name}` needs .*`{library}`.*thalweg-lab\[bench\]"
+    with pytest.raises(MissingExtraError, match=words):
         problems.load(name)
 
 

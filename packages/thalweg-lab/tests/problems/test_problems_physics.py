@@ -26,14 +26,14 @@ def test_burgers_solution_agrees_with_a_fourier_method():
     k = np.pi * np.arange(513)
 
     def rate(_: float, u: np.ndarray) -> np.ndarray:
-        slope = np.fft.irfft(1j * k * np.fft.rfft(u))
-        return -u * slope + burgers.VISCOSITY * np.fft.irfft(-(k**2) * np.fft.rfft(u))
+        derivative = np.fft.irfft(1j * k * np.fft.rfft(u))
+        return -u * derivative + burgers.VISCOSITY * np.fft.irfft(-(k**2) * np.fft.rfft(u))
 
     x = np.arange(1024) / 512 - 1
-    walked = solve_ivp(
+    solution = solve_ivp(
         rate, (0, 1), -np.sin(np.pi * x), "RK45", t_eval=[0.25, 1.0], rtol=1e-9, atol=1e-9
     )
-    for t, u in zip(walked.t, walked.y.T, strict=True):
+    for t, u in zip(solution.t, solution.y.T, strict=True):
         assert np.abs(burgers.exact(x, np.full_like(x, t)) - u).max() < 1e-7
 
 
@@ -62,10 +62,10 @@ def test_allen_cahn_solution_agrees_with_finite_differences():
             curvature = (wide[2:] - 2 * u + wide[:-2]) / h**2
             return allen_cahn.DIFFUSION * curvature + allen_cahn.REACTION * (u - u**3)
 
-        walked = solve_ivp(
+        solution = solve_ivp(
             rate, (0, 1), allen_cahn.start_value(x), "RK45", t_eval=[1.0], rtol=1e-8, atol=1e-9
         )
-        ends.append(walked.y[:: intervals // 500, 0])
+        ends.append(solution.y[:: intervals // 500, 0])
     extrapolated = (4 * ends[1] - ends[0]) / 3
     u = allen_cahn.reference(np.array([1.0]), intervals=1000)[1][::2, 0]
     assert np.abs(extrapolated - u).max() < 1e-4
@@ -80,13 +80,13 @@ def test_the_points_and_values_of_allen_cahn_belong_together():
 
 
 def test_the_allen_cahn_network_is_periodic():
-    """Values and slopes in x agree at x = -1 and 1."""
+    """Values and derivatives in x agree at x = -1 and 1."""
     layers = networks.init(allen_cahn.SIZES, seed=0)
     left, right = (jnp.asarray([x, 0.3]) for x in (-1.0, 1.0))
     u = lambda at: allen_cahn.value(layers, at)  # noqa: E731 - it has no name of its own
     assert u(left) == pytest.approx(float(u(right)))
-    slopes = [float(physics.along(u, at, direction=(1.0, 0.0))) for at in (left, right)]
-    assert slopes[0] == pytest.approx(slopes[1])
+    derivatives = [float(physics.along(u, at, direction=(1.0, 0.0))) for at in (left, right)]
+    assert derivatives[0] == pytest.approx(derivatives[1])
 
 
 @pytest.mark.parametrize(
@@ -175,16 +175,16 @@ def test_frankes_function_has_its_known_values():
     assert franke.exact(physics.grid(side, side)).max() == pytest.approx(1.22, abs=0.01)
 
 
-def test_hunters_and_prey_keep_what_their_law_keeps():
-    """0.8 x - 1.8 ln x + 0.9 y - 1.3 ln y stays what it is along every trajectory."""
+def test_predator_and_prey_conserve_their_invariant():
+    """0.8 x - 1.8 ln x + 0.9 y - 1.3 ln y is constant along every trajectory."""
     for start in (*lotka_volterra.STARTS, lotka_volterra.HELD_OUT):
         x, y = lotka_volterra.trajectory(start).T
         kept = 0.8 * x - 1.8 * np.log(x) + 0.9 * y - 1.3 * np.log(y)
         assert np.ptp(kept) < 1e-10
 
 
-def test_the_model_of_hunters_and_prey_follows_its_equation():
-    """With fixed weights, Runge-Kutta and SciPy's DOP853 walk the same way to 1e-5."""
+def test_the_model_of_predator_and_prey_solves_its_equation():
+    """With fixed weights, Runge-Kutta and SciPy's DOP853 agree to 1e-5."""
     params = lotka_volterra.start(2)
     params["log_rates"] = np.array([0.2, -0.1])
 
@@ -194,5 +194,5 @@ def test_the_model_of_hunters_and_prey_follows_its_equation():
 
     t = np.linspace(0, lotka_volterra.DURATION, lotka_volterra.POINTS)
     start = lotka_volterra.STARTS[1]
-    walked = solve_ivp(rate, (0, t[-1]), start, "DOP853", t_eval=t, rtol=1e-8, atol=1e-8).y.T
-    assert np.allclose(lotka_volterra.followed(params, jnp.asarray(start)), walked, rtol=1e-5)
+    solution = solve_ivp(rate, (0, t[-1]), start, "DOP853", t_eval=t, rtol=1e-8, atol=1e-8).y.T
+    assert np.allclose(lotka_volterra.modelled(params, jnp.asarray(start)), solution, rtol=1e-5)

@@ -1,4 +1,4 @@
-"""A study's definition: every mistake is told at once, by its path; writing and reading agree."""
+"""A study's definition: all mistakes are reported at once, by path; writing and reading agree."""
 
 import dataclasses
 import math
@@ -30,16 +30,16 @@ stop = { steps = 5 }
 ours = "auto"
 "Adam 0.1" = { name = "adam", learning_rate = 0.1 }
 """
-# Each mistake as it stands in a file, with the path and the words that tell of it.
+# Each mistake as it stands in a file, with its path and words of the message.
 MISTAKES = {
     'nmae = "x"': ("`nmae`", "did you mean `name`?"),
     "title = 3": ("`title`", "a text was expected"),
     'answers = "revisted"': ("`answers`", "did you mean `revisited`?"),
     '[[grid]]\nproblems = ["xor", "irsi", "xor"]': ("`grid[0].problems[1]`", "`iris`?"),
-    "starts = [0, 0]": ("`grid[0].starts`", "each once"),
+    "starts = [0, 0]": ("`grid[0].starts`", "different seeds"),
     "stop = { second = 3.0, steps = -1 }": ("`grid[0].stop.second`", "did you mean `seconds`?"),
     'watch = ["measures"]': ("`grid[0].watch[0]`", "did you mean `measure`?"),
-    'colour = "red"': ("`grid[0].colour`", "is no key of a study"),
+    'colour = "red"': ("`grid[0].colour`", "is not a key of a study"),
     "[grid.methods]\n1 = 5": ("`grid[0].methods.1`", "a table was expected"),
     '2 = "lsodaa"': ("`grid[0].methods.2`", "did you mean `lsoda`?"),
     '3 = { name = "lsoda", rtoll = 1e-3 }': ("`grid[0].methods.3.rtoll`", "did you mean `rtol`?"),
@@ -47,13 +47,13 @@ MISTAKES = {
     '5 = { name = "lsoda", max_order = 99 }': ("`grid[0].methods.5`", "from 1 to 12"),
     '6 = { name = "auto", rtol = 1 }': ("`grid[0].methods.6.rtol`", "there are none"),
     "7 = { rtol = 1 }": ("`grid[0].methods.7.name`", "the name of a method"),
-    'g = "auto"\n[grid.quick]\nmethods = ["h"]': ("`grid[0].quick.methods[0]`", "no label"),
+    'g = "auto"\n[grid.quick]\nmethods = ["h"]': ("`grid[0].quick.methods[0]`", "is not a label"),
     "starts = 0": ("`grid[0].quick.starts`", "number of starts"),
-    'title = ""': ("`grid[0].quick.title`", "is no key of a study"),
+    'title = ""': ("`grid[0].quick.title`", "is not a key of a study"),
 }
 
 
-def test_every_mistake_is_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     """A file with eighteen mistakes and more gets one message that has the path of each."""
     with pytest.raises(ConfigError) as caught:
         read_study("\n".join(MISTAKES), source="bad.toml")
@@ -79,7 +79,7 @@ def test_every_mistake_is_told_at_once():
         (("name = ", "name "), "is not TOML"),
     ],
 )
-def test_one_mistake_is_told_alone(change: tuple[str, str], words: str):
+def test_one_mistake_is_reported_alone(change: tuple[str, str], words: str):
     """A file with one mistake gets a message about that and nothing else."""
     with pytest.raises(ConfigError) as caught:
         read_study(GOOD.replace(*change), source="a file")
@@ -203,7 +203,7 @@ def test_options_of_momentum_keep_its_decay():
 
     import thalweg as tw
 
-    line = tw.Scalar(lambda p: p.sum())  # the slope is 1 everywhere
+    line = tw.Scalar(lambda p: p.sum())  # the gradient is 1 everywhere
     momentum = configured({"name": "momentum", "learning_rate": 0.5})
     solution = tw.minimize(line, np.zeros(1), momentum, tw.Stop(steps=2))
     assert math.isclose(float(solution.params[0]), -0.5 - 0.5 * 1.9)

@@ -1,4 +1,4 @@
-"""A study that is interrupted goes on; its runs come out the same wherever they are made.
+"""An interrupted study continues; its runs are the same wherever they are made.
 
 The runs are real and tiny: XOR by gradient descent, some steps each.
 """
@@ -86,7 +86,7 @@ def test_what_is_watched_belongs_to_its_rows():
 
 
 def test_a_run_that_raises_leaves_a_record(tmp_path: Path):
-    """Levenberg-Marquardt of MINPACK refuses XOR; the study goes on and keeps the sentence."""
+    """Levenberg-Marquardt of MINPACK refuses XOR; the study continues and records the error."""
     grid = Grid(
         problems=("xor",),
         methods={"lm": {"name": "scipy-lm"}, "explicit": MAKER},
@@ -150,7 +150,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path):
     assert 2 <= there < 50
     words = " ".join(seen.split())
     assert f"{there} of 50 runs are finished" in words
-    assert "the same command goes on" in words
+    assert "the same command continues" in words
 
 
 def test_processes_beside_give_the_same_runs(tmp_path: Path):
@@ -196,8 +196,8 @@ def _kill_one_at_work(cluster: Any, killed: list[int]) -> None:
         time.sleep(0.01)
 
 
-def test_a_cluster_that_is_not_there_is_told(tmp_path: Path):
-    """An address without a scheduler, or that is none, is told as a sentence."""
+def test_a_cluster_that_is_not_there_is_reported(tmp_path: Path):
+    """An address without a scheduler, or a malformed one, is reported in a sentence."""
     pytest.importorskip("distributed")
     with pytest.raises(ConfigError, match="no Dask scheduler was reached at `nonsense://here`"):
         run_study(study(), tmp_path, dask="nonsense://here")
@@ -206,7 +206,7 @@ def test_a_cluster_that_is_not_there_is_told(tmp_path: Path):
 def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Without Dask the sentence says what to install."""
     monkeypatch.setitem(__import__("sys").modules, "distributed", None)
-    with pytest.raises(tw.ThalwegError, match=r"pip install 'thalweg\[dask\]'"):
+    with pytest.raises(tw.ThalwegError, match=r"pip install 'thalweg-lab\[dask\]'"):
         run_study(study(), tmp_path, dask="tcp://127.0.0.1:1")
 
 
@@ -223,10 +223,10 @@ def test_float64_is_asked_for_before_anything_runs(tmp_path: Path):
         (["study", "revisitd"], 2, "did you mean `revisited`?"),
         (["study", "no.toml"], 1, "`no.toml` cannot be read"),
         (["study", "revisited", "--jobs", "2", "--dask", "tcp://x:1"], 2, "leave `--jobs` out"),
-        (["report", "."], 1, "`.` is no study"),
+        (["report", "."], 1, "`.` is not a study"),
     ],
 )
-def test_wrong_usage_is_told_by_status(
+def test_wrong_usage_has_its_own_status(
     arguments: list[str], status: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """2 for wrong usage, 1 for what cannot be done, nothing on stdout, no folder made."""

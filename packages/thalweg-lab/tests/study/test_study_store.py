@@ -1,4 +1,4 @@
-"""The folder of a study: what is written is read back, and nothing is written over."""
+"""The folder of a study: what is written is read back, and nothing is overwritten."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from small_study import made_up, small_study
-from thalweg.errors import ConfigError, DataError
+from thalweg.errors import ConfigError, DataError, MissingExtraError
 from thalweg_lab.study import Run, RunSpec, Store
 from thalweg_lab.study.running import adopt, definition
 
@@ -82,7 +82,7 @@ def test_a_finished_run_is_not_written_over(tmp_path: Path):
     store = Store(tmp_path)
     store.save(made_up(SPEC, (1.0, 0.5)))
     before = store.path(SPEC.id).read_bytes()
-    with pytest.raises(ConfigError, match="is not written over"):
+    with pytest.raises(ConfigError, match="is not overwritten"):
         store.save(made_up(SPEC, (9.0,)))
     assert store.path(SPEC.id).read_bytes() == before
     assert store.load(SPEC.id).loss == 0.5
@@ -108,14 +108,76 @@ def test_a_run_cut_short_while_it_is_written_is_missing(tmp_path: Path):
     assert store.load(SPEC.id).loss == 2.0
 
 
-@pytest.mark.parametrize("kind", ["json", "parquet", "safetensors"])
+@pytest.mark.parametrize("kind", ["json", "npz", "safetensors"])
 def test_a_damaged_file_is_named(tmp_path: Path, kind: str):
-    """A file that was cut in half is told by name, with what to do."""
+    """A file that was cut in half is named, with what to do."""
     store = Store(tmp_path)
     store.save(made_up(SPEC))
     path = store.path(SPEC.id, kind)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DataError, match=rf"{SPEC.id}\.{kind}` cannot be read"):
+        store.load(SPEC.id)
+
+
+def as_layout_1(store: Store, run: Run) -> None:
+    """Turn a saved run into what layout 1 was: the history in a Parquet file."""
+    pl = pytest.importorskip("polars")
+    path = store.path(run.id)
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "schema_version": 1}))
+    pl.DataFrame(run.history).write_parquet(store.path(run.id, "parquet"), compression="zstd")
+    store.path(run.id, "npz").unlink()
+
+
+def test_a_record_of_layout_1_is_read_and_can_be_saved_again(tmp_path: Path):
+    """Its columns come back in their order and dtype; elsewhere it is written as of today."""
+    store, run = Store(tmp_path / "old"), made_up(SPEC, (1.0, np.nan, 0.5), measures=(1, 2, 3))
+    store.save(run)
+    as_layout_1(store, run)
+    old = store.load(run.id)
+    assert old.schema_version == 1
+    new = Store(tmp_path / "new")
+    new.save(old)
+    for back in (old, new.load(run.id)):
+        assert list(back.history) == list(run.history)
+        for name, column in run.history.items():
+            assert back.history[name].dtype == column.dtype
+            np.testing.assert_array_equal(back.history[name], column)
+    assert new.load(run.id).schema_version == 2
+    assert not new.path(run.id, "parquet").exists()
+
+
+def test_a_record_of_layout_1_without_polars_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Runs of today are read without Polars; for an old one the sentence says what to install."""
+    store, run = Store(tmp_path), made_up(SPEC)
+    store.save(run)
+    old = tmp_path / "old"
+    other = Store(old)
+    other.save(run)
+    as_layout_1(other, run)
+    monkeypatch.setitem(sys.modules, "polars", None)
+    assert store.load(run.id).loss == run.loss
+    with pytest.raises(MissingExtraError, match=r"pip install 'thalweg-lab\[parquet\]'"):
+        other.load(run.id)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"steps": "many"}, "`steps` is 'many'"),
+        ({"spec": {"problem": "xor"}}, "`spec.method` is missing"),
+        ({"work": []}, "`work` is \\[\\], but a table was expected"),
+    ],
+)
+def test_a_record_with_a_wrong_value_names_its_place(tmp_path: Path, change: dict, words: str):
+    """A record that somebody edited is reported by file and key."""
+    store = Store(tmp_path)
+    store.save(made_up(SPEC))
+    path = store.path(SPEC.id)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(DataError, match=rf"{SPEC.id}\.json` cannot be read \({words}"):
         store.load(SPEC.id)
 
 
@@ -125,18 +187,19 @@ def test_a_record_of_a_newer_layout_is_refused(tmp_path: Path):
     store.save(made_up(SPEC))
     record = json.loads(store.path(SPEC.id).read_text())
     store.path(SPEC.id).write_text(json.dumps({**record, "schema_version": 99}))
-    with pytest.raises(DataError, match="99 of a newer thalweg"):
+    with pytest.raises(DataError, match="has layout 99"):
         store.load(SPEC.id)
 
 
 def test_a_folder_of_another_study_is_refused(tmp_path: Path):
-    """The same study may come again; a smaller version of it is another."""
+    """The same study may come again, under another title too; a smaller version is another."""
     store = Store(tmp_path)
     adopt(store, small_study())
     adopt(store, small_study())
+    adopt(store, dataclasses.replace(small_study(), title="Another title", about="Why?"))
     assert definition(store) == small_study()
     with pytest.raises(ConfigError, match="holds another study"):
-        adopt(store, small_study().quickened())
+        adopt(store, small_study(starts=1))
     (tmp_path / "study.toml").unlink()
     store.save(made_up(SPEC))
     with pytest.raises(ConfigError, match="holds runs without"):
@@ -163,8 +226,8 @@ def test_two_processes_do_not_run_in_one_folder(tmp_path: Path):
         pass
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path):
-    """A file where the folder should be is told as a sentence."""
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path):
+    """A file where the folder should be is reported in a sentence."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be written to"):
         Store(tmp_path / "file").save(made_up(SPEC))

@@ -1,12 +1,12 @@
-"""The benchmark: thalweg and what people use instead, on the same problems from the same starts.
+"""The benchmark: thalweg and its peers on the same problems from the same starts.
 
-    suite       which problems, how long, from how many starts, how far down
-    peers       which methods of other libraries, with the settings that are tried
+    suite       problems, budgets, numbers of starts, and losses at which runs end
+    peers       methods of other libraries, and the settings that are tried for each
     plan        the runs: a first step each, the search for each peer's best setting, the race
-    running     makes those that are missing
-    ladder      the losses on the way down, and how long each method took to each
-    goals       what thalweg means to reach, and how far it is from that
-    results     all of it as tables, from the runs alone
+    running     makes the runs that are missing
+    targets     the losses to be reached, and the time of each method to each of them
+    goals       what thalweg aims for, and how far it is from that
+    results     the tables, computed from the runs alone
 
 The runs are those of `thalweg_lab.study`: one at a time, in one process, each with its record.
 """

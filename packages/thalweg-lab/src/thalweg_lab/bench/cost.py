@@ -1,18 +1,17 @@
-"""What a step costs and how that grows, against what this machine does in plain code.
+"""The cost of a step and its growth with size, compared with plain code on the same machine.
 
-Networks with tanh fit a wave of one variable: wider ones at the same data, more data at the same
-network, deeper ones of about as many weights. For each method some steps are taken; the time of a
-step is theirs by their number, and the operations of a step are its work counters times those of
-the plain functions, with factorisations and the products of matrices besides:
+Networks with tanh fit a wave of one variable: wider networks on the same data, the same network on
+more data, deeper networks with about the same number of weights. Each method takes a few steps.
+The time of a step is their mean. Its operations are its work counters times the operations of the
+plain functions, plus factorisations and matrix products:
 
     gradients, losses, products    as `thalweg_lab.bench.operations` counts the plain functions
-    Jacobians                      with the product JᵀJ or JJᵀ that follows
-    factorisations                 k³ / 3 of the smaller of n and m
+    Jacobians                      including the product JᵀJ or JJᵀ
+    factorisations                 k³ / 3, with k the smaller of n and m
 
-A product with a tensor of higher order, as `implicit-geodesic` takes them, counts as a Hessian
-product. Memory is what the largest compiled program of a method holds while it runs: its data, its
-results and all between, as XLA sets it aside. Growth is the slope of a straight line through the
-logarithms.
+A product with a higher-order tensor, as in `implicit-geodesic`, counts as a Hessian product. Memory
+is what XLA allocates for the largest compiled program of a method: its arguments, its results and
+its temporaries. Growth is the slope of the regression line through the logarithms.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.base import AbstractMethod
 
 STEPS = 8  # of a method at a size
-PLAIN_ORDER = 1024  # of the plain product of matrices
+PLAIN_ORDER = 1024  # of the matrices in the plain product
 WAVES = 20.0
 
 
@@ -55,7 +54,7 @@ class Size:
     Attributes:
         width: Units of each hidden layer.
         depth: Hidden layers.
-        residuals: Examples, one residual each.
+        residuals: Examples, each with one residual.
     """
 
     width: int
@@ -64,7 +63,7 @@ class Size:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """Units a layer."""
+        """Units per layer."""
         return (1, *(self.width,) * self.depth, 1)
 
     @property
@@ -91,7 +90,7 @@ GRADIENT = "a plain gradient"
 
 @dataclasses.dataclass(frozen=True)
 class Step:
-    """What a step of a method costs at a size; a plain gradient is a method too.
+    """The cost of a step of a method at a size; a plain gradient counts as a method.
 
     Attributes:
         method: The method.
@@ -99,10 +98,10 @@ class Step:
         weights: n.
         residuals: m.
         depth: Hidden layers.
-        seconds: Of a step.
-        flops: Of a step.
-        bytes: Of a step, moved by matrix operations.
-        held: Bytes that the compiled program holds at a time.
+        seconds: Time of a step.
+        flops: Floating-point operations of a step.
+        bytes: Bytes that the matrix operations of a step move.
+        held: Bytes that the compiled program occupies.
     """
 
     method: str
@@ -117,22 +116,22 @@ class Step:
 
     @property
     def rate(self) -> float:
-        """Floating-point operations a second."""
+        """Floating-point operations per second."""
         return self.flops / self.seconds
 
     @property
     def along(self) -> int:
-        """The number that varies."""
+        """The value of what varies."""
         return getattr(self, self.axis)
 
 
 @dataclasses.dataclass(frozen=True)
 class Costs:
-    """All steps, beside the plain product of matrices.
+    """All steps, and the rate of the plain matrix product.
 
     Attributes:
-        product_rate: Floating-point operations a second of the plain product.
-        steps: The steps, plain gradients among them.
+        product_rate: Floating-point operations per second of the plain product.
+        steps: The steps, including plain gradients.
     """
 
     product_rate: float
@@ -158,13 +157,13 @@ class Costs:
         )
 
     def exponent(self, method: str, axis: str, column: str = "seconds") -> float:
-        """The power by which a column grows along an axis; NaN from less than two sizes."""
+        """The exponent with which a column grows along an axis; NaN for fewer than two sizes."""
         chosen = [step for step in self.steps if (step.method, step.axis) == (method, axis)]
         return exponent([s.along for s in chosen], [getattr(s, column) for s in chosen])
 
 
 def exponent(sizes: Sequence[float], values: Sequence[float]) -> float:
-    """The slope of the straight line through `(log size, log value)`; NaN from less than two."""
+    """The slope of the regression line through `(log size, log value)`; NaN for fewer than two."""
     if len(set(sizes)) < 2:  # noqa: PLR2004 - a line
         return math.nan
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
@@ -176,12 +175,12 @@ def measure(
     methods: Mapping[str, AbstractMethod] = METHODS,
     show: Callable[[str], None] = lambda _: None,
 ) -> Costs:
-    """Take the steps. JAX's x64 flag must be on.
+    """Measure all steps. JAX's x64 flag must be on.
 
     Args:
         axes: What varies, and the sizes.
         methods: The methods by label.
-        show: Told of each size before it is measured.
+        show: Called with a description of each size before it is measured.
     """
     rate = product_rate()
     known: dict[Size, list[tuple[str, float, Operations, int]]] = {}
@@ -199,7 +198,7 @@ def measure(
 
 
 def problem_of(size: Size) -> LeastSquares:
-    """The fit of a wave."""
+    """The fit of a wave at a size."""
     x = np.linspace(-1.0, 1.0, size.residuals)
     wave = np.sin(WAVES * x) * np.exp(-(x**2))
 
@@ -230,7 +229,7 @@ def _at(
     seconds = quickest(gradient, flow.data, at)
     rows = [(GRADIENT, seconds, plain["gradients"], _held(gradient))]
     for name, method in methods.items():
-        forget_programs()  # so that those kept with the flow are this method's
+        forget_programs()  # so that the flow keeps those of this method only
         problem = problem_of(size)
         solution = minimize(problem, start, method, Stop(steps=STEPS))
         count = max(int(solution.history["step"][-1]), 1)
@@ -246,7 +245,7 @@ def _at(
 
 
 def _held(program: Any) -> int:
-    """Bytes that a compiled program holds while it runs; what it updates in place counts once."""
+    """Bytes that a compiled program occupies; arrays updated in place count once."""
     sizes = program.memory_analysis()
     return (
         sizes.argument_size_in_bytes
@@ -257,7 +256,7 @@ def _held(program: Any) -> int:
 
 
 def _algebra(method: AbstractMethod, flow: LeastSquaresFlow, work: Any) -> Operations:
-    """The products and factorisations of matrices that the plain functions do not hold."""
+    """The matrix products and factorisations that are not part of the plain functions."""
     space = method.space(flow) if isinstance(method, ImplicitGeodesic) else "krylov"
     if space == "krylov":
         return Operations()
@@ -270,7 +269,7 @@ def _algebra(method: AbstractMethod, flow: LeastSquaresFlow, work: Any) -> Opera
 
 
 def product_rate(order: int = PLAIN_ORDER, dtype: str = "float64") -> float:
-    """Floating-point operations a second of a plain product of two square matrices."""
+    """Floating-point operations per second of a plain product of two square matrices."""
     a = jnp.asarray(np.random.default_rng(0).standard_normal((order, order)), dtype)
-    product = jax.jit(functools.partial(jnp.matmul, precision="highest"))  # in full, as ours are
+    product = jax.jit(functools.partial(jnp.matmul, precision="highest"))  # as in our methods
     return 2.0 * order**3 / quickest(product, a, a)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # version 1 called the targets of a problem `rungs`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Results:
         suite: `quick` or `full`.
         problems: The problems that were raced.
         unable: Those that could not be run.
-        goals: What thalweg means to reach, and where it stands.
-        profiles: Entrant to its performance profile `(τ, ρ)` over all rungs.
+        goals: What thalweg aims for, and where it stands.
+        profiles: Entrant to its performance profile `(τ, ρ)` over all targets.
         left_out: Peers that did not race, and why.
         began: When the first run began, as ISO 8601.
         ended: When the last run began.
@@ -121,11 +121,11 @@ def results_of(suite: str, races: Sequence[Race], unable: Sequence[Unable] = ())
 
 
 def cases_of(problems: Sequence[Raced]) -> list[dict[str, float]]:
-    """For each rung of each problem the seconds of each entrant."""
+    """For each target of each problem, the seconds of each entrant."""
     return [
         {timing.label: timing.seconds[place] for timing in problem.timings}
         for problem in problems
-        for place in range(len(problem.rungs))
+        for place in range(len(problem.targets))
     ]
 
 

@@ -1,7 +1,7 @@
-"""What thalweg means to reach against its peers, and how far it is from that.
+"""What thalweg aims for against its peers, and how far it is from that.
 
-Ratios are times of the quickest peer divided by thalweg's, over all rungs of all problems of a
-kind; where no peer arrived the budget stands for its time, so those count as lower bounds.
+Ratios are times of the quickest peer divided by thalweg's, over all targets of all problems of a
+kind. Where no peer reached a target, the budget replaces its time, and the ratio is a lower bound.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
-from thalweg_lab.bench.ladder import AT_LEAST, geometric_mean, mean_reached, mean_with_bounds
 from thalweg_lab.bench.peers import PEERS
 from thalweg_lab.bench.results import Raced, is_jax_peer
+from thalweg_lab.bench.targets import AT_LEAST, geometric_mean, mean_reached, mean_with_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
@@ -31,8 +31,8 @@ class Goal:
         unit: What is counted.
         wanted: The number to reach.
         found: The number reached; NaN where nothing was run.
-        is_less_better: Whether to stay at or below `wanted` instead of at or above it.
-        detail: What is behind the number.
+        is_less_better: Whether `found` should be at most `wanted` instead of at least.
+        detail: What the number is computed from.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Goal:
 
     @property
     def is_met(self) -> bool:
-        """Whether it is reached; not where nothing was run."""
+        """Whether it is reached; False where nothing was run."""
         return self.found <= self.wanted if self.is_less_better else self.found >= self.wanted
 
     @property
@@ -61,7 +61,7 @@ class Goal:
 
 
 def goals(problems: Sequence[Raced]) -> list[Goal]:
-    """All goals with where they stand."""
+    """All goals, and where thalweg stands."""
 
     def of_kind(kind: str) -> list[Raced]:
         return [problem for problem in problems if problem.kind == kind]
@@ -69,7 +69,7 @@ def goals(problems: Sequence[Raced]) -> list[Goal]:
     small = [o for o in of_kind("least squares") if o.weights <= LARGEST_SMALL]
     return [
         _speed(f"Least squares up to {LARGEST_SMALL:,} weights", small, 10.0),
-        _worst("Least squares: no rung lost", small, 1.0),
+        _worst("Least squares: no target lost", small, 1.0),
         _speed("Physics-informed networks", of_kind("physics"), 10.0),
         _error(of_kind("physics")),
         _speed("Classification", of_kind("classification"), 1.0),
@@ -79,41 +79,40 @@ def goals(problems: Sequence[Raced]) -> list[Goal]:
 
 
 def _speed(name: str, problems: Sequence[Raced], wanted: float) -> Goal:
-    rungs = [rung for problem in problems for rung in problem.rungs]
-    bounds = sum(rung.bound == AT_LEAST for rung in rungs)
+    targets = [target for problem in problems for target in problem.targets]
+    bounds = sum(target.bound == AT_LEAST for target in targets)
     return Goal(
         name=f"{name}: times the quickest peer",
         unit="times",
         wanted=wanted,
-        found=mean_with_bounds(rungs),
+        found=mean_with_bounds(targets),
         detail=(
-            f"geometric mean over {len(rungs)} rungs of {_count(problems)}; at {bounds} of "
-            "them no peer arrived, and over the others it is "
-            f"{_short(mean_reached(rungs))}"
-            if rungs
+            f"geometric mean over {len(targets)} targets of {_count(problems)}; no peer reached "
+            f"{bounds} of them, and the mean over the others is {_short(mean_reached(targets))}"
+            if targets
             else NOTHING
         ),
     )
 
 
 def _worst(name: str, problems: Sequence[Raced], wanted: float) -> Goal:
-    # Where no peer arrived the bound may lie just below 1, as a run ends after its budget.
-    rungs = [
-        (max(rung.ratio, 1.0) if rung.bound == AT_LEAST else rung.ratio, o.problem, rung)
+    # Where no peer arrived the bound may lie just below 1, since a run ends after its budget.
+    targets = [
+        (max(target.ratio, 1.0) if target.bound == AT_LEAST else target.ratio, o.problem, target)
         for o in problems
-        for rung in o.rungs
+        for target in o.targets
     ]
-    if not rungs:
+    if not targets:
         return Goal(name, "times", wanted, math.nan, NOTHING)
-    ratio, problem, rung = min(rungs, key=lambda found: found[0])
-    lost = sum(rung.is_lost for _, _, rung in rungs)
+    ratio, problem, target = min(targets, key=lambda found: found[0])
+    lost = sum(target.is_lost for _, _, target in targets)
     return Goal(
         name=name,
         unit="times",
         wanted=wanted,
         found=ratio,
-        detail=f"the worst is `{problem}` at {rung.loss:.2g}, {rung.winner or 'no peer'}; "
-        f"{lost} of {len(rungs)} are lost",
+        detail=f"the worst is `{problem}` at {target.loss:.2g}, {target.winner or 'no peer'}; "
+        f"{lost} of {len(targets)} targets are lost",
     )
 
 
@@ -132,7 +131,7 @@ def _error(problems: Sequence[Raced]) -> Goal:
         wanted=2.0,
         found=sum(gains.values()) / len(gains) if gains else math.nan,
         detail=(
-            f"mean over {_count(gains)}, in at most the same time; the least is `{least}` "
+            f"mean over {_count(gains)}, within the same budget; the least is `{least}` "
             f"with {gains[least]:.2g}"
             if gains
             else f"{ADAM_THEN_LBFGS} did not run on such a problem"

@@ -1,11 +1,11 @@
-"""The peak memory of a run, in a process of its own, against the budget that it was given.
+"""The peak memory of a run in its own process, compared with the budget that it was given.
 
     python -m thalweg_lab.bench.memory '{"width": 64, "depth": 2, "residuals": 9000,
                                      "memory": 1048576, "algebra": "krylov"}'
 
-prints what is resident before a run of two steps, and the peak during it. The same run was made
-before, so what is before holds JAX, the data and the compiled program; the difference is what the
-method took.
+prints the resident memory before a run of two steps, and the peak during it. The same run is made
+once before, so the first figure includes JAX, the data and the compiled program. The difference is
+the memory that the method takes.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ ALGEBRAS = ("parameters", "krylov")  # of `implicit-geodesic`
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 STEPS = 2
 LIMIT_SECONDS = 300
-# To glibc: blocks from this size on go back to the system when they are freed. Else what the first
-# run left would serve the second, which would seem to take next to nothing.
+# glibc returns blocks from this size on to the system when they are freed. Otherwise the second run
+# would reuse memory of the first and seem to take almost nothing.
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "65536"}
 
 
@@ -43,13 +43,13 @@ class Peak:
     """The peak memory of a run.
 
     Attributes:
-        algebra: Where `implicit-geodesic` solved its linear systems.
+        algebra: The space in which `implicit-geodesic` solved its linear systems.
         weights: n.
         residuals: m.
         jacobian: Bytes that the whole Jacobian would take.
         budget: The budget for Jacobians and products, in bytes.
         before: Bytes of the process before the run.
-        taken: Bytes that the run took on top.
+        taken: Additional bytes that the run took.
     """
 
     algebra: str
@@ -68,7 +68,7 @@ def peaks(
     algebras: tuple[str, ...] = ALGEBRAS,
     show: Callable[[str], None] = lambda _: None,
 ) -> list[Peak]:
-    """The peak memory of `implicit-geodesic` under some budgets, each in a process of its own.
+    """The peak memory of `implicit-geodesic` under several budgets, each in its own process.
 
     Raises:
         subprocess.CalledProcessError: A process died.
@@ -101,7 +101,7 @@ def peaks(
 
 
 def _peak() -> int:
-    """The peak resident memory of this process in bytes; the system counts it in KiB or bytes."""
+    """The peak resident memory of this process in bytes; systems report it in KiB or bytes."""
     if STATUS.is_file():
         words = STATUS.read_text(encoding="utf-8").split()
         return int(words[words.index("VmHWM:") + 1]) * 1024
@@ -110,13 +110,13 @@ def _peak() -> int:
 
 
 def _forget_peak() -> None:
-    """Make the peak what is resident now, where the system can (Linux, proc(5): clear_refs)."""
+    """Reset the peak to the present resident memory, where possible (Linux: clear_refs)."""
     with contextlib.suppress(OSError):
         CLEAR.write_text("5", encoding="utf-8")
 
 
 def main(asked: str) -> None:
-    """Run twice, so that the second compiles nothing, and print the peaks around that as JSON."""
+    """Run twice, and print the peaks before and after the second run, which compiles nothing."""
     import jax
 
     jax.config.update("jax_enable_x64", True)  # noqa: FBT003 - as JAX has it

@@ -1,16 +1,16 @@
 """Operations of a function, counted in the program that JAX traces.
 
-XLA's own count takes the body of a loop once and leaves factorisations out, so it is of no use for
-sums over chunks or for Cholesky. Here a loop of known length counts so often, a loop of unknown
-length once, a branch as its dearest side, and
+XLA's own count takes the body of a loop once and omits factorisations, so it is useless for sums
+over chunks and for Cholesky. Here the body of a loop counts once per iteration where their number
+is known, otherwise once; a branch counts as its most expensive side; and
 
     product of matrices     2 · rows · inner · columns
     Cholesky                n³ / 3
-    triangular solve        n² a right-hand side
-    anything elementwise    1 an element, a tanh too
+    triangular solve        n² per right-hand side
+    elementwise functions   1 per element, including tanh
 
-Bytes are those of the operands and results of matrix operations, as the rest is fused into them or
-stays in the cache: a lower bound of the traffic.
+Bytes are those of the operands and results of matrix operations. Other operations are fused into
+them or stay in the cache, so this is a lower bound on the memory traffic.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ REDUCTIONS = frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_prod",
 
 
 class Operations(NamedTuple):
-    """What a function does in one call.
+    """The operations of one call of a function.
 
     Attributes:
         flops: Floating-point operations.
@@ -47,11 +47,11 @@ class Operations(NamedTuple):
     bytes: float = 0.0
 
     def times(self, count: float) -> Operations:
-        """So many calls."""
+        """The operations of several calls."""
         return Operations(self.flops * count, self.bytes * count)
 
     def plus(self, other: Operations) -> Operations:
-        """One after the other."""
+        """The operations of both."""
         return Operations(self.flops + other.flops, self.bytes + other.bytes)
 
 
@@ -60,7 +60,7 @@ def operations(function: Callable[..., Any], *arguments: Any) -> Operations:
 
     Args:
         function: A function that JAX can trace.
-        *arguments: Arrays, or `jax.ShapeDtypeStruct` in their place.
+        *arguments: Arrays or `jax.ShapeDtypeStruct`.
     """
     return _of(jax.make_jaxpr(function)(*arguments).jaxpr)
 
@@ -82,7 +82,7 @@ def _of_equation(equation: Any) -> Operations:
         return max((_of(branch.jaxpr) for branch in parameters["branches"]), key=_flops)
     inner = list(_inside(parameters))
     if inner:
-        return max(map(_of, inner), key=_flops)  # a rule beside the function is the lesser
+        return max(map(_of, inner), key=_flops)  # a custom rule is smaller than its function
     shapes = [tuple(v.aval.shape) for v in equation.invars]
     result = tuple(equation.outvars[0].aval.shape)
     match name:

@@ -1,8 +1,8 @@
-"""What people use instead of thalweg, and the settings that are tried for each.
+"""The peers of thalweg, and the settings that are tried for each.
 
-A peer races twice: at the best of its grid, which is found for each problem on a start of its own,
-and at the defaults that its library has. Where a peer's defaults differ from its best only in when
-it gives up, that would be the same walk cut short, so it races once.
+A peer races twice: with the best settings of its grid, found for each problem from a start that is
+not in the race, and with the defaults of its library. Where the defaults differ from the best only
+in when they stop, both runs would follow the same trajectory, so the peer races once.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Peer:
     Attributes:
         label: What tables and charts call it.
         name: What `thalweg.methods()` calls it.
-        grid: The settings that are tried; the best by final loss on the tuning start races. Never
-            empty: a single one races untried.
-        defaults: The library's own settings; None where they are no other walk.
-        is_jax: Whether its loop is compiled by JAX, as thalweg's is: those are compared by the
-            time to the first step.
+        grid: The settings that are tried; the one with the lowest final loss from the tuning start
+            races. Never empty; a single one needs no tuning.
+        defaults: The library's own settings; None where they follow the same trajectory.
+        is_jax: Whether JAX compiles its loop, as it does thalweg's; only such peers are compared
+            by the time to the first step.
     """
 
     label: str
@@ -63,7 +63,7 @@ _ALL = (
         "L-BFGS (SciPy)",
         "l-bfgs",
         grid=({"maxcor": 10}, {"maxcor": 50}),
-        # SciPy ends a run where a step lowers the loss by less than 1e7 roundings.
+        # By default SciPy stops when a step lowers the loss by less than 1e7 machine epsilons.
         defaults={"maxcor": 10, "ftol": 2.220446049250313e-09, "gtol": 1e-5},
     ),
     Peer(
@@ -91,15 +91,15 @@ _ALL = (
 )
 PEERS: Mapping[str, Peer] = {peer.name: peer for peer in _ALL}
 
-# Who is not in the race, and why.
+# Libraries that are not in the race, and why.
 LEFT_OUT: Mapping[str, str] = {
-    "torch-levenberg-marquardt": "PyTorch is none of thalweg's extras; its method, "
-    "Levenberg-Marquardt, races as SciPy's and Optimistix's",
-    "scikit-learn's MLP": "its solvers are the L-BFGS of SciPy, which races, and an Adam in small "
-    "batches, which does not lower the loss over all data to a minimum",
+    "torch-levenberg-marquardt": "PyTorch is not an extra of thalweg; its method, "
+    "Levenberg-Marquardt, is in the race as implemented by SciPy and Optimistix",
+    "scikit-learn's MLP": "its solvers are SciPy's L-BFGS, which is in the race, and minibatch "
+    "Adam, which does not minimise the loss over all data",
 }
 
 
 def known(names: tuple[str, ...]) -> tuple[Peer, ...]:
-    """The peers of these names that this thalweg has."""
+    """The peers of these names whose methods this version of thalweg has."""
     return tuple(PEERS[name] for name in names if name in REGISTRY)

@@ -1,9 +1,9 @@
 """The runs of the benchmark on one problem, in the order in which they are made.
 
-first     one step of every method, with nothing compiled: what the first step takes
-tuning    each setting of each peer's grid, from a start that does not race
-race      thalweg, each peer at its best and at its defaults: all on the first start, then all
-          on the next, so that a machine that slows down meanwhile slows all alike
+first     one step of every method, with nothing compiled, for the time to the first step
+tuning    each setting of each peer's grid, from a start that is not in the race
+race      thalweg, and each peer at its best and at its default settings: all from the first start,
+          then all from the next, so that a machine that slows down slows all of them alike
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from thalweg_lab.bench.suite import Entry
     from thalweg_lab.study.run import Run
 
-TUNING_START = 1000  # no start that races
-FIRST_STARTS = (0, 1)  # of which the quicker counts: what else the machine does only adds time
+TUNING_START = 1000  # not a start of the race
+FIRST_STARTS = (0, 1)  # the quicker one counts: other load on the machine only adds time
 DEFAULTS = "{}, defaults"
 
 
@@ -48,12 +48,12 @@ def tuning_specs(entry: Entry) -> list[RunSpec]:
 
 
 def best_maker(peer: Peer, runs: Sequence[Run], *, floor: float | None = None) -> dict[str, Any]:
-    """The setting of a peer's grid whose tuning run came lowest, of equal ones the quickest.
+    """The setting of a peer's grid whose tuning run has the lowest loss; of equals, the quickest.
 
     Args:
         peer: The peer.
         runs: Its tuning runs, and perhaps others; a setting without a run cannot win.
-        floor: The loss at which runs end; those that come there are equal.
+        floor: The loss at which runs end; all that reach it count as equal.
     """
     found = {run.spec.method: run for run in runs if run.spec.start == TUNING_START}
 
@@ -67,7 +67,7 @@ def best_maker(peer: Peer, runs: Sequence[Run], *, floor: float | None = None) -
 
 
 def entrants(entry: Entry, tuning: Sequence[Run]) -> dict[str, dict[str, Any]]:
-    """Who races on a problem, by label: thalweg, then each peer at its best and its defaults."""
+    """The entrants of a problem by label: thalweg, then each peer at its best and its defaults."""
     racing: dict[str, dict[str, Any]] = {OURS: dict(OUR_MAKER)}
     for peer in known(entry.peers):
         racing[peer.label] = best_maker(peer, tuning, floor=entry.floor)
@@ -77,7 +77,7 @@ def entrants(entry: Entry, tuning: Sequence[Run]) -> dict[str, dict[str, Any]]:
 
 
 def race_specs(entry: Entry, racing: Mapping[str, Mapping[str, Any]]) -> list[RunSpec]:
-    """The race, start after start. Entrants with the same settings share their runs."""
+    """The race, one start after the other. Entrants with the same settings share their runs."""
     return list(
         dict.fromkeys(
             _spec(entry, maker, start, _stop(entry))
@@ -99,7 +99,7 @@ def _spec(entry: Entry, maker: Mapping[str, Any], start: int, stop: dict[str, An
 
 
 def most_seconds(entries: Sequence[Entry]) -> float:
-    """The longest that the runs can take together, without compilation."""
+    """The longest that all runs can take together, without compilation."""
     total = 0.0
     for entry in entries:
         racing = entrants(entry, [])

@@ -2,9 +2,9 @@
 
     ρ(τ) = share of the cases in which (time of the solver) / (time of the quickest) <= τ
 
-A case is a rung of a problem. ρ(1) is how often a solver is the quickest, and ρ at the right end
-how often it comes there at all. A solver that did not race on a problem fails its cases, so the
-profile also says for how much a solver can be used.
+A case is a target of a problem. ρ(1) is the share of cases in which a solver is the quickest, and
+ρ at the right end the share that it reaches at all. A solver that does not run on a problem fails
+its cases, so the profile also shows how widely a solver can be used.
 
 Source: Dolan & Moré, "Benchmarking optimization software with performance profiles",
 Mathematical Programming 91 (2002) 201-213.
@@ -26,11 +26,11 @@ def profiles(
     """The profile of each solver.
 
     Args:
-        cases: For each case the time of each solver, infinite where it failed. Above zero.
+        cases: For each case, the time of each solver: positive, infinite where it failed.
 
     Returns:
-        Solver to `(τ, ρ)`, stairs that rise at each τ; they begin at τ = 1 and all end at the
-        largest ratio that any solver has. A solver that never arrives is 0 throughout.
+        Solver to `(τ, ρ)`, a step function that rises at each τ. All begin at τ = 1 and end at the
+        largest finite ratio of any solver. A solver that reaches nothing is 0 throughout.
     """
     solvers = list(dict.fromkeys(name for case in cases for name in case))
     ratios: dict[str, list[float]] = {name: [] for name in solvers}

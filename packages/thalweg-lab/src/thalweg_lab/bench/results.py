@@ -1,12 +1,12 @@
 """The tables of the benchmark, computed from its runs alone.
 
-Work is counted in gradients over all data, so that it does not depend on the machine:
+Work is counted in gradients over all data, so it does not depend on the machine:
 
     gradients + losses + 2 Hessian products + q Jacobians
 
-with q residuals an example. A loss alone counts in full though it is half a gradient, a product is
-the derivative of a gradient along a vector, and a Jacobian is q rows an example, each like a
-gradient. Factorisations and vector work are in the seconds only.
+with q residuals per example. A loss alone counts as one although it costs half a gradient. A
+product is the derivative of a gradient along a vector. A Jacobian has q rows per example, each as
+expensive as a gradient. Factorisations and vector operations are in the seconds only.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg_lab.bench.ladder import (
-    Rung,
+from thalweg._util.numbers import finite_median
+from thalweg_lab.bench.peers import OURS, PEERS
+from thalweg_lab.bench.plan import label_of
+from thalweg_lab.bench.running import Race, runs_of
+from thalweg_lab.bench.targets import (
+    Target,
+    compare,
     mean_reached,
     mean_with_bounds,
     medians,
     reach_by,
     reference_of,
-    rung,
-    rungs_of,
+    targets_of,
 )
-from thalweg_lab.bench.peers import OURS, PEERS
-from thalweg_lab.bench.plan import label_of
-from thalweg_lab.bench.running import Race, runs_of
-from thalweg_lab.study.summary import median
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,14 +48,15 @@ class Timing:
         label: The entrant.
         settings: Its method and settings.
         ran: The methods that ran; `auto` picks one.
-        seconds: To each rung, without compilation; infinite where half of the starts miss it.
-        compiled_seconds: The same with the compilation that a new process pays first.
+        seconds: To each target, without compilation; infinite where half of the starts miss it.
+        compiled_seconds: The same, plus the compilation that a new process pays first.
         work: The same in gradients.
-        success: Of each rung, the share of the starts that reach it.
+        success: For each target, the share of the starts that reach it.
         loss: The final loss.
         measure: The problem's measure of the result.
-        compile_seconds: Of a first run with nothing compiled, the least; NaN where none was made.
-        first_step_seconds: Until its first step was done, compilation included; the same.
+        compile_seconds: Compilation of a first run with nothing compiled, the least of all; NaN
+            where there is none.
+        first_step_seconds: Time to the end of its first step, compilation included; also the least.
         runs: How many runs there are.
         failed: How many of them raised.
         error: What the first of them raised.
@@ -81,7 +82,7 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class Raced:
-    """A problem of the benchmark, raced.
+    """The results of all entrants on a problem.
 
     Attributes:
         problem: Its name.
@@ -92,11 +93,11 @@ class Raced:
         weights: How many weights it has.
         starts: How many starts there are.
         budget: Seconds of each run.
-        measure: What is measured besides the loss.
+        measure: What is measured apart from the loss.
         is_share: Whether more of it is better.
-        reference: The loss that rungs are counted from: 0, or the lowest that any run reached.
-        rungs: The ladder, by seconds without compilation.
-        compiled: The same ladder, by seconds with it.
+        reference: The loss that targets are counted from: 0, or the lowest that any run reached.
+        targets: The targets, with seconds without compilation.
+        compiled: The same targets, with seconds including it.
         timings: The entrants, thalweg first.
         tuning: The final loss of each setting of the peers' grids, from the tuning start.
     """
@@ -112,8 +113,8 @@ class Raced:
     measure: str
     is_share: bool
     reference: float
-    rungs: tuple[Rung, ...]
-    compiled: tuple[Rung, ...]
+    targets: tuple[Target, ...]
+    compiled: tuple[Target, ...]
     timings: tuple[Timing, ...]
     tuning: Mapping[str, float]
 
@@ -129,29 +130,29 @@ class Raced:
     @property
     def mean(self) -> float:
         """The geometric mean of the ratios, bounds among them."""
-        return mean_with_bounds(self.rungs)
+        return mean_with_bounds(self.targets)
 
     @property
     def mean_reached(self) -> float:
-        """The geometric mean over the rungs that some peer reached."""
-        return mean_reached(self.rungs)
+        """The geometric mean over the targets that some peer reached."""
+        return mean_reached(self.targets)
 
     @property
-    def worst(self) -> Rung | None:
-        """The rung with the least ratio."""
-        return min(self.rungs, key=lambda rung: rung.ratio, default=None)
+    def worst(self) -> Target | None:
+        """The target with the least ratio."""
+        return min(self.targets, key=lambda target: target.ratio, default=None)
 
     @property
-    def lost(self) -> tuple[Rung, ...]:
-        """The rungs at which a peer was quicker."""
-        return tuple(rung for rung in self.rungs if rung.is_lost)
+    def lost(self) -> tuple[Target, ...]:
+        """The targets at which a peer was quicker."""
+        return tuple(target for target in self.targets if target.is_lost)
 
 
 def raced(race: Race) -> Raced:
     """The tables of one problem."""
     groups = {label: group for label in race.entrants if (group := runs_of(race, label))}
     reference = reference_of(groups, has_minimum=race.entry.floor is None)
-    losses = rungs_of(groups, reference=reference)
+    losses = targets_of(groups, reference=reference)
     timings = tuple(_timing(race, label, group, losses) for label, group in groups.items())
     sizes = [run.params.size for run in race.runs if run.params.size]
     return Raced(
@@ -166,17 +167,17 @@ def raced(race: Race) -> Raced:
         measure=race.measure,
         is_share=race.is_share,
         reference=reference,
-        rungs=_rungs(losses, timings, "seconds", race.entry.seconds),
-        compiled=_rungs(losses, timings, "compiled_seconds", race.entry.seconds),
+        targets=_targets(losses, timings, "seconds", race.entry.seconds),
+        compiled=_targets(losses, timings, "compiled_seconds", race.entry.seconds),
         timings=timings,
         tuning={run.spec.method: run.loss for run in race.tuning},
     )
 
 
-def _rungs(
+def _targets(
     losses: Sequence[float], timings: Sequence[Timing], column: str, budget: float
-) -> tuple[Rung, ...]:
-    """The ladder by a column of the timings; one that is missed takes its budget and longer."""
+) -> tuple[Target, ...]:
+    """The targets by a column of the timings."""
     by_label = {timing.label: timing for timing in timings}
     ours = by_label.pop(OURS, None)
     if ours is None:
@@ -186,7 +187,7 @@ def _rungs(
         known = [t.compile_seconds for t in by_label.values() if t.compile_seconds >= 0]
         starts = (ours.compile_seconds, min(known, default=0.0))
     return tuple(
-        rung(
+        compare(
             loss,
             getattr(ours, column)[k],
             {label: getattr(timing, column)[k] for label, timing in by_label.items()},
@@ -212,8 +213,8 @@ def _timing(race: Race, label: str, runs: Sequence[Run], losses: Sequence[float]
         compiled_seconds=tuple((seconds + compiling).tolist()),
         work=tuple(medians(works).tolist()),
         success=tuple(np.mean(np.isfinite(np.stack(times)), axis=0).tolist()),
-        loss=median(run.loss for run in runs),
-        measure=median(run.measure for run in runs),
+        loss=finite_median(run.loss for run in runs),
+        measure=finite_median(run.measure for run in runs),
         compile_seconds=compiling,
         first_step_seconds=min(
             (run.compile_seconds + run.seconds for run in first), default=math.nan

@@ -1,4 +1,4 @@
-"""Making the runs of the benchmark that are not there yet, one at a time, in this process."""
+"""Makes the missing runs of the benchmark, one at a time, in this process."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Race:
 
     Attributes:
         entry: The problem with its budget.
-        entrants: Who raced: label to method and settings.
+        entrants: Label to method and settings.
         runs: The runs of the race.
         first: The first steps.
-        tuning: The search for each peer's best setting.
+        tuning: The runs that find each peer's best setting.
         title: The problem's headline.
-        measure: What the problem measures besides the loss.
-        is_share: Whether the measure is a share of which more is better.
+        measure: What the problem measures apart from the loss.
+        is_share: Whether the measure is a share, of which more is better.
         network: The network in short.
         source: Where the problem comes from.
     """
@@ -67,16 +67,18 @@ def run_bench(
     *,
     show: Callable[[Entry, str, int, int], None] = lambda *_: None,
 ) -> tuple[list[Race], list[Unable]]:
-    """Make all runs of the benchmark that are not in a folder yet.
+    """Make all runs of the benchmark that are missing from a folder.
 
     Args:
         entries: The problems.
-        folder: Where the records are kept; made where it does not exist. It may hold runs of
-            other suites, budgets and problems: a run is known by all that decides it.
-        show: Told before each run: problem, what is done, how many are done, and of how many.
+        folder: Where the records are kept; created where it does not exist. It may hold runs of
+            other suites, budgets and problems: a run is identified by its whole specification.
+        show: Called before each run with the problem, the stage, the number of runs made in this
+            stage, and how many it has in all.
 
     Returns:
-        The races, and the problems that could not be run, as a library with their data is missing.
+        The races, and the problems that could not be run because a library with their data is
+        missing.
 
     Raises:
         ConfigError: The folder cannot be written to or is in use.
@@ -133,9 +135,9 @@ def _race(store: Store, entry: Entry, show: Callable[[Entry, str, int, int], Non
 
 
 def _forget_programs() -> None:
-    """Drop what was compiled, so that the next run compiles as a new process does.
+    """Drop all compiled programs, so that the next run compiles as a new process does.
 
-    The libraries of all methods are loaded before: no run is charged with that.
+    The libraries of all methods are imported first, so that no run pays for that.
     """
     import importlib
 
@@ -146,7 +148,7 @@ def _forget_programs() -> None:
     for name in ("optax", "optimistix", "scipy.integrate", "scipy.optimize"):
         try:
             importlib.import_module(name)
-        except ModuleNotFoundError:  # its method will say so
+        except ModuleNotFoundError:  # its method says so when it runs
             continue
     load_problem.cache_clear()
     forget_programs()

@@ -1,6 +1,6 @@
 """The problems of the benchmark, and for each the budget, the starts and the peers.
 
-The sources of the problems are theirs: see `thalweg_lab.problems`.
+`thalweg_lab.problems` cites the source of each problem.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Entry:
         peers: Names of the peers that suit its structure and size.
         seconds: The budget of a run, without compilation.
         starts: How many starts the full suite takes.
-        floor: The loss at which a run ends. None where the loss has a minimum above zero: then
-            runs end there by themselves or by the budget, and rungs are set by the excess over it.
-        outputs: Residuals an example, q, which is what a Jacobian costs in gradients.
+        floor: The loss at which a run ends. None where the loss has a minimum above zero: then a
+            run ends by itself or at its budget, and targets are set by the excess over the minimum.
+        outputs: Residuals per example, q: the cost of a Jacobian in gradients.
         is_quick: Whether the quick suite has it.
     """
 
@@ -90,13 +90,13 @@ def entries(
         seconds: The budget of a run instead of each problem's own.
 
     Raises:
-        ConfigError: A problem is none of the benchmark's.
+        ConfigError: A problem is not in the benchmark.
     """
     names = {entry.problem for entry in ENTRIES}
     for name in only:
         if name not in names:
             raise ConfigError(
-                f"`{name}` is no problem of the benchmark; there are "
+                f"`{name}` is not a problem of the benchmark; choose from "
                 f"{', '.join(f'`{entry.problem}`' for entry in ENTRIES)}"
             )
     chosen = [e for e in ENTRIES if (e.problem in only if only else suite == FULL or e.is_quick)]

@@ -30,60 +30,66 @@ class Suite(StrEnum):
     FULL = "full"
 
 
-def bench(
-    suite: Annotated[
-        Suite,
-        typer.Option(help="`quick` takes some minutes, `full` about two hours on two cores."),
-    ] = Suite.QUICK,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PROBLEM", help="Race on this problem alone; may be given several times."
-        ),
-    ] = None,
-    starts: Annotated[
-        int | None,
-        typer.Option(min=1, help="Starts of each problem.", show_default="those of the suite"),
-    ] = None,
-    seconds: Annotated[
-        float | None,
-        typer.Option(
-            min=0.01,
-            help="Budget of each run, without compilation.",
-            show_default="each problem's own",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for the runs, the results and the page; made if missing.",
-            show_default="thalweg-bench-SUITE",
-        ),
-    ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Also write the results there, as JSON."),
-    ] = None,
-    cost: Annotated[
-        bool,
-        typer.Option(
-            "--cost",
-            help="Measure instead what a step of each of thalweg's methods costs, how that grows, "
-            "and the peak memory.",
-        ),
-    ] = False,
-) -> None:
-    """Race thalweg against what people use instead, and list the rungs that it loses.
+SuiteOption = Annotated[
+    Suite, typer.Option(help="`quick` takes some minutes, `full` about two hours on two cores.")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(metavar="PROBLEM", help="Race on this problem only. May be repeated."),
+]
+Starts = Annotated[
+    int | None,
+    typer.Option(min=1, help="Starts of each problem.", show_default="those of the suite"),
+]
+Seconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        help="Budget of each run, without compilation.",
+        show_default="each problem's own",
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder for the runs, the results and the page; created if missing.",
+        show_default="thalweg-bench-SUITE",
+    ),
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Also write the results to this file, as JSON."),
+]
+Cost = Annotated[
+    bool,
+    typer.Option(
+        "--cost",
+        help="Instead measure the cost of a step of each of thalweg's methods, its growth with "
+        "size, and the peak memory.",
+    ),
+]
 
-    Each run leaves its record as soon as it is finished: after Ctrl-C the same command makes only
-    what is missing. Nothing else should run on the machine meanwhile.
+
+def bench(
+    suite: SuiteOption = Suite.QUICK,
+    only: Only = None,
+    starts: Starts = None,
+    seconds: Seconds = None,
+    out: Out = None,
+    json_file: JsonFile = None,
+    cost: Cost = False,
+) -> None:
+    """Race thalweg against its peers, and list the targets at which a peer was quicker.
+
+    Each run writes its record as soon as it is finished: after Ctrl-C, the same command makes only
+    the missing runs. Run nothing else on the machine at the same time.
 
     Examples:
     - `thalweg bench` races on four problems in some minutes.
     - `thalweg bench --suite full --out race` races on all of them in about two hours.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
-    - `thalweg bench --cost` measures steps against plain code, in a minute or two.
-    - `thalweg bench --json race.json` also writes the results for another program there.
+    - `thalweg bench --cost` compares steps with plain code, in a minute or two.
+    - `thalweg bench --json race.json` also writes the results for another program.
     """
     if cost:
         if only or starts is not None or seconds is not None:
@@ -96,7 +102,6 @@ def bench(
         show_cost(out or Path("thalweg-bench-cost"), json_file)
         return
     from thalweg.errors import ConfigError
-    from thalweg_lab.bench.plan import most_seconds
     from thalweg_lab.bench.suite import entries
 
     folder = out or Path(f"thalweg-bench-{suite.value}")
@@ -105,20 +110,7 @@ def bench(
     except ConfigError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from error
     use_float64()
-    from thalweg_lab.bench.document import results_of
-    from thalweg_lab.bench.running import run_bench
-
-    if sys.stderr.isatty():
-        note(f"at most {most_seconds(chosen) / 60:.0f} minutes of runs, and their compilation")
-    try:
-        with _progress() as show:
-            races, unable = run_bench(chosen, folder, show=show)
-    except KeyboardInterrupt as error:
-        note(f"interrupted; what was finished stays in `{folder}`: the same command goes on there")
-        raise typer.Exit(INTERRUPTED) from error
-    for one in unable:
-        note(f"`{one.entry.problem}` was left out: {one.reason}")
-    results = results_of(suite.value, races, unable)
+    results = _raced(suite, chosen, folder)
     _write(results, folder, json_file)
     from thalweg_lab.cli.bench_tables import print_results
 
@@ -129,8 +121,29 @@ def bench(
         raise typer.Exit(1)
 
 
+def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path) -> Results:
+    """Make the missing runs, and compute the results of all."""
+    from thalweg_lab.bench.document import results_of
+    from thalweg_lab.bench.plan import most_seconds
+    from thalweg_lab.bench.running import run_bench
+
+    if sys.stderr.isatty():
+        note(f"at most {most_seconds(chosen) / 60:.0f} minutes of runs, plus compilation")
+    try:
+        with _progress() as show:
+            races, unable = run_bench(chosen, folder, show=show)
+    except KeyboardInterrupt as error:
+        note(
+            f"interrupted; finished runs stay in `{folder}`: the same command continues from there"
+        )
+        raise typer.Exit(INTERRUPTED) from error
+    for one in unable:
+        note(f"`{one.entry.problem}` was left out: {one.reason}")
+    return results_of(suite.value, races, unable)
+
+
 def _write(results: Results, folder: Path, json_file: Path | None) -> None:
-    """Write the results as JSON, page and Markdown."""
+    """Write the results as JSON, HTML and Markdown."""
     from thalweg_lab.pages.bench_markdown import markdown
     from thalweg_lab.pages.bench_page import render_bench
 
@@ -145,7 +158,7 @@ def _write(results: Results, folder: Path, json_file: Path | None) -> None:
 
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[Entry, str, int, int], None]]:
-    """A line on stderr, where that is a terminal, drawn between runs and at no other time."""
+    """A line on stderr, if that is a terminal, drawn only between runs."""
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
@@ -156,7 +169,7 @@ def _progress() -> Iterator[Callable[[Entry, str, int, int], None]]:
     with Live(console=Console(stderr=True), auto_refresh=False, redirect_stderr=False) as live:
 
         def show(entry: Entry, what: str, done: int, total: int) -> None:
-            line = f"{entry.problem}: {what}, {done} of {total} missing runs made"
+            line = f"{entry.problem}: {what}, {done} of {total} missing runs done"
             live.update(Text(line), refresh=True)
 
         yield show

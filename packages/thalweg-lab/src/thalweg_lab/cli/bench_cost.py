@@ -1,4 +1,4 @@
-"""`thalweg bench --cost`: measure, write and print what a step costs."""
+"""`thalweg bench --cost`: measure, write and print the cost of a step."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COST, PAGE = "cost.json", "cost.html"
 
 
 def show_cost(folder: Path, json_file: Path | None) -> None:
-    """Measure, and write the numbers and a page of them into a folder.
+    """Measure, and write the numbers and a page into a folder.
 
     Raises:
         ConfigError: A file cannot be written.
@@ -43,7 +43,7 @@ def show_cost(folder: Path, json_file: Path | None) -> None:
     files = {folder / COST: text, folder / PAGE: cost_page.render_cost(costs, found, machine)}
     write_texts(files if json_file is None else {**files, json_file: text})
     _print(cost_page.title_of(costs), cost_page.HEADS, cost_page.rows(costs))
-    _print("Peak memory against its budget", cost_page.PEAK_HEADS, cost_page.peak_rows(found))
+    _print("Peak memory and its budget", cost_page.PEAK_HEADS, cost_page.peak_rows(found))
     typer.echo(f"results: {folder / COST}")
     typer.echo(f"report: {folder / PAGE}")
 

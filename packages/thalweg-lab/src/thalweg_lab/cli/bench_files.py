@@ -1,4 +1,4 @@
-"""Writing what `thalweg bench` found: several files, each whole or as it was."""
+"""Writes the files of `thalweg bench`, each completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def write_texts(texts: Mapping[Path, str]) -> None:
-    """Write some files; their folders are made where they are missing.
+    """Write files, and create their folders where they are missing.
 
     Raises:
         ConfigError: One of them cannot be written.
@@ -26,5 +26,5 @@ def write_texts(texts: Mapping[Path, str]) -> None:
         except OSError as error:
             raise ConfigError(
                 f"`{path}` cannot be written ({error.strerror or error}); make room or name "
-                "another place, and start again: finished runs are kept"
+                "another path, and run the command again: finished runs are kept"
             ) from error

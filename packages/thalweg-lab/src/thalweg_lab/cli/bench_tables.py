@@ -1,4 +1,4 @@
-"""The tables that `thalweg bench` prints: goals, problems, and the rungs that are lost."""
+"""The tables that `thalweg bench` prints: goals, problems, and the targets that are lost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from rich.text import Text
 from thalweg.cli.tables import plain_console, plain_table
 from thalweg.report.text import number
 from thalweg_lab.pages.bench_words import (
-    lost_rungs,
     lost_sentence,
+    lost_targets,
     ratio_text,
     time_text,
     times,
@@ -27,13 +27,13 @@ def print_results(results: Results) -> None:
     console = plain_console()
     table = plain_table("Problems: time of the quickest peer divided by thalweg's")
     table.add_column("problem")
-    for head in ("weights", "rungs", "mean", "where a peer arrived", "worst rung", "lost"):
+    for head in ("weights", "targets", "mean", "where a peer arrived", "worst target", "lost"):
         table.add_column(head, justify="right")
     for raced in results.problems:
         table.add_row(
             raced.problem,
             f"{raced.weights:,}",
-            str(len(raced.rungs)),
+            str(len(raced.targets)),
             times(raced.mean),
             times(raced.mean_reached),
             worst_text(raced),
@@ -52,7 +52,7 @@ def print_results(results: Results) -> None:
 
 def _print_lost(results: Results) -> None:
     console = plain_console()
-    lost = lost_rungs(results)
+    lost = lost_targets(results)
     console.print(Text(lost_sentence(results)))
     if not lost:
         return
@@ -61,13 +61,13 @@ def _print_lost(results: Results) -> None:
     for head in ("loss", "thalweg", "peer", "ratio"):
         table.add_column(head, justify="right")
     table.add_column("which")
-    for problem, rung in lost:
+    for problem, target in lost:
         table.add_row(
             problem,
-            number(rung.loss),
-            time_text(rung.ours),
-            time_text(rung.peers),
-            ratio_text(rung),
-            rung.winner,
+            number(target.loss),
+            time_text(target.ours),
+            time_text(target.peers),
+            ratio_text(target),
+            target.winner,
         )
     console.print(table)

@@ -27,9 +27,9 @@ BAR = 24  # characters
 
 @contextlib.contextmanager
 def live_table(study: Study) -> Iterator[Callable[[Progress], None]]:
-    """A table of the problems with how far each is, on stderr where that is a terminal.
+    """A table of the problems and their progress, on stderr if that is a terminal.
 
-    It is drawn when a run is finished and at no other time, so that no run is disturbed.
+    It is drawn only when a run is finished, so that drawing disturbs no run.
 
     Yields:
         What `run_study` takes as `show`.
@@ -53,7 +53,7 @@ def live_table(study: Study) -> Iterator[Callable[[Progress], None]]:
 
 
 class _View:
-    """What the live table knows."""
+    """The state of the live table."""
 
     def __init__(self, title: str, totals: Mapping[str, int]) -> None:
         self._title = title
@@ -94,7 +94,7 @@ class _View:
         left = progress.total - progress.there - progress.done
         parts = [f"{progress.done + progress.there} of {progress.total} runs"]
         if progress.there:
-            parts.append(f"{progress.there} of them were there before")
+            parts.append(f"{progress.there} of them from before")
         if progress.done and left:
             parts.append(f"about {duration(took / progress.done * left)} left")
         return "; ".join(parts)

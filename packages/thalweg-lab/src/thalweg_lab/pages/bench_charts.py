@@ -19,10 +19,10 @@ WIDEST_PROFILE = 4.0  # powers of ten of the factor
 
 
 def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
-    """Rungs over seconds without compilation, over seconds with it, and over work."""
-    above = np.asarray([rung.loss - raced.reference for rung in raced.rungs])
+    """Targets over seconds without compilation, over seconds with it, and over work."""
+    above = np.asarray([target.loss - raced.reference for target in raced.targets])
     y_label = "loss above the lowest found" if raced.reference else "training loss"
-    how = "Each marker is a rung; the median over the starts. Lower and further left is better."
+    how = "Each marker is a target; the median over the starts. Lower and further left is better."
 
     def lines(column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {t.label: (np.asarray(getattr(t, column)), above) for t in raced.timings}
@@ -39,7 +39,7 @@ def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
             look=looks,
         )
         for column, title, x_label, note, x_text in (
-            ("seconds", "Seconds to each rung", "seconds", "Compilation apart.", duration),
+            ("seconds", "Seconds to each target", "seconds", "Compilation apart.", duration),
             (
                 "compiled_seconds",
                 "Seconds with compilation",
@@ -49,7 +49,7 @@ def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
             ),
             (
                 "work",
-                "Work to each rung",
+                "Work to each target",
                 "gradients",
                 (
                     "Work is gradients, losses, twice the Hessian products, and Jacobians as many "
@@ -62,16 +62,16 @@ def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
 
 
 def profile_chart(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]], looks: Looks) -> LineChart:
-    """The performance profiles of all entrants over all rungs."""
+    """The performance profiles of all entrants over all targets."""
     return LineChart(
         key="profiles",
         title="Performance profiles",
-        caption="The share of all rungs to which an entrant takes at most so many times as long as "
-        "the quickest. Higher and further left is better: at 1 it is the share at which it is the "
-        "quickest, at the right the share that it reaches at all. A peer that does not suit a "
-        "problem's structure or size counts as not reaching its rungs (Dolan & Moré 2002).",
+        caption="The share of all targets to which an entrant takes at most so many times as long "
+        "as the quickest. Higher and further left is better: at 1 it is the share at which it is "
+        "the quickest, at the right the share that it reaches at all. A peer that does not suit a "
+        "problem's structure or size counts as not reaching its targets (Dolan & Moré 2002).",
         x_label="times the quickest",
-        y_label="share of the rungs",
+        y_label="share of the targets",
         lines=profiles,
         x_decades=WIDEST_PROFILE,
         y_log=False,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from thalweg.report.text import number
 from thalweg_lab.pages.bench_words import (
     how_sentences,
-    lost_rungs,
     lost_sentence,
+    lost_targets,
     machine_sentences,
     ratio_text,
     time_text,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def markdown(results: Results) -> str:
-    """Goals, problems, lost rungs, and how it was done; without a headline of its own."""
+    """Goals, problems, lost targets, and how it was done; without a headline of its own."""
     goals = [
         (goal.name, number(goal.wanted), _known(goal.found), goal.standing, goal.detail)
         for goal in results.goals
@@ -33,7 +33,7 @@ def markdown(results: Results) -> str:
         (
             f"`{raced.problem}`",
             f"{raced.weights:,}",
-            str(len(raced.rungs)),
+            str(len(raced.targets)),
             times(raced.mean),
             times(raced.mean_reached),
             worst_text(raced),
@@ -44,13 +44,13 @@ def markdown(results: Results) -> str:
     lost = [
         (
             f"`{problem}`",
-            number(rung.loss),
-            time_text(rung.ours),
-            time_text(rung.peers),
-            rung.winner,
-            ratio_text(rung),
+            number(target.loss),
+            time_text(target.ours),
+            time_text(target.peers),
+            target.winner,
+            ratio_text(target),
         )
-        for problem, rung in lost_rungs(results)
+        for problem, target in lost_targets(results)
     ]
     parts = [
         f"Suite `{results.suite}`, {results.began[:10]}. {lost_sentence(results)}",
@@ -59,11 +59,11 @@ def markdown(results: Results) -> str:
             (
                 "problem",
                 "weights",
-                "rungs",
+                "targets",
                 "mean ratio, with bounds",
                 "where a peer arrived",
-                "worst rung",
-                "rungs lost",
+                "worst target",
+                "targets lost",
             ),
             problems,
         ),

@@ -13,8 +13,8 @@ from thalweg_lab.bench.peers import PEERS
 from thalweg_lab.pages.bench_charts import ladder_charts, profile_chart
 from thalweg_lab.pages.bench_words import (
     how_sentences,
-    lost_rungs,
     lost_sentence,
+    lost_targets,
     machine_sentences,
     ratio_text,
     time_text,
@@ -38,7 +38,7 @@ def render_bench(results: Results) -> str:
     looks = Looks(labels)
     problems = "".join(_problem(raced, looks) for raced in results.problems)
     profiles = (
-        f'<section id="all"><h2>All rungs together</h2>{legend(labels, look=looks)}'
+        f'<section id="all"><h2>All targets together</h2>{legend(labels, look=looks)}'
         f'<div class="charts">{draw(profile_chart(results.profiles, looks))}</div></section>'
         if results.problems
         else ""
@@ -66,24 +66,24 @@ def _opening(results: Results) -> str:
 
 
 def _lost(results: Results) -> str:
-    lost = lost_rungs(results)
+    lost = lost_targets(results)
     if not lost:
         return ""
     rows = [
         (
             f'<a href="#{escape(problem)}">{escape(problem)}</a>',
-            number(rung.loss, digits=3),
-            time_text(rung.ours),
-            time_text(rung.peers),
-            escape(rung.winner),
-            ratio_text(rung),
+            number(target.loss, digits=3),
+            time_text(target.ours),
+            time_text(target.peers),
+            escape(target.winner),
+            ratio_text(target),
         )
-        for problem, rung in lost
+        for problem, target in lost
     ]
     heads = ("problem", "loss", "thalweg", "peer", "which", "ratio")
-    title = "Every rung at which a peer was quicker, the worst first"
+    title = "Every target at which a peer was quicker, the worst first"
     return (
-        '<section id="lost"><h2>Lost rungs</h2>'
+        '<section id="lost"><h2>Lost targets</h2>'
         f"{_table(title, heads, rows, words=['which'])}</section>"
     )
 
@@ -110,7 +110,7 @@ def _problems(results: Results) -> str:
             f'<a href="#{escape(raced.problem)}">{escape(raced.problem)}</a>',
             escape(raced.kind),
             f"{raced.weights:,}",
-            str(len(raced.rungs)),
+            str(len(raced.targets)),
             times(raced.mean),
             times(raced.mean_reached),
             worst_text(raced),
@@ -122,20 +122,20 @@ def _problems(results: Results) -> str:
         "problem",
         "kind",
         "weights",
-        "rungs",
+        "targets",
         "mean ratio, with bounds",
         "where a peer arrived",
-        "worst rung",
+        "worst target",
         "lost",
     )
-    title = "Time of the quickest peer divided by thalweg's; geometric means over the rungs"
+    title = "Time of the quickest peer divided by thalweg's; geometric means over the targets"
     table = _table(title, heads, rows, words=["kind"])
     return f'<section id="problems"><h2>Problems</h2>{table}</section>'
 
 
 def _problem(raced: Raced, looks: Looks) -> str:
     labels = [timing.label for timing in raced.timings]
-    charts = "".join(draw(chart) for chart in ladder_charts(raced, looks)) if raced.rungs else ""
+    charts = "".join(draw(chart) for chart in ladder_charts(raced, looks)) if raced.targets else ""
     return (
         f'<section id="{escape(raced.problem)}" aria-labelledby="{escape(raced.problem)}-head">'
         f'<h2 id="{escape(raced.problem)}-head">{escape(raced.title or raced.problem)}</h2>'
@@ -147,11 +147,11 @@ def _problem(raced: Raced, looks: Looks) -> str:
 
 
 def _ladder(raced: Raced, looks: Looks) -> str:
-    """Median seconds of each entrant to each rung, with the share of starts that arrive."""
-    if not raced.rungs:
-        return "<p>No rung was reached.</p>"
-    quickest = [min(t.seconds[k] for t in raced.timings) for k in range(len(raced.rungs))]
-    heads = ("entrant", *(f"to {number(rung.loss, digits=3)}" for rung in raced.rungs))
+    """Median seconds of each entrant to each target, with the share of starts that arrive."""
+    if not raced.targets:
+        return "<p>No target was reached.</p>"
+    quickest = [min(t.seconds[k] for t in raced.timings) for k in range(len(raced.targets))]
+    heads = ("entrant", *(f"to {number(target.loss, digits=3)}" for target in raced.targets))
     rows = "".join(
         f'<tr data-row="{escape(timing.label)}">{_name(timing, looks)}'
         + "".join(
@@ -161,13 +161,13 @@ def _ladder(raced: Raced, looks: Looks) -> str:
         + "</tr>"
         for timing in raced.timings
     )
-    ratios = "".join(f"<td><b>{ratio_text(rung)}</b></td>" for rung in raced.rungs)
-    compiled = "".join(f"<td>{ratio_text(rung)}</td>" for rung in raced.compiled)
+    ratios = "".join(f"<td><b>{ratio_text(target)}</b></td>" for target in raced.targets)
+    compiled = "".join(f"<td>{ratio_text(target)}</td>" for target in raced.compiled)
     return scrolling(
-        f"{raced.problem}: seconds to each rung",
-        '<table class="ladder"><caption>Median seconds to each rung, without compilation, and the '
-        f"share of the starts that arrive</caption><thead><tr>{_heads(heads)}</tr></thead><tbody>"
-        f'{rows}<tr><th scope="row">ratio</th>{ratios}</tr>'
+        f"{raced.problem}: seconds to each target",
+        '<table class="ladder"><caption>Median seconds to each target, without compilation, and '
+        f"the share of the starts that arrive</caption><thead><tr>{_heads(heads)}</tr></thead>"
+        f'<tbody>{rows}<tr><th scope="row">ratio</th>{ratios}</tr>'
         f'<tr><th scope="row">ratio with compilation</th>{compiled}</tr></tbody></table>',
     )
 

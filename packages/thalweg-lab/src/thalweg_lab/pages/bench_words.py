@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from thalweg.report.text import duration, number
-from thalweg_lab.bench.ladder import AT_LEAST, AT_MOST, Rung
+from thalweg_lab.bench.targets import AT_LEAST, AT_MOST, Target
 
 if TYPE_CHECKING:
     from thalweg_lab.bench.document import Results
@@ -20,43 +20,43 @@ TUNED = (
     "by the final loss from a start that does not race, and at its library's defaults."
 )
 RUNGS = (
-    "A rung is a power of ten of the loss, or of its excess over the lowest loss found where the "
+    "A target is a power of ten of the loss, or of its excess over the lowest loss found where the "
     "loss has a minimum above zero. The time to it is the median over the starts, without "
     "compilation; it is `not reached` where half of the starts or more miss it."
 )
 RATIOS = (
     "A ratio is the time of the quickest peer divided by thalweg's: above 1 thalweg is ahead. `≥` "
-    "marks a rung that no peer reached, where the budget stands for its time; `≤` one that thalweg "
-    "did not reach, where it stands for thalweg's."
+    "marks a target that no peer reached, where the budget stands for its time; `≤` one that "
+    "thalweg did not reach, where it stands for thalweg's."
 )
 
 
 class Lost(NamedTuple):
-    """A rung at which a peer was quicker.
+    """A target at which a peer was quicker.
 
     Attributes:
         problem: The problem.
-        rung: The rung.
+        target: The target.
     """
 
     problem: str
-    rung: Rung
+    target: Target
 
 
-def lost_rungs(results: Results) -> list[Lost]:
-    """Every rung that thalweg loses, the worst first."""
-    found = [Lost(raced.problem, rung) for raced in results.problems for rung in raced.lost]
-    return sorted(found, key=lambda lost: lost.rung.ratio)
+def lost_targets(results: Results) -> list[Lost]:
+    """Every target that thalweg loses, the worst first."""
+    found = [Lost(raced.problem, target) for raced in results.problems for target in raced.lost]
+    return sorted(found, key=lambda lost: lost.target.ratio)
 
 
-def rung_count(results: Results) -> int:
-    """How many rungs there are on all ladders."""
-    return sum(len(raced.rungs) for raced in results.problems)
+def target_count(results: Results) -> int:
+    """The number of targets of all problems."""
+    return sum(len(raced.targets) for raced in results.problems)
 
 
-def ratio_text(rung: Rung) -> str:
+def ratio_text(target: Target) -> str:
     """A ratio, with a sign where it is a bound: `3.2`, `≥ 12`, `≤ 0.4`."""
-    return f"{SIGNS.get(rung.bound, '')}{times(rung.ratio)}"
+    return f"{SIGNS.get(target.bound, '')}{times(target.ratio)}"
 
 
 def times(ratio: float) -> str:
@@ -72,7 +72,7 @@ def time_text(seconds: float) -> str:
 
 
 def worst_text(raced: Raced) -> str:
-    """The worst rung of a problem: ratio, loss and who was quicker."""
+    """The worst target of a problem: ratio, loss and who was quicker."""
     worst = raced.worst
     if worst is None:
         return "-"
@@ -80,14 +80,14 @@ def worst_text(raced: Raced) -> str:
 
 
 def lost_sentence(results: Results) -> str:
-    """How many rungs are lost."""
-    total, lost = rung_count(results), len(lost_rungs(results))
+    """How many targets are lost."""
+    total, lost = target_count(results), len(lost_targets(results))
     if not total:
-        return "There are no rungs yet."
+        return "There are no targets yet."
     where = f"{len(results.problems)} problem{'s' * (len(results.problems) != 1)}"
     if not lost:
-        return f"No rung is lost, of {total} on {where}."
-    return f"{lost} of {total} rungs on {where} are lost: there a peer was quicker than thalweg."
+        return f"No target is lost, of {total} on {where}."
+    return f"{lost} of {total} targets on {where} are lost: there a peer was quicker than thalweg."
 
 
 def machine_sentences(results: Results) -> list[str]:

@@ -1,4 +1,4 @@
-"""Training problems, one a file, each with its source; built when asked for by name."""
+"""Training problems, one per file, each with its source; built on demand, by name."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ _REGISTRY = {
     "franke": ("franke", "build"),
 }
 NAMES = tuple(_REGISTRY)
-DEMO = ("digits", "poisson", "bessel")  # those with a story and pictures, for a report
+DEMO = ("digits", "poisson", "bessel")  # those with a story and pictures for the report
 
 
 def load(name: str) -> TrainingProblem:
-    """Build the problem of a name in `NAMES`.
+    """Build a problem by its name in `NAMES`.
 
     Raises:
-        ConfigError: There is no problem of that name.
+        ConfigError: No problem has that name.
         MissingExtraError: Its data come with a library that is not installed.
     """
     if name not in NAMES:
         raise ConfigError(
-            f"there is no problem `{name}`; the problems are {', '.join(f'`{n}`' for n in NAMES)}"
+            f"no problem is called `{name}`; choose from {', '.join(f'`{n}`' for n in NAMES)}"
         )
     module, build = _REGISTRY[name]
     return getattr(importlib.import_module(f"thalweg_lab.problems.{module}"), build)()

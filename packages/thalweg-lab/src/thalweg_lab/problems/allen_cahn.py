@@ -1,13 +1,13 @@
-"""The Allen-Cahn equation: a double well that drives u to ±1, with sharp fronts between.
+"""The Allen-Cahn equation: a double well drives u to ±1, with sharp fronts between them.
 
     u_t = 0.0001 u_xx + 5 (u - u³) on [-1, 1] x [0, 1], periodic in x,   u(x, 0) = x² cos πx
 
-The network is 3-20-20-20-1 with tanh on `(cos πx, sin πx, t)`, so that u is periodic whatever its
-weights: 2,048 points inside, and 200 at the start, which weigh 100 times.
+The network is 3-20-20-20-1 with tanh on `(cos πx, sin πx, t)`, so u is periodic for any weights.
+There are 2,048 points in the interior, and 200 at t = 0 with weight 100.
 
-The solution to compare with comes from a Fourier method: x ↦ u is even, so that the cosines of
-1,025 points make it up, and SciPy's DOP853 follows the values in time. The start has a kink at
-x = ±1, which the equation smooths at once.
+The reference solution comes from a Fourier method: u is even in x, so a cosine series on 1,025
+points represents it, and SciPy's DOP853 integrates the values in time. The initial value has a kink
+at x = ±1, which the equation smooths immediately.
 
 Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686-707, section 3.2; the
 periodic inputs are those of Dong & Ni, J. Comput. Phys. 435 (2021) 110242, the weight of the start
@@ -49,10 +49,10 @@ def reference(t: np.ndarray, *, intervals: int = INTERVALS) -> tuple[np.ndarray,
 
     Args:
         t: Times from 0 to 1, ascending, shape `(b,)`.
-        intervals: Of [0, 1]; a power of 2 is quickest.
+        intervals: Number of intervals of [0, 1]; a power of 2 is quickest.
 
     Returns:
-        Points x `(intervals + 1,)` and u `(intervals + 1, b)`; good to 1e-10 from t = 0.05 on,
+        Points x `(intervals + 1,)` and u `(intervals + 1, b)`; accurate to 1e-10 from t = 0.05 on,
         and exact at t = 0.
 
     Cost: about a second.
@@ -62,7 +62,7 @@ def reference(t: np.ndarray, *, intervals: int = INTERVALS) -> tuple[np.ndarray,
 
     x = np.linspace(0, 1, intervals + 1)
     decay = -DIFFUSION * (np.pi * np.arange(intervals + 1)) ** 2
-    # The values of x² cos πx at the points would fold the kink's high frequencies onto low ones.
+    # The values of x² cos πx at the points would alias the kink's high frequencies.
     start = np.asarray(dct(_start_cosines(intervals + 1), type=1))
 
     def rate(_: float, u: np.ndarray) -> np.ndarray:
@@ -70,12 +70,12 @@ def reference(t: np.ndarray, *, intervals: int = INTERVALS) -> tuple[np.ndarray,
         diffused = np.asarray(dct(decay * cosines, type=1)) / (2 * intervals)
         return diffused + REACTION * (u - u**3)
 
-    # One walk from time to time: between its own steps, DOP853 is good to 1e-8 only.
+    # Integrate from one time to the next: dense output of DOP853 is accurate to 1e-8 only.
     now, u, columns = 0.0, start, []
     for then in t:
         if then > now:
-            walked = solve_ivp(rate, (now, then), u, "DOP853", rtol=TOLERANCE, atol=TOLERANCE)
-            now, u = then, walked.y[:, -1]
+            solution = solve_ivp(rate, (now, then), u, "DOP853", rtol=TOLERANCE, atol=TOLERANCE)
+            now, u = then, solution.y[:, -1]
         columns.append(u if then > 0 else start_value(x))
     return x, np.stack(columns, axis=1)
 
@@ -97,13 +97,13 @@ def _start_cosines(count: int) -> np.ndarray:
 
 
 def value(layers: networks.Layers, point: jax.Array) -> jax.Array:
-    """What the network takes u to be at one point `(x, t)`."""
+    """The network's u at one point `(x, t)`."""
     angle = jnp.pi * point[0]
     return networks.apply(layers, jnp.stack([jnp.cos(angle), jnp.sin(angle), point[1]]))[0]
 
 
 def defect(layers: networks.Layers, point: jax.Array) -> jax.Array:
-    """How far the network is from solving the equation at one point `(x, t)`."""
+    """The residual of the equation at one point `(x, t)`."""
     u = lambda at: value(layers, at)  # noqa: E731 - it has no name of its own
     here = u(point)
     change = physics.along(u, point, direction=(0.0, 1.0))
@@ -111,14 +111,14 @@ def defect(layers: networks.Layers, point: jax.Array) -> jax.Array:
 
 
 def misfit(layers: networks.Layers, x: jax.Array, u: jax.Array) -> jax.Array:
-    """The network at one point of the start minus the value there."""
+    """The network at (x, 0) minus the initial value there."""
     return value(layers, jnp.stack([x, jnp.zeros_like(x)])) - u
 
 
 def compared() -> np.ndarray:
     """The points at which the error is measured, shape `(513 * 21, 2)`.
 
-    Half of the interval does for the solution, but not for a network, which need not be even.
+    The solution is even in x, but a network need not be, so both halves of the interval count.
     """
     x = np.linspace(0, 1, INTERVALS + 1)[::STRIDE]
     return physics.grid(np.concatenate([-x[:0:-1], x]), T)

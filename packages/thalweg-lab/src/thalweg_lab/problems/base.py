@@ -1,4 +1,4 @@
-"""What a training problem is: a loss, starts, a measure of success, and pictures of the result."""
+"""A training problem: a loss, starts, a measure of success, and pictures of the result."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Maps:
-    """Absolute errors over a square, one map a method.
+    """Absolute errors over a square, one map per method.
 
     Attributes:
         title: What is shown.
@@ -30,7 +30,7 @@ class Maps:
 
 @dataclasses.dataclass(frozen=True)
 class Curves:
-    """Functions of one variable, one curve a method, and perhaps the exact one.
+    """Functions of one variable, one curve per method, and optionally the exact one.
 
     Attributes:
         title: What is shown.
@@ -38,8 +38,8 @@ class Curves:
         x: Shape `(k,)`, ascending.
         y_label: What the vertical axis shows.
         values: Method to array of shape `(k,)`.
-        exact: Shape `(k,)`, or None where there is nothing to compare with.
-        log: Whether the vertical axis is logarithmic; values must then be above 0.
+        exact: Shape `(k,)`; None where the exact function is unknown.
+        log: Whether the vertical axis is logarithmic; then all values must be positive.
     """
 
     title: str
@@ -80,10 +80,10 @@ class Measure:
 
     Attributes:
         name: In a few words, such as `test accuracy`.
-        short: In one word, for the head of a column.
-        of: From parameters to the value.
-        is_share: Whether the value is a share from 0 to 1 of which more is better; else it is
-            an error of which less is better.
+        short: In one word, as a column heading.
+        of: Maps parameters to the value.
+        is_share: Whether the value is a share from 0 to 1, the larger the better; otherwise it is
+            an error, the smaller the better.
     """
 
     name: str
@@ -98,27 +98,27 @@ def _no_pictures(_: Mapping[str, Any]) -> tuple[Picture, ...]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainingProblem:
-    """A problem with all that is needed to train on it and to judge the result.
+    """A problem with everything needed to train on it and to judge the result.
 
     Attributes:
-        name: One word, or some with hyphens.
+        name: One word, or several with hyphens.
         title: A headline.
         kind: One of `KINDS`.
         source: Where the problem comes from, in a sentence.
         network: The network in short, such as `2-32-1 tanh`.
         size: The number n of weights.
-        problem: What `thalweg.minimize` takes. It holds float64 data, so JAX's x64 flag must
-            be on; it computes in the dtype of the start all the same.
-        start: From a seed to starting parameters in float64.
-        targets: The losses to which time and work are read off, descending.
+        problem: The argument of `thalweg.minimize`. It holds float64 data, so JAX's x64 flag must
+            be on; computations are in the dtype of the start.
+        start: Maps a seed to starting parameters, in float64.
+        targets: The losses at which time and work are read off, descending.
         measure: How good the result is.
-        story: What is trained and why, in plain words, two or three sentences; only problems
-            that a report shows have one.
-        rates: Learning rates for the methods that need one, by method: the best of
-            0.0001, 0.0003, 0.001, ... 3 for gradient descent and of 0.001, ... 0.1 for Adam,
-            each tried for some seconds from the start with seed 0. What is not here was not tried.
-        pictures: From trained parameters by method to what a report shows. The first method
-            is the one that a picture with room for one shows.
+        story: What is trained and why, in two or three sentences; empty for problems that no
+            report shows.
+        rates: Learning rates by method: the best of 0.0001, 0.0003, 0.001, ... 3 for gradient
+            descent and of 0.001, ... 0.1 for Adam, each tried for some seconds from the start with
+            seed 0. Methods that are missing here were not tuned.
+        pictures: Maps trained parameters by method to what a report shows. A picture with room for
+            only one method shows the first.
     """
 
     name: str

@@ -3,9 +3,10 @@
     u_t + u u_x = ν u_xx on [-1, 1] x [0, 1],   ν = 0.01 / π,
     u(x, 0) = -sin πx,   u(±1, t) = 0
 
-The network is 2-20-20-20-1 with tanh: 2,048 points inside, 100 at the start, 100 on the edges.
-Those inside gather at the shock, x = ξ³ with ξ spread evenly over [-1, 1]: where x is, few are
-where u falls, and a network can fit all 2,000 of them to a loss of 10⁻¹⁰ and be wrong by 3 %.
+The network is 2-20-20-20-1 with tanh. There are 2,048 points in the interior, 100 at t = 0 and 100
+on the edges. The interior points are denser at the shock: x = ξ³ with ξ uniform on [-1, 1]. With
+uniform x only few points lie where u falls, and a network can fit all of them to a loss of 10⁻¹⁰
+with an error of 3 %.
 
 The Cole-Hopf transformation gives the solution by quadrature: with η = 2 √(νt) z,
 
@@ -32,16 +33,16 @@ if TYPE_CHECKING:
 SIZES = (2, 20, 20, 20, 1)
 VISCOSITY = 0.01 / np.pi
 INSIDE, AT_START, ON_EDGES = 2048, 100, 100  # points
-GRADING = 3  # the power of x by which points inside gather at the shock
-# Where the error is measured: close together in x, for the shock.
+GRADING = 3  # the power of ξ that makes interior points denser at the shock
+# Where the error is measured: closely spaced in x, for the shock.
 X, T = np.linspace(-1, 1, 257), np.linspace(0, 1, 51)
-# The integrand is below 1e-60 of its largest value at the ends, and the trapezoidal rule for a
-# smooth one that decays at both ends is exact to rounding at this spacing.
+# At the ends the integrand is below 1e-60 of its maximum. For a smooth integrand that decays at
+# both ends, the trapezoidal rule with this spacing is exact to rounding.
 Z = np.linspace(-18, 18, 721)
 
 
 def exact(x: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """The solution at points x and t, each `(k,)`, by quadrature; good to 1e-12."""
+    """The solution at points x and t, each `(k,)`, by quadrature; accurate to 1e-12."""
     at = np.pi * (x[:, None] - 2 * np.sqrt(VISCOSITY * t)[:, None] * Z)
     exponent = -(Z**2) - np.cos(at) / (2 * np.pi * VISCOSITY)
     weight = np.exp(exponent - exponent.max(axis=1, keepdims=True))
@@ -49,21 +50,20 @@ def exact(x: np.ndarray, t: np.ndarray) -> np.ndarray:
 
 
 def defect(layers: networks.Layers, point: jax.Array) -> jax.Array:
-    """How far the network is from solving the equation at one point `(x, t)`."""
+    """The residual of the equation at one point `(x, t)`."""
     u = lambda at: physics.value(layers, at)  # noqa: E731 - it has no name of its own
-    # u_t + u u_x is one derivative, along (u, 1)
-    slope_x = physics.along(u, point, direction=(1.0, 0.0))
-    slope_t = physics.along(u, point, direction=(0.0, 1.0))
-    return slope_t + u(point) * slope_x - VISCOSITY * physics.second(u, point, axis=0)
+    du_dx = physics.along(u, point, direction=(1.0, 0.0))
+    du_dt = physics.along(u, point, direction=(0.0, 1.0))
+    return du_dt + u(point) * du_dx - VISCOSITY * physics.second(u, point, axis=0)
 
 
 def misfit(layers: networks.Layers, point: jax.Array, u: jax.Array) -> jax.Array:
-    """The network at one point minus what is known there."""
+    """The network at one point minus the known value there."""
     return physics.value(layers, point) - u
 
 
 def points() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points inside `(2048, 2)`, at the start and on the edges `(200, 2)`, and u there `(200,)`."""
+    """Interior points `(2048, 2)`, initial and edge points `(200, 2)`, and u there `(200,)`."""
     inside = physics.sobol(INSIDE, (-1.0, 0.0), (1.0, 1.0))
     inside[:, 0] **= GRADING
     x = np.linspace(-1, 1, AT_START)
@@ -78,7 +78,7 @@ def build() -> TrainingProblem:
     compared = physics.grid(X, T)
     return TrainingProblem(
         name="burgers",
-        title="Differential equation: Burgers",
+        title="Differential equation: Burgers' equation",
         kind="physics",
         source="Basdevant et al. (1986), Computers & Fluids 14, 23-41; Raissi et al. (2019).",
         network="2-20-20-20-1 tanh",

@@ -1,4 +1,4 @@
-"""What problems of classification share: the cross-entropy, standardised columns, accuracy.
+"""What classification problems share: the cross-entropy, standardised columns, accuracy.
 
     ℓ(z, c) = log Σₖ exp zₖ - z_c        the cross-entropy of scores z at the class c; convex in z
 
@@ -36,7 +36,7 @@ def predict(layers: networks.Layers, features: np.ndarray) -> np.ndarray:
 
 
 def accuracy(name: str, examples: Examples) -> Measure:
-    """The share of examples whose class a network finds, such as the `test accuracy`."""
+    """The share of examples that a network classifies correctly, such as the `test accuracy`."""
     features, labels = examples
 
     def share(layers: networks.Layers) -> float:
@@ -46,7 +46,7 @@ def accuracy(name: str, examples: Examples) -> Measure:
 
 
 def split(examples: Examples, *, seed: int = SPLIT_SEED) -> tuple[Examples, Examples]:
-    """Three quarters to train on and one to test on; equal seeds give equal parts."""
+    """Three quarters for training and one for testing; equal seeds give equal parts."""
     features, labels = examples
     order = np.random.default_rng(seed).permutation(len(labels))
     train, test = np.split(order, [round(len(labels) * (1 - TEST_SHARE))])
@@ -54,7 +54,7 @@ def split(examples: Examples, *, seed: int = SPLIT_SEED) -> tuple[Examples, Exam
 
 
 def standardiser(features: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """What gives each column of `features` mean 0 and variance 1, for these and other rows.
+    """The map that gives each column of `features` mean 0 and variance 1, for any rows.
 
     Args:
         features: Shape `(N, a)`, no column constant.

@@ -3,11 +3,11 @@
     u_t + β u_x = 0 on [0, 2π] x [0, 1],   u(x, 0) = sin x,   u(0, t) = u(2π, t);
     u = sin(x - βt)
 
-    convection-5, convection-30   2-50-50-50-1       50 x 50 points inside, β = 5 and 30
-    convection-large              2-100-100-100-1    100 x 100 points inside, β = 5
+    convection-5, convection-30   2-50-50-50-1       50 x 50 interior points, β = 5 and 30
+    convection-large              2-100-100-100-1    100 x 100 interior points, β = 5
 
-100 points at the start, 100 on the edges, for the large one twice as many. At β = 30 first-order
-methods are known to end with u = 0 for later times.
+There are 100 points at t = 0 and 100 on the edges, 200 each for the large one. At β = 30,
+first-order methods are known to end with u ≈ 0 at later times.
 
 Source: Krishnapriyan et al. 2021, "Characterizing possible failure modes in physics-informed
 neural networks", arXiv:2109.01050.
@@ -47,7 +47,7 @@ def defect(layers: networks.Layers, point: jax.Array, *, speed: float) -> jax.Ar
 
 
 def start_misfit(layers: networks.Layers, x: jax.Array) -> jax.Array:
-    """How far u is from sin x at t = 0."""
+    """u(x, 0) - sin x."""
     return physics.value(layers, jnp.stack([x, jnp.zeros_like(x)])) - jnp.sin(x)
 
 

@@ -1,11 +1,11 @@
 """Handwritten digits: 8 x 8 images to ten classes by a 64-32-10 network with tanh.
 
-The loss is the mean cross-entropy plus `½ l2 |θ|²` with l2 = 1e-4, which gives it a minimum:
-without it, as in `digits-without-decay`, the loss of a network that separates the training images
-falls for ever. A quarter of the images is kept for testing.
+The loss is the mean cross-entropy plus `½ l2 |θ|²` with l2 = 1e-4, which gives it a minimum.
+Without it, as in `digits-without-decay`, the loss of a network that separates the training images
+decreases without end. A quarter of the images is held out for testing.
 
 Source: Alpaydin & Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning
-Repository (1998), doi:10.24432/C50P49; the 1,797 images that scikit-learn brings.
+Repository (1998), doi:10.24432/C50P49; the 1,797 images that come with scikit-learn.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 SIZES = (64, 32, 10)
 L2 = 1e-4
-SHEET_SIZE = 60  # images of the sheet that shows a sample
-MOST_WRONG = 30  # images of the sheet that shows the mistakes
+SHEET_SIZE = 60  # images in the sample
+MOST_WRONG = 30  # misread images that are shown
 
 
 def images_and_labels() -> classes.Examples:
@@ -53,8 +53,8 @@ def build() -> TrainingProblem:
         story=(
             f"A network learns to read {len(train[1]):,} handwritten digits of 8 x 8 pixels, and "
             f"is tested on {len(labels):,} others. The loss is the mean cross-entropy plus a "
-            f"weight decay of {L2:g}, which gives it a minimum. Read the test accuracy beside "
-            "it: a lower training loss is not a better reader."
+            f"weight decay of {L2:g}, which gives it a minimum. Compare the test accuracy too: a "
+            "lower training loss does not mean a better reader."
         ),
         network="64-32-10 tanh",
         size=networks.count(SIZES),
@@ -93,8 +93,8 @@ def _pictures(
         return Sheet(
             title=title,
             caption=(
-                f"Below each image stands what the network trained by {method} reads. Where it is "
-                "wrong, the image is framed, and the truth follows in brackets."
+                f"Below each image is the digit that the network trained by {method} reads. "
+                "Misread images are framed, with the true digit in parentheses."
             ),
             images=images[chosen].reshape(-1, 8, 8),
             labels=labels[chosen],

@@ -1,4 +1,4 @@
-"""Franke's function, two hills and a dip on the unit square, by a wide network: 91,501 weights.
+"""A fit of Franke's function on the unit square by a wide network: 91,501 weights.
 
 The loss is `½ mean r²` over the centres of 64 x 64 cells; the network is 2-300-300-1 with tanh, and
 its inputs are scaled to [-1, 1].
@@ -58,7 +58,7 @@ def build() -> TrainingProblem:
     points = physics.grid(centres, centres)
     return TrainingProblem(
         name="franke",
-        title="Function fit by a wide network: Franke's hills",
+        title="Function fit by a wide network: Franke's function",
         kind="large",
         source="Franke (1979), Naval Postgraduate School, NPS-53-79-003.",
         network="2-300-300-1 tanh",

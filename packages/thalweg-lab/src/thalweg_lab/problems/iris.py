@@ -1,10 +1,10 @@
-"""Irises: four lengths of a flower to three species by a 4-10-3 network with tanh.
+"""Irises: three species from four lengths of a flower, by a 4-10-3 network with tanh.
 
-The loss is the mean cross-entropy over all 150 flowers, their columns standardised. There is no
-weight decay: once all flowers are told apart, the loss falls for ever, and slowly.
+The loss is the mean cross-entropy over all 150 flowers, with standardised columns. There is no
+weight decay: once all flowers are classified correctly, the loss decreases slowly and without end.
 
 Source: Fisher, "The use of multiple measurements in taxonomic problems", Annals of Eugenics 7
-(1936) 179-188; the table that scikit-learn brings.
+(1936) 179-188; the table that comes with scikit-learn.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def build() -> TrainingProblem:
         name="iris",
         title="Classification: irises",
         kind="classification",
-        source="Fisher (1936), Annals of Eugenics 7, 179-188, as scikit-learn brings it.",
+        source="Fisher (1936), Annals of Eugenics 7, 179-188, as in scikit-learn.",
         network="4-10-3 tanh",
         size=networks.count(SIZES),
         problem=Composite(networks.apply, classes.cross_entropy, data=examples),

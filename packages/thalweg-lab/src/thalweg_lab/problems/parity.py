@@ -1,7 +1,7 @@
 """The parity of three bits by a 3-10-10-1 network with tanh, also on the output.
 
-The output shall be 1 where the number of ones is odd, else -1. As tanh reaches neither, the loss
-falls for ever; MATLAB's goal is mse = 0.001, here L = ½ mse = 0.0005.
+The wanted output is 1 where the number of ones is odd, otherwise -1. Since tanh attains neither,
+the loss decreases without end. MATLAB's goal is mse = 0.001, here L = ½ mse = 0.0005.
 
 Source: see `thalweg_lab.problems.squashed`; parity as a test of learning goes back to
 Minsky & Papert, *Perceptrons* (1969).

@@ -1,7 +1,7 @@
 """What physics-informed networks share: values, derivatives, points, the error of a solution.
 
-A network `(x, t) ↦ u` is trained until a differential equation holds at points inside, and its
-boundary values hold on the edge: `L = ½ mean r²` over each set of points, added up.
+A network `(x, t) ↦ u` is trained to satisfy a differential equation at interior points and its
+boundary conditions on the edges: L is the sum of `½ mean r²` over each set of points.
 
 Source: Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378 (2019) 686-707.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def value(layers: networks.Layers, point: jax.Array) -> jax.Array:
-    """What the network takes u to be at one point of shape `(d,)`."""
+    """The network's u at one point of shape `(d,)`."""
     return networks.apply(layers, point)[0]
 
 
@@ -35,23 +35,23 @@ def along(u: Function, point: jax.Array, *, direction: Sequence[float]) -> jax.A
 
 
 def second(u: Function, point: jax.Array, *, axis: int) -> jax.Array:
-    """∂²u along an axis by two nested directional derivatives, cheaper than a whole Hessian."""
+    """∂²u along an axis by two nested directional derivatives, cheaper than a full Hessian."""
     tangent = jnp.zeros_like(point).at[axis].set(1.0)
-    slope = lambda at: jax.jvp(u, (at,), (tangent,))[1]  # noqa: E731 - it has no name of its own
-    return jax.jvp(slope, (point,), (tangent,))[1]
+    first = lambda at: jax.jvp(u, (at,), (tangent,))[1]  # noqa: E731 - it has no name of its own
+    return jax.jvp(first, (point,), (tangent,))[1]
 
 
 def sobol(count: int, low: Sequence[float], high: Sequence[float]) -> np.ndarray:
-    """The first points of Sobol's sequence in a box, each in the middle of its cell.
+    """The first points of the Sobol sequence in a box, each moved to the middle of its cell.
 
-    Boxes of equal area hold equal numbers of them, whatever their shape, where random points leave
-    gaps: a network can hide there that it does not solve the equation.
+    Dyadic boxes of equal volume contain equal numbers of them. Random points leave gaps in which a
+    network can violate the equation unnoticed.
 
     Source: Sobol, USSR Comput. Math. Math. Phys. 7 (1967) 86-112; for networks Wu et al., Comput.
     Methods Appl. Mech. Engrg. 403 (2023) 115671.
 
     Args:
-        count: How many, a power of 2.
+        count: Number of points, a power of 2.
         low: The lower corner, d numbers.
         high: The upper corner, d numbers.
 
@@ -75,7 +75,7 @@ def relative_error(
     """The relative L2 error, |u - u*| / |u*| over points.
 
     Args:
-        solution: Gives u* at the points, shape `(k,)`; asked once, when first needed.
+        solution: Returns u* at the points, shape `(k,)`; called once, when first needed.
         points: Shape `(k, d)`.
         network: `network(params, point)`, u at one point.
     """

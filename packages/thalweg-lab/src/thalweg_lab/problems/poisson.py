@@ -2,12 +2,12 @@
 
     u_xx + u_yy = -2π² sin(πx) sin(πy) inside,   u = 0 on the edge;   u = sin(πx) sin(πy)
 
-The loss is `½ mean r²` over the centres of 30 x 30 cells, `r` the defect of the equation, plus
-`½ mean u²` over 30 points on each of the four sides. The network is 2-32-1 with tanh.
+The loss is `½ mean r²` over the centres of 30 x 30 cells, with `r` the residual of the equation,
+plus `½ mean u²` over 30 points on each of the four sides. The network is 2-32-1 with tanh.
 
 Source: the method is that of Lagaris, Likas & Fotiadis, IEEE Trans. Neural Networks 9 (1998)
 987-1000, with the boundary in the loss (Raissi, Perdikaris & Karniadakis, J. Comput. Phys. 378
-(2019) 686-707); the right side is made from the solution.
+(2019) 686-707); the right-hand side is computed from the solution.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def exact(points: Any) -> Any:
 
 
 def defect(layers: networks.Layers, point: jax.Array) -> jax.Array:
-    """How far the network is from solving the equation at one point: u_xx + u_yy minus f."""
+    """The residual of the equation at one point: u_xx + u_yy - f."""
     u = lambda at: physics.value(layers, at)  # noqa: E731 - it has no name of its own
     f = -2 * jnp.pi**2 * jnp.sin(jnp.pi * point[0]) * jnp.sin(jnp.pi * point[1])
     return physics.second(u, point, axis=0) + physics.second(u, point, axis=1) - f
@@ -78,14 +78,14 @@ def build() -> TrainingProblem:
     """The problem, ready to train."""
     return TrainingProblem(
         name="poisson",
-        title="Differential equation: Poisson's, on a square",
+        title="Differential equation: Poisson's equation on a square",
         kind="physics",
-        source="The method of Lagaris, Likas & Fotiadis (1998), on a solution made for it.",
+        source="The method of Lagaris, Likas & Fotiadis (1998), with a manufactured solution.",
         story=(
-            "A network of two inputs learns to be the solution of u_xx + u_yy = f inside a square "
-            "and 0 on its edge. It is never shown the solution, only how far it is from "
-            "satisfying the equation at 900 points inside and 120 on the edge. The solution is "
-            "known here, sin(πx) sin(πy), so that the error can be measured."
+            "A network with two inputs learns the solution of u_xx + u_yy = f inside a square, "
+            "with u = 0 on its edge. Training never sees the solution, only the residuals of the "
+            "equation at 900 interior points and the values at 120 edge points. The solution is "
+            "known here, sin(πx) sin(πy), so the error can be measured."
         ),
         network="2-32-1 tanh",
         size=networks.count(SIZES),
@@ -102,10 +102,10 @@ def build() -> TrainingProblem:
 def _pictures(trained: Mapping[str, Any]) -> tuple[Maps, ...]:
     return (
         Maps(
-            title="Where the error sits",
+            title="Error of each network",
             caption=(
-                "The distance of each trained network from the exact solution, point by point, "
-                "all on one logarithmic scale. The solution itself reaches 1 in the middle."
+                "The absolute error of each trained network at each point, all on the same "
+                "logarithmic scale. The maximum of the solution is 1."
             ),
             values={method: errors(layers) for method, layers in trained.items()},
         ),

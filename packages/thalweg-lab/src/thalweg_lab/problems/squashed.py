@@ -36,17 +36,17 @@ def outputs(layers: networks.Layers, x: jax.Array) -> jax.Array:
 
 
 def residual(layers: networks.Layers, x: jax.Array, y: jax.Array) -> jax.Array:
-    """The outputs for one example minus what they should be."""
+    """The outputs for one example minus the wanted ones."""
     return outputs(layers, x) - y
 
 
 def share_right(name: str, x: np.ndarray, y: np.ndarray) -> Measure:
-    """The share of examples whose largest output is the right one, such as `test accuracy`.
+    """The share of examples whose largest output is at the correct class, such as `test accuracy`.
 
     Args:
         name: The measure in words.
         x: Inputs, shape `(N, a)`.
-        y: Wanted outputs, shape `(N, q)`, the largest at the right class.
+        y: Wanted outputs, shape `(N, q)`, the largest at the correct class.
     """
 
     def share(layers: networks.Layers) -> float:

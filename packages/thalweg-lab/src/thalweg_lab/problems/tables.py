@@ -1,14 +1,14 @@
-"""Two small tables to classify, by networks with tanh and a little weight decay.
+"""Two small tables classified by networks with tanh and a little weight decay.
 
-    wine            13-10-3   178 wines of three growers by 13 measurements
-    breast-cancer   30-16-2   569 tumours, benign or malignant, by 30 measurements
+    wine            13-10-3   178 wines of three cultivars, 13 measurements
+    breast-cancer   30-16-2   569 tumours, benign or malignant, 30 measurements
 
 The loss is the mean cross-entropy plus `½ l2 |θ|²` with l2 = 1e-3, which gives it a minimum. A
-quarter of the rows is kept for testing; columns are standardised by the others.
+quarter of the rows is held out for testing; columns are standardised by the rest.
 
 Source: Aeberhard & Forina, *Wine*, doi:10.24432/C5PC7J, and Wolberg et al., *Breast Cancer
-Wisconsin (Diagnostic)*, doi:10.24432/C5DW2B, UCI Machine Learning Repository, as scikit-learn
-brings them.
+Wisconsin (Diagnostic)*, doi:10.24432/C5DW2B, UCI Machine Learning Repository, as in
+scikit-learn.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Exclusive or of two bits by a 2-2-1 network with tanh and a linear output: nine weights.
+"""The exclusive or of two bits by a 2-2-1 network with tanh and a linear output: nine weights.
 
-The loss is `½ mean r²` over the four patterns. It can be 0, but there are other minima, and starts
-from which every descent ends in one of them.
+The loss is `½ mean r²` over the four patterns. Its minimum is 0, but it has other local minima, and
+from some starts every descent ends in one of them.
 
 Source: Rumelhart, Hinton & Williams, "Learning internal representations by error propagation", in
 *Parallel Distributed Processing* 1 (1986), chapter 8.
@@ -31,7 +31,7 @@ def patterns() -> tuple[np.ndarray, np.ndarray]:
 
 
 def residual(layers: networks.Layers, x: jax.Array, y: jax.Array) -> jax.Array:
-    """The network at one pattern minus what it should be."""
+    """The network at one pattern minus the wanted output."""
     return networks.apply(layers, x) - y
 
 

@@ -1,7 +1,7 @@
 """Studies: grids of runs, each kept as a record, and the answers that they give.
 
 A study is a definition (`Study`, or a TOML file), a folder (`Store`) and the runs in it (`Run`).
-`run_study` makes those that are missing, `thalweg_lab.pages.study_page` shows them.
+`run_study` makes the missing runs, `thalweg_lab.pages.study_page` shows them.
 """
 
 from __future__ import annotations

@@ -11,17 +11,22 @@ The options of a method are the fields of its class; for Optax those of `OPTAX`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import functools
 import importlib
 import json
+import operator
 from typing import TYPE_CHECKING, Any
+
+import pydantic
 
 from thalweg.errors import ConfigError, UnknownMethodError
 from thalweg.solvers import REGISTRY
+from thalweg_lab.study.mistakes import expected, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
 
     from thalweg.solvers.base import AbstractMethod
 
@@ -33,23 +38,11 @@ OPTAX: dict[str, tuple[str, dict[str, str]]] = {
     "adam": ("adam", {"learning_rate": "float", "b1": "float", "b2": "float", "eps": "float"}),
     "optax-l-bfgs": ("lbfgs", {"memory_size": "int"}),
 }
-_TYPES: dict[str, tuple[type, ...]] = {
-    "float": (int, float),
-    "int": (int,),
-    "str": (str,),
-    "bool": (bool,),
-    "None": (type(None),),
-}
-_IN_WORDS = {
-    "float": "a number",
-    "int": "a whole number",
-    "str": "a text",
-    "bool": "true or false",
-}
+_TYPES: dict[str, Any] = {"float": float, "int": int, "str": str, "bool": bool, "None": None}
 
 
 def options_of(name: str) -> dict[str, str]:
-    """The options of a method by name, each with its types, such as `int | None`.
+    """The options of a method, each with its types, such as `int | None`.
 
     Raises:
         UnknownMethodError: There is no method of that name.
@@ -69,35 +62,56 @@ def options_of(name: str) -> dict[str, str]:
 
 def mistakes(maker: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is wrong with a method's name and options: pairs of the key and a sentence."""
-    name = maker.get("name")
+    options = dict(maker)
+    name = options.pop("name", None)
     if not isinstance(name, str):
         return [("name", f"is {name!r}, but the name of a method was expected")]
     try:
-        known = options_of(name)
+        found = _wrong_options(name, options)
+        if not found:
+            configured(maker)
     except UnknownMethodError as error:
         return [("name", str(error))]
-    found: list[tuple[str, str]] = []
-    for key, value in maker.items():
-        if key == "name":
-            continue
-        if key not in known:
-            found.append((key, unknown(key, known, what=f"option of `{name}`")))
-        elif not _fits(value, known[key]):
-            wanted = " or ".join(_IN_WORDS[kind] for kind in _kinds(known[key]) if kind != "None")
-            found.append((key, f"is {value!r}, but {wanted} was expected"))
-    if not found:
-        try:
-            configured(maker)
-        except (ConfigError, ValueError, TypeError) as error:
-            found.append(("", str(error)))
+    except (ConfigError, ValueError, TypeError) as error:
+        return [("", str(error))]
     return found
+
+
+def _wrong_options(name: str, options: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Options that the method does not have or whose value is of a wrong type."""
+    try:
+        _table_of_options(name).model_validate(options)
+    except pydantic.ValidationError as error:
+        by_key: dict[str, list[ErrorDetails]] = {}
+        for detail in error.errors(include_url=False):  # one for each type that was tried
+            by_key.setdefault(str(detail["loc"][0]), []).append(detail)
+    else:
+        return []
+    return [
+        (key, unknown(key, options_of(name), what=f"an option of `{name}`"))
+        if details[0]["type"] == "extra_forbidden"
+        else (key, f"is {options[key]!r}, but {expected(details)} was expected")
+        for key, details in by_key.items()
+    ]
+
+
+@functools.cache
+def _table_of_options(name: str) -> type[pydantic.BaseModel]:
+    fields: dict[str, Any] = {
+        key: (functools.reduce(operator.or_, (_TYPES[kind] for kind in _kinds(annotation))), None)
+        for key, annotation in options_of(name).items()
+    }
+    return pydantic.create_model(
+        "Options", __config__=pydantic.ConfigDict(extra="forbid", strict=True), **fields
+    )
 
 
 def configured(maker: Mapping[str, Any]) -> str | AbstractMethod:
     """The method, ready to run; equal makers give the same object, which compiles once.
 
     Raises:
-        ConfigError: There is no such method or option, or a value is out of its range.
+        ConfigError: There is no such method or option, or a value is of a wrong type or out of
+            range.
     """
     return _configured(json.dumps(dict(maker), sort_keys=True))
 
@@ -106,10 +120,8 @@ def configured(maker: Mapping[str, Any]) -> str | AbstractMethod:
 def _configured(text: str) -> str | AbstractMethod:
     options = json.loads(text)
     name = options.pop("name")
-    known = options_of(name)
-    for key in options:
-        if key not in known:
-            raise ConfigError(f"`{key}` {unknown(key, known, what=f'option of `{name}`')}")
+    for key, sentence in _wrong_options(name, options):
+        raise ConfigError(f"`{key}` {sentence}")
     if name == "auto":
         return name
     preset: Any = _preset(name)
@@ -125,7 +137,7 @@ def _configured(text: str) -> str | AbstractMethod:
 
 
 def _optimiser(name: str, preset: Any, options: dict[str, Any]) -> AbstractMethod:
-    """One of Optax's with other arguments; what is left out is as in the method of that name."""
+    """A method of Optax with other arguments; those left out are as in the method of that name."""
     import optax
 
     from thalweg.solvers.adapters.optax_optimizer import MOMENTUM_DECAY
@@ -142,17 +154,6 @@ def _optimiser(name: str, preset: Any, options: dict[str, Any]) -> AbstractMetho
         transformation=getattr(optax, OPTAX[name][0])(**given),
         learning_rate=given.get("learning_rate"),
     )
-
-
-def unknown(key: str, known: Iterable[str], *, what: str) -> str:
-    """A sentence on a key that is not known: `is no WHAT; did you mean ...`."""
-    names = list(known)
-    near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-    if near:
-        return f"is no {what}; did you mean `{near[0]}`?"
-    if not names:
-        return f"is no {what}; there are none, so leave it out"
-    return f"is no {what}; there are {', '.join(f'`{name}`' for name in names)}"
 
 
 def _preset(name: str) -> Any:
@@ -173,10 +174,3 @@ _FAMILIES = ("integrator", "solver", "algorithm")
 
 def _kinds(annotation: str) -> list[str]:
     return [part.strip() for part in annotation.split("|")]
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    kinds = _kinds(annotation)
-    if isinstance(value, bool):
-        return "bool" in kinds
-    return any(isinstance(value, _TYPES[kind]) for kind in kinds)

@@ -1,4 +1,4 @@
-"""A study's definition as a table, such as a TOML file holds: read, checked whole, and written.
+"""A study's definition as a table, such as a TOML file holds: read, checked and written.
 
     name = "rates"
     title = "Three learning rates"
@@ -7,7 +7,7 @@
     problems = ["bessel"]
     starts = 3                          # seeds 0, 1, 2; or a list of seeds
     stop = { seconds = 2.0 }            # fields of `thalweg.Stop`
-    watch = ["measure"]                 # may be left out, as `quick` may
+    watch = ["measure"]                 # optional, as `quick` is
 
     [grid.methods]
     ours = "auto"
@@ -16,37 +16,39 @@
     [grid.quick]
     starts = 1
 
-Every mistake is found in one go and named by its path.
+All mistakes are reported at once, each by its path.
 """
 
 from __future__ import annotations
 
-import json
+import functools
 import math
 import re
 import tomllib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import pydantic
+import tomli_w
+from pydantic import AfterValidator
 
 from thalweg.errors import ConfigError
 from thalweg.stop import Stop
+from thalweg_lab.problems import NAMES
 from thalweg_lab.study.configured import mistakes as mistakes_of_method
-from thalweg_lab.study.configured import unknown
+from thalweg_lab.study.mistakes import Place, dotted, mistakes_of, refuse, unknown
 from thalweg_lab.study.plan import Grid, Study
 from thalweg_lab.study.shipped import SHIPPED
 from thalweg_lab.study.spec import WATCHES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-KEYS = ("name", "title", "about", "answers", "grid")
-GRID_KEYS = ("problems", "methods", "starts", "stop", "watch", "quick")
-QUICK_KEYS = ("problems", "methods", "starts", "stop")
 STOP_KEYS = ("loss", "grad_norm", "seconds", "steps", "gradients")
 BUDGETS = ("seconds", "steps", "gradients")  # at least one, so that every run ends
 MOST_STARTS = 10_000
 LONGEST_NAME = 60
+KEY = "a key of a study"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read_study(text: str, *, source: str) -> Study:
@@ -57,7 +59,7 @@ def read_study(text: str, *, source: str) -> Study:
         source: What messages call it, such as the file's name.
 
     Raises:
-        ConfigError: It is no TOML, or holds mistakes; all of them are in the message.
+        ConfigError: The text is not TOML, or holds mistakes; the message lists all of them.
     """
     try:
         table = tomllib.loads(text)
@@ -70,14 +72,18 @@ def study_of(table: Mapping[str, Any], *, source: str) -> Study:
     """The study of a table.
 
     Raises:
-        ConfigError: It holds mistakes; all of them are in the message.
+        ConfigError: The table holds mistakes; the message lists all of them.
     """
-    reading = _Reading()
-    study = reading.study(table)
-    found = reading.mistakes
-    if found:
+    found: list[tuple[Place, str]] = []
+    study = None
+    try:
+        study = _StudyTable.model_validate(dict(table)).study()
+    except pydantic.ValidationError as error:
+        found = mistakes_of(error, keys_at=_keys_at, what=KEY)
+    found += _across(table)
+    if study is None or found:
         count = "a mistake" if len(found) == 1 else f"{len(found)} mistakes"
-        lines = "\n".join(f"  {path} {sentence}" for path, sentence in found)
+        lines = "\n".join(f"  `{dotted(place)}` {sentence}" for place, sentence in found)
         raise ConfigError(f"`{source}` holds {count}:\n{lines}")
     return study
 
@@ -92,16 +98,7 @@ def table_of(study: Study) -> dict[str, Any]:
 
 def write_study(study: Study) -> str:
     """The TOML of a study; `read_study` gives the study back."""
-    table = table_of(study)
-    lines = [f"{key} = {_toml(value)}" for key, value in table.items() if key != "grid"]
-    for grid in table["grid"]:
-        lines += ["", "[[grid]]"]
-        lines += [f"{key} = {_toml(grid[key])}" for key in grid if key not in ("methods", "quick")]
-        for part in ("methods", "quick"):
-            if grid.get(part):
-                lines += ["", f"[grid.{part}]"]
-                lines += [f"{_key(key)} = {_toml(value)}" for key, value in grid[part].items()]
-    return "\n".join(lines) + "\n"
+    return tomli_w.dumps(table_of(study))
 
 
 def _grid_table(grid: Grid) -> dict[str, Any]:
@@ -119,208 +116,212 @@ def _grid_table(grid: Grid) -> dict[str, Any]:
     return {key: value for key, value in table.items() if value or key not in ("watch", "quick")}
 
 
-# ----------------------------------------------------------------------------------------- reading
+# -------------------------------------------------------------------------------- parts of a table
 
 
-class _Reading:
-    """Reads a table and notes every mistake; what is read beside a mistake is never used."""
+def _one_word(name: str) -> str:
+    if not name:
+        refuse([((), "is missing; name the study in one word")], name)
+    if not (_NAME.fullmatch(name) and len(name) <= LONGEST_NAME):
+        wanted = f"1 to {LONGEST_NAME} letters, digits, `-` and `_` were expected"
+        refuse([((), f"is {name!r}, but {wanted}")], name)
+    return name
 
-    def __init__(self) -> None:
-        self.mistakes: list[tuple[str, str]] = []
 
-    def wrong(self, path: str, sentence: str) -> None:
-        self.mistakes.append((f"`{path}`", sentence))
+def _shipped_name(name: str) -> str:
+    if name and name not in SHIPPED:
+        refuse([((), unknown(name, SHIPPED, what="a shipped study"))], name)
+    return name
 
-    def keys(self, table: Mapping[str, Any], known: Sequence[str], path: str) -> None:
-        for key in table:
-            if key not in known:
-                self.wrong(f"{path}{_key(key)}", unknown(key, known, what="key of a study"))
 
-    def study(self, table: Mapping[str, Any]) -> Study:
-        self.keys(table, KEYS, "")
-        name = self.text(table, "name", needed=True)
-        if name and not (_NAME.fullmatch(name) and len(name) <= LONGEST_NAME):
-            self.wrong("name", f"is {name!r}, but letters, digits, `-` and `_` were expected")
-        answers = self.text(table, "answers")
-        if answers and answers not in SHIPPED:
-            self.wrong("answers", unknown(answers, SHIPPED, what="shipped study"))
-        given = table.get("grid")
-        if not (isinstance(given, list) and given and all(isinstance(g, dict) for g in given)):
-            self.wrong("grid", "is missing or no list of tables; write at least one `[[grid]]`")
-            given = []
-        grids = tuple(self.grid(grid, f"grid[{place}]") for place, grid in enumerate(given))
-        self.same_everywhere(grids)
-        return Study(
-            name=name,
-            title=self.text(table, "title") or name,
-            about=self.text(table, "about"),
-            answers=answers,
-            grids=grids,
-        )
+def _some(values: Sequence[Any]) -> Sequence[Any]:
+    if not values:
+        refuse([((), "is empty; give at least one")], values)
+    return values
 
-    def text(self, table: Mapping[str, Any], key: str, *, needed: bool = False) -> str:
-        value = table.get(key, "")
-        if not isinstance(value, str):
-            self.wrong(key, f"is {value!r}, but a text was expected")
-            return ""
-        if needed and not value:
-            self.wrong(key, "is missing; name the study in one word")
-        return value
 
-    def grid(self, table: Mapping[str, Any], path: str) -> Grid:
-        self.keys(table, GRID_KEYS, f"{path}.")
-        for key in ("problems", "methods", "starts", "stop"):
-            if key not in table:
-                self.wrong(f"{path}.{key}", "is missing")
-        problems = self.problems(table.get("problems"), f"{path}.problems")
-        methods = self.methods(table.get("methods"), f"{path}.methods")
-        watch = self.names(table.get("watch", []), f"{path}.watch", WATCHES, what="thing to watch")
-        return Grid(
-            problems=problems,
-            methods=methods,
-            starts=self.starts(table.get("starts"), f"{path}.starts"),
-            stop=self.stop(table.get("stop"), f"{path}.stop"),
-            watch=watch,
-            quick=self.quick(table.get("quick", {}), f"{path}.quick", methods),
-        )
+def _known_names(names: list[Any], *, known: Sequence[str], what: str) -> list[str]:
+    refuse(_wrong_names(names, known, what=what), names)
+    return names
 
-    def quick(
-        self, table: Any, path: str, methods: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, Any]:
-        if not isinstance(table, dict):
-            self.wrong(path, f"is {table!r}, but a table was expected")
-            return {}
-        self.keys(table, QUICK_KEYS, f"{path}.")
-        read: dict[str, Any] = {}
-        if "problems" in table:
-            read["problems"] = self.problems(table["problems"], f"{path}.problems", some=False)
-        if "methods" in table:
-            labels = table["methods"]
-            read["methods"] = self.names(
-                labels, f"{path}.methods", tuple(methods), what="label in `methods`", some=True
-            )
-        if "starts" in table:
-            read["starts"] = self.starts(table["starts"], f"{path}.starts")
-        if "stop" in table:
-            read["stop"] = self.stop(table["stop"], f"{path}.stop")
-        return read
 
-    def problems(self, value: Any, path: str, *, some: bool = True) -> tuple[str, ...]:
-        from thalweg_lab.problems import NAMES
+def _wrong_names(
+    names: Sequence[Any], known: Sequence[str], *, what: str
+) -> Iterator[tuple[Place, str]]:
+    for place, name in enumerate(names):
+        if not isinstance(name, str):
+            yield (place,), f"is {name!r}, but a text was expected"
+        elif name not in known:
+            yield (place,), unknown(name, known, what=what)
+        elif name in names[:place]:
+            yield (place,), f"repeats `{name}`; leave one of them out"
 
-        return () if value is None else self.names(value, path, NAMES, what="problem", some=some)
 
-    def names(
-        self, value: Any, path: str, known: Sequence[str], *, what: str, some: bool = False
-    ) -> tuple[str, ...]:
-        if not isinstance(value, list) or (some and not value):
-            self.wrong(path, f"is {value!r}, but a list of names was expected")
-            return ()
-        for place, name in enumerate(value):
-            if not isinstance(name, str):
-                self.wrong(f"{path}[{place}]", f"is {name!r}, but a text was expected")
-            elif name not in known:
-                self.wrong(f"{path}[{place}]", unknown(name, known, what=what))
-            elif name in value[:place]:
-                self.wrong(f"{path}[{place}]", f"is `{name}` a second time; leave one out")
-        return tuple(value)
+def _methods(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    found: list[tuple[Place, str]] = []
+    makers = {label: _maker(method) for label, method in given.items()}
+    for label, maker in makers.items():
+        if not (label.strip() and label.isprintable() and len(label) <= LONGEST_NAME):
+            found.append(((label,), f"is not a label of 1 to {LONGEST_NAME} printable characters"))
+        if not isinstance(maker, dict):
+            words = "but the name of a method or a table was expected"
+            found.append(((label,), f"is {maker!r}, {words}"))
+            continue
+        for key, sentence in mistakes_of_method(maker):
+            is_inside = key and isinstance(given[label], dict)
+            found.append(((label, key) if is_inside else (label,), sentence))
+    refuse(found, given)
+    return makers
 
-    def methods(self, value: Any, path: str) -> dict[str, dict[str, Any]]:
-        if value is None:
-            return {}
-        if not isinstance(value, dict) or not value:
-            self.wrong(path, f"is {value!r}, but a table of labels and methods was expected")
-            return {}
-        read = {}
-        for label, given in value.items():
-            at = f"{path}.{_key(label)}"
-            if not (label.strip() and label.isprintable() and len(label) <= LONGEST_NAME):
-                self.wrong(at, f"has a label that is no text of 1 to {LONGEST_NAME} characters")
-            maker = {"name": given} if isinstance(given, str) else given
-            if not isinstance(maker, dict):
-                self.wrong(at, f"is {given!r}, but the name of a method or a table was expected")
-                continue
-            for key, sentence in mistakes_of_method(maker):
-                place = at if isinstance(given, str) or not key else f"{at}.{_key(key)}"
-                self.wrong(place, sentence)
-            read[label] = maker
-        return read
 
-    def starts(self, value: Any, path: str) -> tuple[int, ...]:
-        if value is None:
-            return ()
-        if _is_whole(value) and 1 <= value <= MOST_STARTS:
-            return tuple(range(value))
-        is_list = isinstance(value, list) and value and all(map(_is_whole, value))
-        if not is_list or min(value) < 0 or len(set(value)) < len(value):
-            self.wrong(
-                path,
-                f"is {value!r}, but a number of starts up to {MOST_STARTS} or a list of seeds of "
-                "at least 0, each once, was expected",
-            )
-            return ()
-        return tuple(value)
+def _maker(method: Any) -> Any:
+    """A name alone is short for a table with that name."""
+    return {"name": method} if isinstance(method, str) else method
 
-    def stop(self, value: Any, path: str) -> dict[str, Any]:
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            self.wrong(path, f"is {value!r}, but a table such as {{ seconds = 2.0 }} was expected")
-            return {}
-        self.keys(value, STOP_KEYS, f"{path}.")
-        for key in set(value) & set(STOP_KEYS):
-            is_number = isinstance(value[key], int | float)
-            if is_number and math.isinf(value[key]):
-                self.wrong(f"{path}.{key}", "is infinite; leave it out where it is no limit")
-                continue
-            try:
-                Stop(**{key: value[key]})
-            except ConfigError as error:
-                self.wrong(f"{path}.{key}", str(error).split("`", 2)[-1].strip())
-        if not set(value) & set(BUDGETS):
-            self.wrong(path, "sets no budget; give `seconds`, `steps` or `gradients`")
-        return dict(value)
 
-    def same_everywhere(self, grids: Sequence[Grid]) -> None:
-        """One label is one method, and a problem and label have one budget and one watch."""
-        makers: dict[str, Any] = {}
-        budgets: dict[tuple[str, str], Any] = {}
-        for place, grid in enumerate(grids):
-            for label, maker in grid.methods.items():
-                path = f"grid[{place}].methods.{_key(label)}"
-                if makers.setdefault(label, maker) != maker:
-                    self.wrong(path, "is another method than in an earlier grid; name it otherwise")
-                for problem in grid.problems:
-                    asked = (grid.stop, grid.watch)
-                    if budgets.setdefault((problem, label), asked) != asked:
-                        self.wrong(
-                            path,
-                            f"has on `{problem}` another `stop` or `watch` than in an earlier "
-                            "grid; name it otherwise",
-                        )
+def _starts(value: Any) -> tuple[int, ...]:
+    if _is_whole(value) and 1 <= value <= MOST_STARTS:
+        return tuple(range(value))
+    is_list = isinstance(value, list) and value and all(map(_is_whole, value))
+    if not is_list or min(value) < 0 or len(set(value)) < len(value):
+        wanted = f"a number of starts from 1 to {MOST_STARTS:,} or a list of different seeds from 0"
+        refuse([((), f"is {value!r}, but {wanted} was expected")], value)
+    return tuple(value)
 
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-# ----------------------------------------------------------------------------------------- writing
+def _stop(fields: dict[str, Any]) -> dict[str, Any]:
+    found: list[tuple[Place, str]] = []
+    for key, value in fields.items():
+        if key not in STOP_KEYS:
+            found.append(((key,), unknown(key, STOP_KEYS, what=KEY)))
+        elif value == math.inf:
+            found.append(((key,), "is infinite; leave it out for no limit"))
+        else:
+            try:
+                Stop(**{key: value})
+            except ConfigError as error:
+                found.append(((key,), str(error).split("`", 2)[-1].strip()))
+    if not fields.keys() & set(BUDGETS):
+        found.append(((), "sets no budget; give `seconds`, `steps` or `gradients`"))
+    refuse(found, fields)
+    return fields
 
 
-def _key(key: str) -> str:
-    return key if _BARE.fullmatch(key) else _toml(key)
+def _grids_first(given: Any) -> Any:
+    if given is None:
+        refuse([((), "is missing; write at least one `[[grid]]`")], given)
+    if not (isinstance(given, list) and given and all(isinstance(grid, dict) for grid in given)):
+        refuse([((), "is not a list of tables; write at least one `[[grid]]`")], given)
+    return given
 
 
-def _toml(value: Any) -> str:
-    """A value of TOML on one line."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # A basic string of TOML is a string of JSON, but for the control character 127.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    if isinstance(value, dict):
-        inner = ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items())
-        return f"{{ {inner} }}" if inner else "{}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    return repr(value)
+_Problems = Annotated[
+    list[Any], AfterValidator(functools.partial(_known_names, known=NAMES, what="a problem"))
+]
+_Watch = Annotated[
+    list[Any],
+    AfterValidator(functools.partial(_known_names, known=WATCHES, what="something to watch")),
+]
+_Methods = Annotated[dict[str, Any], AfterValidator(_some), AfterValidator(_methods)]
+_Starts = Annotated[Any, AfterValidator(_starts)]
+_StopFields = Annotated[dict[str, Any], AfterValidator(_stop)]
+
+
+class _Table(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+
+
+class _QuickTable(_Table):
+    problems: _Problems = []
+    methods: Annotated[list[Any], AfterValidator(_some)] = []  # labels: see `_across`
+    starts: _Starts = ()
+    stop: _StopFields = {}
+
+    def changes(self) -> dict[str, Any]:
+        """What is set, as `Grid.quick` has it."""
+        given = self.model_dump(exclude_unset=True)
+        return {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
+
+
+class _GridTable(_Table):
+    problems: Annotated[_Problems, AfterValidator(_some)]
+    methods: _Methods
+    starts: _Starts
+    stop: _StopFields
+    watch: _Watch = []
+    quick: _QuickTable = _QuickTable()
+
+    def grid(self) -> Grid:
+        return Grid(
+            problems=tuple(self.problems),
+            methods=self.methods,
+            starts=self.starts,
+            stop=self.stop,
+            watch=tuple(self.watch),
+            quick=self.quick.changes(),
+        )
+
+
+class _StudyTable(_Table):
+    # Validated even where it is missing: the sentence then says what to write.
+    name: Annotated[str, AfterValidator(_one_word)] = pydantic.Field("", validate_default=True)
+    title: str = ""
+    about: str = ""
+    answers: Annotated[str, AfterValidator(_shipped_name)] = ""
+    grid: Annotated[list[_GridTable], pydantic.BeforeValidator(_grids_first)] = pydantic.Field(
+        default=None, validate_default=True
+    )
+
+    def study(self) -> Study:
+        return Study(
+            name=self.name,
+            title=self.title or self.name,
+            about=self.about,
+            answers=self.answers,
+            grids=tuple(table.grid() for table in self.grid),
+        )
+
+
+def _keys_at(place: Place) -> Sequence[str]:
+    """The keys of the table at a place: the study, `grid[0]` or `grid[0].quick`."""
+    table = (_StudyTable, _Table, _GridTable, _QuickTable)[len(place)]
+    return tuple(table.model_fields)
+
+
+# ------------------------------------------------------------------------- between parts of a table
+
+
+def _across(table: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """Mistakes between parts of a table, whose parts may be wrong themselves.
+
+    `quick` takes labels of its own grid. One label is one method in all grids, and a problem and
+    label have one budget and one watch.
+    """
+    makers: dict[str, Any] = {}
+    budgets: dict[tuple[str, str], Any] = {}
+    for number, grid in enumerate(_as(list, table.get("grid"))):
+        methods = _as(dict, _as(dict, grid).get("methods"))
+        chosen = _as(list, _as(dict, _as(dict, grid).get("quick")).get("methods"))
+        for at, sentence in _wrong_names(chosen, tuple(methods), what="a label in `methods`"):
+            yield ("grid", number, "quick", "methods", *at), sentence
+        for label, method in methods.items():
+            place = ("grid", number, "methods", label)
+            maker = _maker(method)
+            if makers.setdefault(label, maker) != maker:
+                yield place, "is another method than in an earlier grid; choose another label"
+            asked = (grid.get("stop"), grid.get("watch", []))
+            for problem in filter(lambda name: name in NAMES, _as(list, grid.get("problems"))):
+                if budgets.setdefault((problem, label), asked) != asked:
+                    sentence = (
+                        f"has on `{problem}` another `stop` or `watch` than in an earlier grid"
+                    )
+                    yield place, f"{sentence}; choose another label"
+
+
+def _as(kind: type, value: Any) -> Any:
+    """A value of a kind, or an empty one in its place."""
+    return value if isinstance(value, kind) else kind()

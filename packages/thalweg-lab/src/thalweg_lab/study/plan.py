@@ -1,4 +1,4 @@
-"""What a study is: grids of problem x method x start, and the runs that they stand for."""
+"""A study: grids of problem x method x start, and the runs that they define."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from thalweg_lab.study.spec import RunSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-QUICK_STARTS = 2  # of a grid that does not say what `--quick` means for it
+QUICK_STARTS = 2  # of a grid without `quick`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Grid:
-    """Every problem by every method from every start.
+    """Each problem, solved by each method from each start.
 
     Attributes:
         problems: Names that `thalweg_lab.problems.load` knows.
-        methods: Label to the method's name and options, `{"name": ..., option: value}`. One label
-            means one method throughout a study, so that its colour does too.
+        methods: Label to the method's name and options, `{"name": ..., option: value}`. A label
+            stands for the same method throughout a study, and so does its colour.
         starts: Seeds of the starting parameters; the same for all methods.
-        stop: The fields of `thalweg.Stop` that are set; `seconds`, `steps` or `gradients` must be
-            among them, so that every run ends.
-        watch: What is looked at along the path, of `thalweg_lab.study.spec.WATCHES`.
-        quick: What `--quick` puts in the place of `problems`, `methods` (as labels), `starts`
-            or `stop`; where it is empty, the first two starts. Without any problem, the grid is
-            left out.
+        stop: The fields of `thalweg.Stop` that are set. At least one of `seconds`, `steps` and
+            `gradients` must be set, so that each run ends.
+        watch: What is recorded along the trajectory, from `thalweg_lab.study.spec.WATCHES`.
+        quick: What `--quick` uses instead of `problems`, `methods` (as labels), `starts` or
+            `stop`. Where it is empty, `--quick` takes the first two starts; where it names no
+            problem, `--quick` leaves the grid out.
     """
 
     problems: tuple[str, ...]
@@ -64,7 +64,7 @@ class Study:
     answers: str = ""
 
     def quickened(self) -> Study:
-        """The study that `--quick` runs: a small version of the same."""
+        """The study that `--quick` runs, a small version of this one."""
         return dataclasses.replace(
             self,
             title=f"{self.title} (quick)",
@@ -72,9 +72,9 @@ class Study:
         )
 
     def specs(self) -> list[RunSpec]:
-        """The runs, each once: a problem after the other, and there a start after the other.
+        """The runs, each once, ordered by problem, then by start.
 
-        So a study that is interrupted has whole starts to compare methods by.
+        This way an interrupted study has complete starts for comparing methods.
         """
         problems = list(dict.fromkeys(name for grid in self.grids for name in grid.problems))
         starts = sorted({start for grid in self.grids for start in grid.starts})

@@ -1,13 +1,13 @@
-"""The study `revisited`: why was training by a stiff ODE solver slow, and need it be?
+"""The study `revisited`: why was training by a stiff ODE solver slow, and can it be faster?
 
 "Neural Network Back-Propagation Revisited with Ordinary Differential Equations" trained networks by
-SciPy's zvode with atol 1e-8, rtol 1e-6 and finite differences, needed few steps and much time. Five
-suspicions why are five questions here, each in a file of `thalweg_lab.study.questions`, answered
-from one set of runs: the same problems from the same starts, by every solver in every setting.
+SciPy's zvode with atol 1e-8, rtol 1e-6 and finite differences. It needed few steps but much time.
+Five possible reasons are five questions here, each in a file of `thalweg_lab.study.questions`. All
+are answered from one set of runs: the same problems from the same starts, by each solver in each
+setting.
 
-Exclusive or and the irises are run in every setting; the Bessel fit and the digits, where a
-Jacobian takes a tenth of a second or some seconds, only in those that the questions cannot do
-without.
+XOR and the irises are run in every setting. The Bessel fit and the digits, where a Jacobian takes a
+tenth of a second or several seconds, are run only in the settings that the questions need.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ STARTS = tuple(range(10))
 CLASSES = ("iris",)  # whose measure is the training accuracy
 CAPS = (None, 2)
 
-# Along the way, paths are kept of these: they show how stiff the flow is; and of the first also the
-# measure, where it is the training accuracy: it shows where the work goes.
+# The trajectories of these are kept, which show how stiff the flow is; of the first also the
+# measure where it is the training accuracy, which shows where the work goes.
 MEASURED = (
     ARTICLE,
     setting("vode", TIGHT),
@@ -102,7 +102,7 @@ QUICK = (
     setting("auto"),
     setting("l-bfgs"),
 )
-# Where n is some hundred or thousand, and a Hessian takes long.
+# Problems with hundreds or thousands of weights, where a Hessian takes long.
 BESSEL_WATCHED = (
     ARTICLE,
     setting("lsoda", TIGHT),
@@ -139,8 +139,8 @@ DIGITS_WATCHED = (
     setting("dopri5", LOOSE),
 )
 DIGITS_OTHERS = (setting("auto"), setting("l-bfgs"))
-# Where each problem is as good as solved: XOR at rest, irises long told apart, the others as far
-# as a budget takes them.
+# Losses at which a problem counts as solved: XOR at its minimum, all irises classified correctly,
+# the others as far as the budget allows.
 SMALL_STOPS = {
     "xor": {"loss": 1e-16, "seconds": 0.5},
     "iris": {"loss": 1e-4, "seconds": 1.0},
@@ -148,7 +148,7 @@ SMALL_STOPS = {
 QUICK_SECONDS = {"xor": 0.15, "iris": 0.35}
 BESSEL_STOP = {"loss": 1e-6, "seconds": 2.0}
 DIGITS_STOP = {"loss": 0.021, "seconds": 4.0}
-DIGITS_ARTICLE_STOP = {"loss": 0.021, "seconds": 10.0}  # one Jacobian takes some seconds
+DIGITS_ARTICLE_STOP = {"loss": 0.021, "seconds": 10.0}  # one Jacobian takes several seconds
 
 
 def study() -> Study:
@@ -174,15 +174,15 @@ def study() -> Study:
         title="Back-propagation by ODE solvers, revisited: five questions",
         grids=tuple(grids),
         about=(
-            "Why was training by a stiff ODE solver slow where it was tried? Five suspicions, put "
-            "to four problems from shared starts."
+            "Why was training by a stiff ODE solver slow where it was tried? Five possible "
+            "reasons, tested on four problems from shared starts."
         ),
         answers="revisited",
     )
 
 
 def answers(runs: Sequence[Run]) -> Mapping[str, Answer]:
-    """The five answers, from whatever runs are there."""
+    """The five answers, from the runs that exist."""
     return {
         "same_minimum": same_minimum.answer(runs),
         "solver_and_tolerance": solver_and_tolerance.answer(runs),
@@ -200,7 +200,7 @@ def _grid(
     watch: tuple[str, ...] = (),
     quick: float | None = None,
 ) -> Grid:
-    """A grid of settings; without `quick`, its seconds then, it is left out of the quick study."""
+    """A grid of settings; `quick` is its seconds in the quick study, None to leave it out there."""
     makers = {one.label: one.maker for one in settings}
     chosen = tuple(one.label for one in QUICK if one.label in makers)
     small: dict[str, Any] = {"problems": ()}

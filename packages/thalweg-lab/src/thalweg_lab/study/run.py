@@ -1,4 +1,4 @@
-"""One run of a study: made from its specification, and kept as a record that tells it all."""
+"""One run of a study: executed from its specification, and kept as a complete record."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import functools
 import math
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FAILED", "SCHEMA_VERSION", "Run", "RunSpec", "execute", "load_problem", "params_of"]
 
-SCHEMA_VERSION = 1  # of the records; raised by every change that an older thalweg would misread
+SCHEMA_VERSION = 2  # of the records; raised by every change that an older thalweg would misread
 FAILED = "failed"  # outcome of a run that raised
-MEASURE_SPACING = 1.02  # the measure is taken at every step up to 50, then every 2 % of the steps
-PATH_POINTS = 40  # parameters kept along the path, evenly spaced in the logarithm of the step
+MEASURE_SPACING = 1.02  # the measure is taken at each step up to 50, then at intervals of 2 %
+PATH_POINTS = 40  # kept along the trajectory, evenly spaced in the logarithm of the step
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,26 +39,29 @@ class Run:
         outcome: One of the values of `thalweg.Outcome`, or `failed` where it raised.
         message: The outcome in a sentence.
         error: What a failed run raised; empty for the others.
-        ran: The method's own name, which `auto` picks.
-        reason: Why it was picked, where it was.
+        ran: The name of the method that ran: what `auto` chose, or the method asked for.
+        reason: Why `auto` chose it; otherwise empty.
         loss: The least loss; NaN where there is none.
         measure: The problem's measure of `params`; NaN where there is none.
         seconds: Wall time without compilation.
-        compile_seconds: Wall time of compilation; less where an earlier run left programs.
+        compile_seconds: Wall time of compilation; less where earlier runs left compiled programs.
         steps: Accepted steps.
         work: Totals of the work counters, by the names of `thalweg.Work`.
-        history: The columns of `thalweg.Solution.history`, whole. Where `measure` was watched a
-            column `measure`, NaN at the rows where it was not taken.
+        history: All columns of `thalweg.Solution.history`. Where `measure` was watched, also a
+            column `measure`, NaN at rows where it was not taken.
         params: The best parameters as one vector, shape `(n,)`; `params_of` gives the pytree.
-        path: Where `path` was watched, parameters along the path, shape `(k, n)`; else `(0, n)`.
+        path: Where `path` was watched, parameters along the trajectory, shape `(k, n)`; otherwise
+            `(0, n)`.
         path_rows: The row of `history` that each of them belongs to, shape `(k,)`, ascending.
-        began: When, as ISO 8601 with the offset from UTC.
+        began: Start time in ISO 8601, with the offset from UTC.
         machine: Processor, cores, system, and versions of Python and the libraries.
-        threads: How many threads XLA and BLAS were held to; None for as many as there are cores.
-        commit: The commit of thalweg's own checkout, with `+dirty` where it was changed; None
-            where it runs from an installed package.
+        threads: Limit on the threads of XLA and BLAS; None for the number of cores.
+        commit: The commit of thalweg's checkout, with `+dirty` where it has changes; None where
+            thalweg runs from an installed package.
         schema_version: Version of this layout.
     """
+
+    __pydantic_config__: ClassVar = {"arbitrary_types_allowed": True}  # of `Store`, for arrays
 
     spec: RunSpec
     outcome: str
@@ -94,24 +97,24 @@ class Run:
 
 
 def execute(spec: RunSpec, *, threads: int | None = None) -> Run:
-    """Make a run. JAX's x64 flag must be on.
+    """Execute a run. JAX's x64 flag must be on.
 
-    What is watched is looked at after the run, at parameters that were copied on the way, so it
-    is not in `seconds`. Still a watched run of a method whose loop is jitted is slower, as it
-    comes back to the host after each step; loops of other libraries are there anyway.
+    Watched quantities are computed after the run from parameters copied during it, so they do not
+    count in `seconds`. Nevertheless a watched run of a method with a jitted loop is slower, since
+    it returns to the host after each step; the loops of other libraries do so anyway.
 
     Args:
         spec: What to run.
-        threads: What this process was held to, for the record.
+        threads: The limit on this process's threads, for the record.
 
     Returns:
-        The run. One that raised is a run too, with the error in it.
+        The run. A run that raised is returned too, with the error in it.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C: a run that was cut short is none.
+        KeyboardInterrupt: Ctrl-C; an interrupted run leaves no record.
     """
     began = dt.datetime.now().astimezone().isoformat(timespec="seconds")
-    told = {
+    context = {
         "spec": spec,
         "began": began,
         "machine": dataclasses.asdict(this_machine()),
@@ -119,10 +122,10 @@ def execute(spec: RunSpec, *, threads: int | None = None) -> Run:
         "commit": commit(),
     }
     try:
-        return _execute(spec, told)
-    except Exception as error:  # noqa: BLE001 - whatever a run raises is its result
+        return _execute(spec, context)
+    except Exception as error:  # noqa: BLE001 - an error is a result of the run
         return Run(
-            **told,
+            **context,
             outcome=FAILED,
             message=f"The run raised {type(error).__name__}.",
             error=f"{type(error).__name__}: {error}",
@@ -133,7 +136,7 @@ def execute(spec: RunSpec, *, threads: int | None = None) -> Run:
         )
 
 
-def _execute(spec: RunSpec, told: dict[str, Any]) -> Run:
+def _execute(spec: RunSpec, context: dict[str, Any]) -> Run:
     from thalweg._minimize import minimize
     from thalweg.flow.flatten import flatten
     from thalweg_lab.study.configured import configured
@@ -154,7 +157,7 @@ def _execute(spec: RunSpec, told: dict[str, Any]) -> Run:
     if path is None or "path" not in spec.watch:
         rows, path = np.empty(0, np.int64), np.empty((0, theta.size), theta.dtype)
     return Run(
-        **told,
+        **context,
         outcome=solution.outcome.value,
         message=solution.message,
         ran=solution.method,
@@ -174,18 +177,18 @@ def _execute(spec: RunSpec, told: dict[str, Any]) -> Run:
 
 @functools.lru_cache(maxsize=4)
 def load_problem(name: str) -> TrainingProblem:
-    """A problem, kept so that the next run on it compiles nothing anew."""
+    """A problem, cached so that the next run on it compiles nothing again."""
     from thalweg_lab import problems
 
     return problems.load(name)
 
 
 def params_of(run: Run, theta: np.ndarray | None = None) -> Any:
-    """A vector of a run, such as a row of its path, as the problem's pytree.
+    """A parameter vector of a run, such as a row of its path, as the problem's pytree.
 
     Args:
-        run: The run; its problem is loaded for its layout.
-        theta: Shape `(n,)`; the run's `params` where left out.
+        run: The run; its problem is loaded for the layout of the pytree.
+        theta: Shape `(n,)`; by default the run's `params`.
     """
     return _unravel(load_problem(run.spec.problem), run.params if theta is None else theta)
 
@@ -203,7 +206,7 @@ def _unravel(task: TrainingProblem, theta: np.ndarray) -> Any:
 
 
 class _Trail:
-    """A callback that copies parameters at steps that lie ever further apart."""
+    """A callback that copies parameters at steps with increasing spacing."""
 
     def __init__(self, start: np.ndarray) -> None:
         self.thetas = {0: np.array(start)}
@@ -214,19 +217,19 @@ class _Trail:
         if snapshot.step >= self._next:
             self.thetas[snapshot.step] = np.array(snapshot.theta)
             self._next = max(snapshot.step + 1, math.ceil(snapshot.step * MEASURE_SPACING))
-        # The loops of some libraries write the next point into the same array.
+        # Some libraries write the next point into the same array.
         self.last = (snapshot.step, np.array(snapshot.theta))
         return False
 
     def rows(self, count: int) -> list[int]:
-        """The rows that parameters were kept for, the last one among them."""
+        """The rows whose parameters were kept, including the last."""
         step, theta = self.last
         self.thetas[step] = np.asarray(theta)
         return sorted(row for row in self.thetas if row < count)
 
 
 def _path_of(trail: _Trail, history: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Up to `PATH_POINTS` of the points kept: the first, the last, and between them."""
+    """Up to `PATH_POINTS` of the kept points, including the first and the last."""
     rows = np.asarray(trail.rows(len(history["loss"])))
     if len(rows) > PATH_POINTS:
         wanted = np.geomspace(1, rows[-1] + 1, PATH_POINTS) - 1
@@ -250,10 +253,10 @@ def _measure(task: TrainingProblem, solution: Solution) -> float:
 
 @functools.cache
 def commit() -> str | None:
-    """The commit of the checkout that thalweg runs from; None where it runs from none."""
+    """The commit of the checkout that thalweg runs from; None without a checkout."""
     folder = Path(__file__).parent
     try:
-        # An environment may lie inside somebody else's repository; then git does not know the file.
+        # The environment may lie inside another repository, which does not track this file.
         _git(folder, "ls-files", "--error-unmatch", Path(__file__).name)
         changed = _git(folder.parent, "status", "--porcelain", "--", ".")
         return _git(folder, "rev-parse", "HEAD") + ("+dirty" if changed else "")

@@ -1,11 +1,10 @@
-"""Making the runs of a study that are not there yet: here, in processes beside, or on a cluster.
+"""Makes the missing runs of a study: in this process, in several processes, or on a cluster.
 
-Whoever makes a run, its record is written by the process that was asked for the study, at once when
-the run is finished. So an interrupt, a worker that dies or a power cut costs the runs that were
-going on, and the same call again makes what is missing.
+The calling process writes each record as soon as its run is finished. An interrupt, a dead worker
+or a power cut therefore costs only the runs in progress, and the same call makes what is missing.
 
-Runs side by side share the machine's caches and memory, so their times are longer and less even
-than alone: `jobs=1` is for timing. Each worker gets its share of the cores, for XLA and for BLAS.
+Runs side by side share the machine's caches and memory, so their times are longer and vary more:
+use `jobs=1` for timing. Each worker gets its share of the cores, for XLA and for BLAS.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from thalweg_lab.study.spec import RunSpec
 
 CONNECT_SECONDS = 10  # to a Dask scheduler
-LIVES = 2  # of a run on a cluster; each is several workers that died while they made it
+ATTEMPTS = 2  # at a run on a cluster; Dask gives up each only after several workers died
 XLA_THREADS = "NPROC"  # the variable that XLA takes the size of its thread pool from
 
 
@@ -41,10 +40,10 @@ class Progress:
     """How far a study is.
 
     Attributes:
-        total: How many runs it has.
-        there: How many of them were there before.
-        run: The run that was finished last; None at the beginning.
-        done: How many were finished since.
+        total: How many runs the study has.
+        there: How many of them existed before.
+        run: The run that finished last; None at the beginning.
+        done: How many have finished since.
     """
 
     total: int
@@ -61,28 +60,28 @@ def run_study(
     dask: str | None = None,
     show: Callable[[Progress], None] = lambda _: None,
 ) -> Store:
-    """Make all runs of a study that are not in its folder yet.
+    """Make all runs of a study that are missing from its folder.
 
-    With one job and no cluster the runs are made in this process, where JAX's x64 flag must be
-    on; workers switch it on for themselves.
+    With one job and no cluster, the runs are made in this process, where JAX's x64 flag must be
+    on; workers switch it on themselves.
 
     Args:
         study: What to run.
-        folder: Where its records are kept; made where it does not exist.
-        jobs: Processes of this machine that make runs side by side.
-        dask: The address of a Dask scheduler whose workers make the runs instead. One thread a
-            worker is used, as a run is timed.
-        show: Told of the progress, at the beginning and after each run.
+        folder: Where its records are kept; created where it does not exist.
+        jobs: How many processes of this machine make runs side by side.
+        dask: The address of a Dask scheduler whose workers make the runs instead. Each worker
+            makes one run at a time, since runs are timed.
+        show: Called with the progress, at the beginning and after each run.
 
     Returns:
         The folder, complete.
 
     Raises:
         ConfigError: The study holds mistakes, the folder holds another study or is in use, or
-            the cluster is not reached. What was finished stays in the folder.
-        MissingExtraError: `dask` was asked for and is not installed.
+            the cluster cannot be reached. Finished runs stay in the folder.
+        MissingExtraError: `dask` is given, but Dask is not installed.
         ThalwegError: A worker process died.
-        KeyboardInterrupt: Ctrl-C; what was finished stays in the folder.
+        KeyboardInterrupt: Ctrl-C; finished runs stay in the folder.
     """
     if jobs < 1:
         raise ConfigError(f"`jobs` is {jobs}, but at least 1 was expected")
@@ -100,23 +99,23 @@ def run_study(
     lost = len(store.missing(specs))
     if lost:
         raise ThalwegError(
-            f"{lost} of {len(specs)} runs are missing, as the workers that made them died several "
-            "times; see why in the cluster's log, and start the study again"
+            f"{lost} of {len(specs)} runs are missing, because the workers that made them died "
+            "several times; look for the reason in the cluster's log, and start the study again"
         )
     return store
 
 
 def adopt(store: Store, study: Study) -> None:
-    """Write a study's definition into its folder, or see that it is the one that is there.
+    """Write a study's definition into its folder, or check that the folder holds the same one.
 
     Raises:
-        ConfigError: The definition holds mistakes, or another study is in the folder.
+        ConfigError: The definition holds mistakes, or the folder holds another study.
     """
     text = write_study(study)
-    same = read_study(text, source=study.name)  # which names every mistake
+    same = read_study(text, source=study.name)  # which reports every mistake
     path = store.folder / STUDY
     if path.exists():
-        if definition(store) != same:
+        if _without_texts(definition(store)) != _without_texts(same):
             raise ConfigError(
                 f"`{store.folder}` holds another study, or this one in another version or size; "
                 "name another folder by `--out`"
@@ -137,6 +136,11 @@ def adopt(store: Store, study: Study) -> None:
         ) from error
 
 
+def _without_texts(study: Study) -> Study:
+    """The study without its title and description, which may change from version to version."""
+    return dataclasses.replace(study, title="", about="")
+
+
 def definition(store: Store) -> Study:
     """The study in a folder.
 
@@ -148,8 +152,8 @@ def definition(store: Store) -> Study:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"`{store.folder}` is no study: `{STUDY}` cannot be read ({error}); name a folder that "
-            "`thalweg study` has made"
+            f"`{store.folder}` is not a study: `{STUDY}` cannot be read ({error}); name a folder "
+            "that `thalweg study` wrote"
         ) from error
     return read_study(text, source=str(path))
 
@@ -158,7 +162,7 @@ def definition(store: Store) -> Study:
 
 
 def _made(specs: Sequence[RunSpec], *, jobs: int, dask: str | None) -> Generator[Run]:
-    """The runs, each when it is finished."""
+    """The runs, each as soon as it is finished."""
     if not specs:
         return
     if dask is not None:
@@ -166,7 +170,7 @@ def _made(specs: Sequence[RunSpec], *, jobs: int, dask: str | None) -> Generator
     elif jobs == 1:
         yield from _here(specs)
     else:
-        yield from _beside(specs, jobs)
+        yield from _in_processes(specs, jobs)
 
 
 def _here(specs: Sequence[RunSpec]) -> Iterator[Run]:
@@ -180,8 +184,8 @@ def _here(specs: Sequence[RunSpec]) -> Iterator[Run]:
     return map(execute, specs)
 
 
-def _beside(specs: Sequence[RunSpec], jobs: int) -> Generator[Run]:
-    """Runs in processes of joblib's."""
+def _in_processes(specs: Sequence[RunSpec], jobs: int) -> Generator[Run]:
+    """Runs in joblib's processes."""
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -198,17 +202,17 @@ def _beside(specs: Sequence[RunSpec], jobs: int) -> Generator[Run]:
             yield run
     except TerminatedWorkerError as error:
         raise ThalwegError(
-            "a worker process was killed, most likely for want of memory; what was finished stays, "
-            "so start the study again, with fewer `--jobs`"
+            "a worker process was killed, most likely because memory ran out; finished runs are "
+            "kept, so start the study again with fewer `--jobs`"
         ) from error
     finally:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".* tasks ", UserWarning)  # that runs are cut short
+            warnings.filterwarnings("ignore", ".* tasks ", UserWarning)  # about cancelled runs
             runs.close()
 
 
 def _on_cluster(specs: Sequence[RunSpec], address: str) -> Generator[Run]:
-    """Runs on the workers of a Dask cluster; the run of a worker that dies is made by another."""
+    """Runs on the workers of a Dask cluster; where a worker dies, another repeats its run."""
     try:
         import distributed
     except ImportError as error:
@@ -231,25 +235,25 @@ def _on_cluster(specs: Sequence[RunSpec], address: str) -> Generator[Run]:
         finished = distributed.as_completed(
             asked, with_results=True, raise_errors=False, loop=client.loop
         )
-        lives = dict.fromkeys(specs, LIVES)
+        attempts_left = dict.fromkeys(specs, ATTEMPTS)
         for future, result in finished:
             spec = asked.pop(future)
-            if isinstance(result, Run):  # whatever became of the worker since
+            if isinstance(result, Run):  # even if the worker has died since
                 yield result
                 continue
             _refuse_unable(result)
-            lives[spec] -= 1
-            if lives[spec]:
+            attempts_left[spec] -= 1
+            if attempts_left[spec]:
                 again = submit(spec)
                 asked[again] = spec
                 finished.add(again)
 
 
 def _refuse_unable(result: Any) -> None:
-    """Refuse a cluster that cannot make runs, from what came in the place of a run.
+    """Refuse a cluster that cannot make runs, judging by a result that is not a run.
 
     Raises:
-        ThalwegError: It is an error, and not that of a worker that died.
+        ThalwegError: The result is an error other than the death of a worker.
     """
     from distributed import KilledWorker
 
@@ -265,11 +269,11 @@ _one_run = threading.Lock()
 
 
 def in_worker(spec: RunSpec, *, threads: int | None) -> Run:
-    """Make a run in a worker process; one at a time, as it is timed.
+    """Make a run in a worker process; one at a time, since runs are timed.
 
     Args:
         spec: What to run.
-        threads: What XLA and BLAS are held to; None for as many as the worker has.
+        threads: Limit on the threads of XLA and BLAS; None for no limit.
     """
     with _one_run:
         _prepare(threads)
@@ -278,10 +282,10 @@ def in_worker(spec: RunSpec, *, threads: int | None) -> Run:
 
 @functools.cache
 def _prepare(threads: int | None) -> Any:
-    """Set up a worker process, once; XLA reads its limit when JAX is first used.
+    """Set up a worker process once; XLA reads its limit when JAX is first used.
 
     Returns:
-        The limit of BLAS, which must be kept.
+        The limit on BLAS, which holds while this object exists.
     """
     limit = None
     if threads is not None:

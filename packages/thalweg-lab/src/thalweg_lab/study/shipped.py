@@ -25,7 +25,7 @@ def shipped(name: str) -> Study:
 
 
 def answers_of(study: Study, runs: Sequence[Run]) -> Mapping[str, Answer]:
-    """The answers of a study from its runs; none where it asks nothing."""
+    """The answers of a study from its runs; empty where the study asks nothing."""
     return _module(study.answers).answers(runs) if study.answers else {}
 
 

@@ -1,4 +1,4 @@
-"""One run of a study as it is asked for: problem, method with its options, start, budget."""
+"""The specification of a run: problem, method with its options, start, budget."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import dataclasses
 import functools
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from typing import Any
 
 WATCHES = ("measure", "path")
 ID_LENGTH = 12  # hexadecimal digits: 2⁴⁸ ids, so no two runs of a study share one
@@ -17,7 +15,7 @@ ID_LENGTH = 12  # hexadecimal digits: 2⁴⁸ ids, so no two runs of a study sha
 
 @dataclasses.dataclass(frozen=True)
 class RunSpec:
-    """All that decides what a run does.
+    """Everything that determines a run.
 
     Attributes:
         problem: A name that `thalweg_lab.problems.load` knows.
@@ -26,8 +24,8 @@ class RunSpec:
             `{"name": "lsoda", "rtol": 1e-4, "max_order": 2}`.
         start: Seed of the starting parameters.
         stop: The fields of `thalweg.Stop` that are set.
-        watch: What is looked at along the path: `measure`, the problem's own measure of success
-            as a column of the history, and `path`, parameters kept along the path.
+        watch: What is recorded along the trajectory: `measure`, the problem's own measure of
+            success as a column of the history, and `path`, parameters.
     """
 
     problem: str
@@ -56,8 +54,3 @@ class RunSpec:
             "stop": dict(self.stop),
             "watch": list(self.watch),
         }
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> RunSpec:
-        """The specification that `as_json` gave."""
-        return cls(**{**values, "watch": tuple(values["watch"])})

@@ -1,44 +1,52 @@
-"""The folder of a study: its definition, and three files a run.
+"""The folder of a study: its definition, and three files for each run.
 
     study.toml               what the study is
     runs/ID.json             the record: specification, outcome, work, times, machine, versions
-    runs/ID.parquet          the history, one row a step
+    runs/ID.npz              the history, one array for each column
     runs/ID.safetensors      `params`, `path` and `path_rows`
 
-The JSON is written last, so where it is there the run is whole. A run that is there is never
-written again.
+The JSON is written last, so a run whose JSON exists is complete. A complete run is never
+overwritten. Histories of layout 1 are in `runs/ID.parquet` and need Polars.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import math
+import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import filelock
 import numpy as np
+import pydantic
 
 from thalweg._util.files import whole_file
 from thalweg._util.record import json_values
-from thalweg.errors import ConfigError, DataError
+from thalweg.errors import ConfigError, DataError, MissingExtraError
+from thalweg_lab.study.mistakes import in_one_line
 from thalweg_lab.study.run import SCHEMA_VERSION, Run
-from thalweg_lab.study.spec import RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from thalweg_lab.study.spec import RunSpec
+
 RUNS, STUDY, LOCK = "runs", "study.toml", ".lock"
 ARRAYS = ("params", "path", "path_rows")
 _ELSEWHERE = ("history", *ARRAYS)  # what is not in the JSON
+_NAN_AS_NULL = ("loss", "measure")  # JSON has no NaN
 
 
 class Store:
     """The runs in a folder.
 
     Args:
-        folder: The folder of a study; it is made when the first file is written.
+        folder: The folder of a study; it is created when the first file is written.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -46,7 +54,7 @@ class Store:
         self._runs = self.folder / RUNS
 
     def path(self, run_id: str, kind: str = "json") -> Path:
-        """Where a file of a run is: `json`, `parquet` or `safetensors`."""
+        """Where a file of a run is: `json`, `npz` or `safetensors`; in layout 1 also `parquet`."""
         return self._runs / f"{run_id}.{kind}"
 
     def ids(self) -> list[str]:
@@ -54,7 +62,7 @@ class Store:
         return sorted(path.stem for path in self._runs.glob("*.json") if path.stem[:1] != ".")
 
     def missing(self, specs: Iterable[RunSpec]) -> list[RunSpec]:
-        """Those that are not finished yet, each once, in their order."""
+        """The runs that are not finished yet, each once, in the given order."""
         known = set(self.ids())
         return [spec for spec in dict.fromkeys(specs) if spec.id not in known]
 
@@ -62,14 +70,13 @@ class Store:
         """Write a run.
 
         Raises:
-            ConfigError: It is there already, or cannot be written.
+            ConfigError: The run exists already, or cannot be written.
         """
         if self.path(run.id).exists():
             raise ConfigError(
-                f"run `{run.id}` is in `{self.folder}` already and is not written over; remove "
-                f"`{self.path(run.id)}` first to make it again"
+                f"run `{run.id}` is in `{self.folder}` already and is not overwritten; to repeat "
+                f"it, remove `{self.path(run.id)}` first"
             )
-        import polars as pl
         from safetensors.numpy import save as to_bytes
 
         values = {
@@ -77,11 +84,12 @@ class Store:
             for field in dataclasses.fields(run)
             if field.name not in (*_ELSEWHERE, "spec")
         }
+        values |= {"schema_version": SCHEMA_VERSION}
         record = {"id": run.id, "spec": run.spec.as_json(), **json_values(values)}
         try:
             self._runs.mkdir(parents=True, exist_ok=True)
-            with whole_file(self.path(run.id, "parquet")) as new:
-                pl.DataFrame(run.history).write_parquet(new, compression="zstd")
+            with whole_file(self.path(run.id, "npz")) as new, new.open("wb") as file:
+                np.savez_compressed(file, allow_pickle=False, **run.history)
             with whole_file(self.path(run.id, "safetensors")) as new:
                 arrays = {name: np.ascontiguousarray(getattr(run, name)) for name in ARRAYS}
                 new.write_bytes(to_bytes(arrays))
@@ -94,9 +102,9 @@ class Store:
         """A finished run.
 
         Raises:
-            DataError: It is not there, is damaged, or was written by a newer thalweg.
+            DataError: The run is not there, is damaged, or was written by a newer thalweg.
+            MissingExtraError: Its history is a Parquet file, and Polars is not installed.
         """
-        import polars as pl
         from safetensors import SafetensorError
         from safetensors.numpy import load as from_bytes
 
@@ -104,29 +112,33 @@ class Store:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             _refuse_newer(path, record["schema_version"])
-            path = self.path(run_id, "parquet")
-            history = pl.read_parquet(path)
             path = self.path(run_id, "safetensors")
             arrays = from_bytes(path.read_bytes())
+            path = self.path(run_id, "parquet")
+            is_old = path.exists()
+            path = path if is_old else self.path(run_id, "npz")
+            history = _read_parquet(path) if is_old else _read_npz(path)
             path = self.path(run_id)
             return _run(record, history, arrays)
-        except DataError:
+        except (DataError, MissingExtraError):
             raise
         except (
             OSError,
+            EOFError,
             ValueError,
             KeyError,
             TypeError,
             SafetensorError,
-            pl.exceptions.PolarsError,
+            zipfile.BadZipFile,
+            zlib.error,
         ) as error:
             raise DataError(
-                f"`{path}` cannot be read ({error}); remove the run's files `{RUNS}/{run_id}.*`, "
-                "and the study makes it again"
+                f"`{path}` cannot be read ({in_one_line(error)}); remove the files of this run, "
+                f"`{RUNS}/{run_id}.*`, and start the study again to repeat it"
             ) from error
 
     def load_all(self, specs: Iterable[RunSpec] | None = None) -> list[Run]:
-        """All finished runs; of `specs`, in their order, where they are given."""
+        """All finished runs, or those of `specs`, in their order."""
         if specs is None:
             return [self.load(run_id) for run_id in self.ids()]
         known = set(self.ids())
@@ -134,58 +146,71 @@ class Store:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from writing here; a lock ends with its process, however that ends.
+        """Keep other processes from writing here; the lock ends with its process, even if killed.
 
         Raises:
             ConfigError: Another process is writing here, or the folder cannot be written to.
         """
-        import fcntl
-
+        lock = filelock.FileLock(self.folder / LOCK, timeout=0)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / LOCK).open("w")
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise ConfigError(
+                f"another process is running the study in `{self.folder}`; wait for it, or "
+                "name another folder by `--out`"
+            ) from error
         except OSError as error:
             raise _cannot_write(self.folder, error) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(
-                    f"another process is running the study in `{self.folder}`; wait for it, or "
-                    "name another folder by `--out`"
-                ) from error
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def _refuse_newer(path: Path, version: int) -> None:
     if version > SCHEMA_VERSION:
         raise DataError(
-            f"`{path}` has the layout {version} of a newer thalweg, and this one reads up to "
+            f"`{path}` has layout {version}, but this thalweg reads layouts up to "
             f"{SCHEMA_VERSION}; update thalweg"
         )
 
 
-def _run(record: dict[str, Any], history: Any, arrays: dict[str, np.ndarray]) -> Run:
-    floats = {"loss", "measure"}  # written as null where they are not finite
-    values = {
-        field.name: record[field.name]
-        for field in dataclasses.fields(Run)
-        if field.name not in (*_ELSEWHERE, "spec")
-    }
-    values |= {name: math.nan for name in floats if values[name] is None}
-    return Run(
-        **values,
-        spec=RunSpec.from_json(record["spec"]),
-        history={name: history[name].to_numpy() for name in history.columns},
-        params=arrays["params"],
-        path=arrays["path"],
-        path_rows=arrays["path_rows"],
-    )
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as columns:
+        return dict(columns)
+
+
+def _read_parquet(path: Path) -> dict[str, np.ndarray]:
+    try:
+        import polars as pl
+    except ImportError as error:
+        raise MissingExtraError(
+            "polars", extra="parquet", needed_by=str(path), package="thalweg-lab"
+        ) from error
+    try:
+        columns = pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(str(error)) from error
+    return {name: columns[name].to_numpy() for name in columns.columns}
+
+
+@functools.cache
+def _reader() -> pydantic.TypeAdapter[Run]:
+    return pydantic.TypeAdapter(Run)
+
+
+def _run(
+    record: dict[str, Any], history: dict[str, np.ndarray], arrays: dict[str, np.ndarray]
+) -> Run:
+    missing = {name: math.nan for name in _NAN_AS_NULL if record[name] is None}
+    values = {**record, **missing, "history": history, **{name: arrays[name] for name in ARRAYS}}
+    return _reader().validate_python(values)
 
 
 def _cannot_write(folder: Path, error: OSError) -> ConfigError:
     reason = error.strerror or str(error)
     return ConfigError(
-        f"the study cannot be written to `{folder}` ({reason[:1].lower()}{reason[1:]}); the runs "
-        "in it stay; make room, or name another folder by `--out`"
+        f"the study cannot be written to `{folder}` ({reason[:1].lower()}{reason[1:]}); make room, "
+        "or name another folder by `--out`; finished runs are kept"
     )

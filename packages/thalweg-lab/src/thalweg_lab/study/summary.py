@@ -1,23 +1,22 @@
-"""The runs of a study in short: medians over the starts, by problem and method."""
+"""A summary of the runs of a study: medians over the starts, by problem and method."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import statistics
 from typing import TYPE_CHECKING, Any
 
+from thalweg._util.numbers import finite_median
 from thalweg._util.record import json_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from thalweg_lab.study.run import Run
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """A method on a problem: medians over the runs that did not fail; NaN where none is finite.
+    """A method on a problem: medians over the runs that did not fail; NaN without a finite value.
 
     Attributes:
         problem: The problem.
@@ -29,7 +28,7 @@ class Summary:
         seconds: Wall time without compilation.
         steps: Accepted steps.
         gradients: Gradient evaluations.
-        run_ids: The ids of all runs, failed ones among them.
+        run_ids: The ids of all runs, including failed ones.
     """
 
     problem: str
@@ -49,7 +48,7 @@ class Summary:
 
 
 def summarise(runs: Sequence[Run]) -> list[Summary]:
-    """One line for each problem and method, in the order in which they first appear."""
+    """One summary for each problem and method, in order of first appearance."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.spec.problem, run.spec.method), []).append(run)
@@ -63,16 +62,10 @@ def _summary(problem: str, method: str, runs: list[Run]) -> Summary:
         method=method,
         runs=len(runs),
         failed=len(runs) - len(good),
-        loss=median(run.loss for run in good),
-        measure=median(run.measure for run in good),
-        seconds=median(run.seconds for run in good),
-        steps=median(float(run.steps) for run in good),
-        gradients=median(float(run.work["gradients"]) for run in good),
+        loss=finite_median(run.loss for run in good),
+        measure=finite_median(run.measure for run in good),
+        seconds=finite_median(run.seconds for run in good),
+        steps=finite_median(float(run.steps) for run in good),
+        gradients=finite_median(float(run.work["gradients"]) for run in good),
         run_ids=tuple(run.id for run in runs),
     )
-
-
-def median(values: Iterable[float]) -> float:
-    """The median of those that are finite; NaN where none is."""
-    finite = [value for value in values if math.isfinite(value)]
-    return statistics.median(finite) if finite else math.nan

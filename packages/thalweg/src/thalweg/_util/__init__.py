@@ -1,1 +1,1 @@
-"""Small things without mathematics: files, machine, threads, JSON."""
+"""Small things without mathematics: files, machine, threads, medians, JSON."""

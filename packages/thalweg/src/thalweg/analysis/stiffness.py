@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from thalweg._util.numbers import finite_median
 from thalweg.analysis.minima.inertia import DENSE_UP_TO, KRYLOV_DIMENSIONS, ZERO
 
 if TYPE_CHECKING:
@@ -172,12 +173,12 @@ def classify_stiffness(trajectory: Trajectory) -> Stiffness:
         work=work,
         explicit_steps=trajectory.explicit_steps,
         steps=trajectory.steps,
-        h_rho=_median(h_rho),
+        h_rho=finite_median(h_rho),
         most_h_rho=float(h_rho.max()) if h_rho.size else float("nan"),
         share_beyond=float(beyond.mean()) if h_rho.size else 0.0,
         first_loss_beyond=_first_loss_beyond(trajectory),
-        rho_over_change_rate=_median(trajectory.radius / trajectory.change_rate),
-        stiffness_ratio=_median(trajectory.radius / trajectory.slowest),
+        rho_over_change_rate=finite_median(trajectory.radius / trajectory.change_rate),
+        stiffness_ratio=finite_median(trajectory.radius / trajectory.slowest),
     )
 
 
@@ -206,8 +207,3 @@ def _first_loss_beyond(trajectory: Trajectory) -> float:
     later = np.cumsum(beyond[::-1])[::-1] / np.arange(len(beyond), 0, -1)
     rows = np.flatnonzero((later >= 0.5) & beyond)  # noqa: PLR2004 - half of them
     return float(trajectory.loss[rows[0]]) if rows.size else float("nan")
-
-
-def _median(values: np.ndarray) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else float("nan")

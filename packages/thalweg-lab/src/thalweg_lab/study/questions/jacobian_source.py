@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from thalweg.report.text import listed
 from thalweg_lab.study.answer import Answer, Summary, Table
 from thalweg_lab.study.questions.reading import (
     TARGETS,
@@ -19,7 +20,6 @@ from thalweg_lab.study.questions.reading import (
     ids,
     in_words,
     known,
-    listed,
     median,
     of_problem,
     percent,

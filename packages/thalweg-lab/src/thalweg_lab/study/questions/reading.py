@@ -140,9 +140,3 @@ def sentence(text: str) -> str:
 def known(value: float | None) -> bool:
     """Whether a number is finite; a record has None in the place of one that is not."""
     return value is not None and math.isfinite(value)
-
-
-def listed(parts: Sequence[str]) -> str:
-    """A list in a sentence: `a, b and c`."""
-    *most, last = parts
-    return f"{', '.join(most)} and {last}" if most else last

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from thalweg.analysis import minima
 from thalweg.analysis.minima import Kind, Relation
+from thalweg.report.text import listed
 from thalweg_lab.study.answer import Answer, Summary, Table
 from thalweg_lab.study.questions.reading import (
     cell,
     ids,
-    listed,
     median,
     of_problem,
     problems_of,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.analysis import minima, stiffness
+from thalweg.report.text import listed
 from thalweg_lab.study.answer import Answer, Chart, Summary, Table
 from thalweg_lab.study.questions.reading import (
     TARGETS,
@@ -22,7 +23,6 @@ from thalweg_lab.study.questions.reading import (
     good,
     ids,
     known,
-    listed,
     median,
     of_problem,
     percent,

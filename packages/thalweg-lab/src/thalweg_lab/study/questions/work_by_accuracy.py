@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.problem import Composite
+from thalweg.report.text import listed
 from thalweg_lab.study.answer import Answer, Summary, Table
 from thalweg_lab.study.questions.reading import (
     by_setting,
     ids,
-    listed,
     of_problem,
     percent,
     problems_of,

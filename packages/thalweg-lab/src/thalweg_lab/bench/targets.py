@@ -1,19 +1,19 @@
-"""Ladders of losses, and the ratio of times at each rung.
+"""The targets of a problem, losses to be reached, and the ratio of times to each.
 
-Rungs are powers of ten, from the first below every start down to the lowest that any entrant
-reaches from at least half of the starts. Where a loss has a minimum above zero, they are powers of
+Targets are powers of ten, from the first below every start down to the lowest that any entrant
+reaches from more than half of the starts. Where a loss has a minimum above zero, they are powers of
 ten above the lowest loss that any run reached:
 
-    rung = reference + 10^k        reference: that loss, or 0
+    target = reference + 10^k        reference: that loss, or 0
 
-The time of an entrant to a rung is the median over its starts, infinite where it misses the rung
-from half of them or more. The ratio at a rung is
+The time of an entrant to a target is the median over its starts. It is infinite where the entrant
+misses the target from half of them or more. The ratio at a target is
 
     (time of the quickest peer) / (thalweg's time)
 
-so that more than 1 is ahead. Where no peer reached a rung, the budget stands for its time: the
-peers' true time is longer, so the ratio is a lower bound, `AT_LEAST`. Where thalweg did not reach
-it, the budget stands for its own, and the ratio is an upper bound, `AT_MOST`.
+Thalweg is ahead where the ratio is above 1. Where no peer reached a target, the budget replaces
+their time: the true time is longer, so the ratio is a lower bound, `AT_LEAST`. Where thalweg did
+not reach it, the budget replaces its own time, and the ratio is an upper bound, `AT_MOST`.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from thalweg_lab.study.run import Run
 
 MEASURED, AT_LEAST, AT_MOST = "measured", "at least", "at most"
-MOST_RUNGS = 40
+MOST_TARGETS = 40
 
 
 def reach(run: Run, losses: Sequence[float], column: str = "seconds") -> np.ndarray:
-    """What a run had spent when it first came to each loss or below.
+    """What a run had spent when its loss was first at or below each of several losses.
 
     Args:
         run: The run; one that raised reaches nothing.
         losses: `(k,)`.
-        column: A column of its history, not falling.
+        column: A column of its history that never decreases.
 
     Returns:
         Shape `(k,)`; infinite where the loss was not reached.
@@ -48,7 +48,7 @@ def reach(run: Run, losses: Sequence[float], column: str = "seconds") -> np.ndar
 
 
 def reach_by(loss: np.ndarray, spent: np.ndarray, losses: Sequence[float]) -> np.ndarray:
-    """`reach` for a column that is at hand: `loss` and `spent` of shape `(rows,)`."""
+    """`reach` from arrays: `loss` and `spent` have shape `(rows,)`."""
     reached = np.full(len(losses), math.inf)
     if len(loss):
         lowest = np.minimum.accumulate(np.nan_to_num(np.asarray(loss, float), nan=math.inf))
@@ -65,7 +65,7 @@ def medians(times: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def reference_of(groups: Mapping[str, Sequence[Run]], *, has_minimum: bool) -> float:
-    """The loss that rungs are counted from.
+    """The loss that targets are counted from.
 
     Args:
         groups: The runs of each entrant, one a start.
@@ -78,12 +78,12 @@ def reference_of(groups: Mapping[str, Sequence[Run]], *, has_minimum: bool) -> f
     return min(finite, default=0.0) if has_minimum else 0.0
 
 
-def rungs_of(groups: Mapping[str, Sequence[Run]], *, reference: float) -> list[float]:
-    """The ladder of a problem, falling.
+def targets_of(groups: Mapping[str, Sequence[Run]], *, reference: float) -> list[float]:
+    """The targets of a problem, descending.
 
     Args:
         groups: The runs of each entrant, one a start.
-        reference: The loss that rungs are counted from.
+        reference: The loss that targets are counted from.
     """
     runs = [run for group in groups.values() for run in group if len(run.history["loss"])]
     if not runs:
@@ -92,34 +92,34 @@ def rungs_of(groups: Mapping[str, Sequence[Run]], *, reference: float) -> list[f
     if not above > 0:
         return []
     top = math.ceil(math.log10(above)) - 1  # the largest power of ten below every start
-    rungs: list[float] = []
-    for exponent in range(top, top - MOST_RUNGS, -1):
-        rung = reference + 10.0**exponent
-        if rung == reference or not _is_reached(groups, rung):
+    targets: list[float] = []
+    for exponent in range(top, top - MOST_TARGETS, -1):
+        target = reference + 10.0**exponent
+        if target == reference or not _is_reached(groups, target):
             break
-        rungs.append(rung)
-    return rungs
+        targets.append(target)
+    return targets
 
 
-def _is_reached(groups: Mapping[str, Sequence[Run]], rung: float) -> bool:
+def _is_reached(groups: Mapping[str, Sequence[Run]], target: float) -> bool:
     """Whether some entrant reaches a loss from more than half of its starts."""
     return any(
-        math.isfinite(medians([reach(run, [rung]) for run in group])[0])
+        math.isfinite(medians([reach(run, [target]) for run in group])[0])
         for group in groups.values()
         if group
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class Rung:
-    """One loss on the way down.
+class Target:
+    """A loss to be reached, with the times to it.
 
     Attributes:
         loss: The loss.
-        ours: thalweg's median time in seconds; infinite where it was not reached.
-        peers: The quickest peer's.
-        winner: That peer; empty where none reached it.
-        ratio: How much quicker thalweg is; NaN where neither reached the rung.
+        ours: Thalweg's median time in seconds; infinite where it was not reached.
+        peers: The median time of the quickest peer in seconds.
+        winner: The label of that peer; empty where none reached the target.
+        ratio: `peers / ours`, or a bound on it; NaN where neither reached the target.
         bound: `MEASURED`, `AT_LEAST` or `AT_MOST`.
     """
 
@@ -132,21 +132,21 @@ class Rung:
 
     @property
     def is_lost(self) -> bool:
-        """Whether a peer was quicker, which where no peer arrived it was not."""
+        """Whether a peer was quicker; never where no peer reached the target."""
         return self.ratio < 1 and self.bound != AT_LEAST
 
 
-def rung(
+def compare(
     loss: float, ours: float, peers: Mapping[str, float], *, missed: tuple[float, float]
-) -> Rung:
-    """A rung from median times.
+) -> Target:
+    """Compare the median times to a target.
 
     Args:
-        loss: The loss.
-        ours: Our time; infinite where it was not reached, NaN where it is not known.
-        peers: Each peer's; those not known are left out.
-        missed: Seconds that stand for our time and for a peer's where the rung was missed, so
-            that the true time is longer: the budget.
+        loss: The target.
+        ours: Our time; infinite where it was not reached, NaN where it is unknown.
+        peers: Each peer's time; unknown ones (NaN) are left out.
+        missed: Seconds that replace our time and a peer's where the target was missed: the budget,
+            which is shorter than the true time.
     """
     known = {label: time for label, time in peers.items() if not math.isnan(time)}
     winner, quickest = min(known.items(), key=lambda item: item[1], default=("", math.inf))
@@ -157,22 +157,22 @@ def rung(
         winner, ratio, bound = "", missed[1] / ours, AT_LEAST
     elif math.isinf(ours) and math.isfinite(quickest):
         ratio, bound = min(quickest / missed[0], 1.0), AT_MOST
-    return Rung(loss, ours, quickest, winner, ratio, bound)
+    return Target(loss, ours, quickest, winner, ratio, bound)
 
 
 def geometric_mean(ratios: Iterable[float]) -> float:
-    """The geometric mean of those that are finite; NaN where there is none."""
+    """The geometric mean of the finite ones; NaN where there is none."""
     finite = [ratio for ratio in ratios if math.isfinite(ratio)]
     if not finite:
         return math.nan
     return math.exp(sum(map(math.log, finite)) / len(finite))
 
 
-def mean_with_bounds(rungs: Iterable[Rung]) -> float:
-    """The geometric mean of all ratios, where those that are bounds count as they stand."""
-    return geometric_mean(rung.ratio for rung in rungs)
+def mean_with_bounds(targets: Iterable[Target]) -> float:
+    """The geometric mean of all ratios; bounds count as if they were measured."""
+    return geometric_mean(target.ratio for target in targets)
 
 
-def mean_reached(rungs: Iterable[Rung]) -> float:
-    """The geometric mean over the rungs that some peer reached."""
-    return geometric_mean(rung.ratio for rung in rungs if rung.bound != AT_LEAST)
+def mean_reached(targets: Iterable[Target]) -> float:
+    """The geometric mean over the targets that some peer reached."""
+    return geometric_mean(target.ratio for target in targets if target.bound != AT_LEAST)
