@@ -1,4 +1,4 @@
-"""What the benchmark shows: JSON, page, Markdown and the command tell the same."""
+"""What the benchmark shows: JSON, page, Markdown and the command say the same."""
 
 import json
 import re
@@ -47,12 +47,14 @@ def test_the_json_holds_every_number_and_no_other_than_json_knows():
     assert found["profiles"][OURS]["factor"][0] == 1.0
 
 
-def test_the_page_lists_the_lost_targets_first_and_marks_bounds():
-    """Before goals and problems; what no peer reached is `≥`."""
+def test_the_page_says_first_what_is_lost_and_marks_bounds():
+    """In its first sentence, then rung by rung before goals; what no peer reached is `≥`."""
     page = render_bench(with_a_loss())
-    places = [page.index(f'id="{key}"') for key in ("lost", "goals", "problems", "profiles", "xor")]
-    assert places == sorted(places)
-    lost = page[places[0] : places[1]]
+    lead = page.index("A peer was quicker than thalweg at 2 of 4 targets")
+    keys = ("profiles", "lost", "goals", "problems", "xor")
+    places = [page.index(f'id="{key}"') for key in keys]
+    assert [lead, *places] == sorted([lead, *places])
+    lost = page[places[1] : places[2]]
     assert lost.count("L-BFGS (SciPy)") == 2  # at 1 and at 0.1
     assert "≥ " not in lost
     assert "≥ 10" in page[places[4] :]
@@ -84,7 +86,7 @@ def test_the_markdown_has_whole_tables():
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("| ")]
     assert len(blocks) == 3  # goals, problems, lost targets
     assert all(len({line.count(" | ") for line in block}) == 1 for block in blocks)
-    assert "2 of 4 targets on 1 problem are lost" in text
+    assert "A peer was quicker than thalweg at 2 of 4 targets on 1 problem." in text
 
 
 def test_the_command_makes_only_what_is_missing_and_writes_everything(tmp_path: Path):
@@ -108,7 +110,7 @@ def test_the_command_makes_only_what_is_missing_and_writes_everything(tmp_path: 
     assert written["problems"][0]["problem"] == "sine"
     assert "<h1>" in (store.folder / "report.html").read_text("utf-8")
     assert "`sine`" in (store.folder / "summary.markdown").read_text("utf-8")
-    assert "No target is lost" in done.stdout
+    assert "thalweg lost none of" in done.stdout
 
 
 def test_wrong_usage_of_the_benchmark_exits_with_2():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from small_demo import small_demo
 from thalweg._util.machine import this_machine
 from thalweg._util.record import KEPT_COLUMNS, FirstBelow, RunRecord
-from thalweg.report.looks import look_of
+from thalweg.report.looks import COLOURS, Looks, label_of
 from thalweg.report.scale import fitting
 from thalweg_lab import problems
 from thalweg_lab.demo import METHODS
@@ -146,7 +146,7 @@ def test_every_chart_has_its_numbers_as_a_table(page: str):
 
 def test_no_two_methods_look_alike():
     """Colours and markers of the demo's methods all differ, so that neither is needed alone."""
-    looks = [look_of(method) for method in METHODS]
+    looks = list(map(Looks(METHODS), METHODS))
     assert len({look.css for look in looks}) == len({look.marker for look in looks}) == len(METHODS)
 
 
@@ -166,14 +166,14 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_lines_and_letters_stand_out_from_their_ground(scheme: int):
     """Letters by 4.5 to 1, lines of methods by 3 to 1, on paper and on panels, light and dark."""
-    style = files("thalweg.report").joinpath("page.css").read_text(encoding="utf-8")
+    style = files("thalweg.report").joinpath("templates/page.css").read_text(encoding="utf-8")
     block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[scheme]
     colours = dict(re.findall(r"--([\w]+): (#[0-9a-f]{6})", block))
     for ground in (colours["paper"], colours["panel"]):
         for name in ("ink", "soft", "accent", "bad"):
             assert contrast(colours[name], ground) >= 4.5, name
-        for slot in range(8):
-            assert contrast(colours[f"m{slot}"], ground) >= 3, slot
+        for colour in COLOURS:
+            assert contrast(colour[scheme], ground) >= 3, colour
     assert contrast(colours["accent"], colours["won"]) >= 4.5
 
 
@@ -197,7 +197,7 @@ def test_the_first_to_each_target_is_the_quickest(poisson: TrainingProblem):
     assert "No method reached 10⁻⁸ and 10⁻¹⁰" in words
     assert "4 times as long as L-BFGS to 0.01" in words
     assert "Only thalweg (auto) reached 10⁻⁶, in 0.6 s" in words
-    cells = re.findall(r"<td class=won>([\d.]+ m?s) <b>first</b>", report_of(*records))
+    cells = re.findall(r'<td class="won">([\d.]+ m?s) <b>first</b>', report_of(*records))
     assert cells == ["0.5 s", "0.6 s", "0.1 s"]
 
 
@@ -243,7 +243,7 @@ def test_the_page_says_what_was_run_on_what_machine(page: str):
     assert machine.processor in opening
     assert f"{machine.cores} cores" in opening or "one core" in opening
     assert "0.3 seconds, not counting compilation" in opening
-    assert all(look_of(method).label in opening for method in METHODS)
+    assert all(label_of(method) in opening for method in METHODS)
 
 
 # --------------------------------------------------------------------------------- true drawings
@@ -286,7 +286,7 @@ def test_an_error_map_is_drawn_upright():
     """A large error near the lower left corner is yellow there, and the rest is dark."""
     values = np.full((10, 10), 1e-8)
     values[0, 0] = 1.0  # row 0 is the lower edge
-    drawn = draw_picture(Maps("", "", values={"auto": values}), key="map")
+    drawn = draw_picture(Maps("", "", values={"auto": values}), key="map", looks=Looks())
     assert '<path fill="#fde725" d="M0 9h1v1h-1z"/>' in drawn
 
 
@@ -296,17 +296,19 @@ def test_a_digit_is_drawn_pixel_by_pixel(levels: list[list[int]]):
     image = np.array(levels) / 5
     one = Sheet("", "", images=image[None], labels=np.array([3]), predicted=np.array([3]))
     painted = np.zeros((8, 8))
-    for ink, path in re.findall(r'fill-opacity="([\d.]+)" d="([^"]+)"', draw_picture(one, key="d")):
+    for ink, path in re.findall(
+        r'fill-opacity="([\d.]+)" d="([^"]+)"', draw_picture(one, key="d", looks=Looks())
+    ):
         for x, y, width in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", path):
             painted[int(y), int(x) : int(x) + int(width)] = float(ink)
     assert np.allclose(painted, image)
 
 
 def test_misread_digits_are_marked_with_the_truth():
-    """A wrong one is framed and told with its true label; a right one is not."""
+    """A wrong one is framed and its true label follows; a right one is not."""
     labels, predicted = np.array([3, 4]), np.array([3, 9])
     two = Sheet("", "", images=np.zeros((2, 8, 8)), labels=labels, predicted=predicted)
-    right, wrong = re.findall(r"<li.*?</li>", draw_picture(two, key="d"))
+    right, wrong = re.findall(r"<li.*?</li>", draw_picture(two, key="d", looks=Looks()))
     assert 'class="wrong"' in wrong
     assert "(4)" in wrong
     assert "misread" in wrong

@@ -1,7 +1,6 @@
 """The page of a study: what it says follows from the records, and each number leads to its runs."""
 
 import dataclasses
-import html
 import math
 import re
 from pathlib import Path
@@ -10,13 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import escape
 from typer.testing import CliRunner
 
 from small_study import failed, made_up, small_study
 from thalweg.cli import app
+from thalweg.report.looks import Looks
 from thalweg_lab import problems
 from thalweg_lab.pages.study_charts import medians
-from thalweg_lab.pages.study_looks import Looks
 from thalweg_lab.pages.study_page import StudyPage, render_study, write_page
 from thalweg_lab.study import Answer, Chart, RunSpec, Store, Table
 from thalweg_lab.study.running import adopt
@@ -91,7 +91,7 @@ def test_what_a_study_says_cannot_break_the_page():
     nasty = dataclasses.replace(STUDY, title=NASTY, about=NASTY)
     text = page(study=nasty, runs=[failed(spec, NASTY), made_up(SPECS[1])])
     assert "<script>alert" not in text
-    assert text.count(html.escape('<script>alert("x")</script>', quote=True)) >= 5
+    assert text.count(escape('<script>alert("x")</script>')) >= 5
 
 
 def test_unfinished_and_failed_runs_are_told():

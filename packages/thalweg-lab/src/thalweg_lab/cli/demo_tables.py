@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from thalweg.cli.tables import plain_console, plain_table
-from thalweg.report.looks import look_of
+from thalweg.report.looks import label_of
 from thalweg.report.text import duration, measured, number
 from thalweg_lab.pages.words import firsts, standing
 
@@ -49,7 +49,7 @@ def print_section(section: Section) -> None:
             for rung, first in zip(record.ladder, race, strict=True)
         ]
         table.add_row(
-            look_of(record.method).label,
+            label_of(record.method),
             *rungs,
             number(record.loss),
             measured(record.measure, is_share=task.measure.is_share),

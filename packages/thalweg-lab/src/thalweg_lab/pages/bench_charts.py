@@ -1,4 +1,4 @@
-"""The charts of the benchmark: the ladder of each problem, and performance profiles."""
+"""The charts of the benchmark: times to the targets of each problem, and performance profiles."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from thalweg.report.text import duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from thalweg.report.looks import Looks
     from thalweg_lab.bench.results import Raced
-    from thalweg_lab.pages.study_looks import Looks
 
 WIDEST_PROFILE = 4.0  # powers of ten of the factor
 
 
 def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
     """Targets over seconds without compilation, over seconds with it, and over work."""
-    above = np.asarray([target.loss - raced.reference for target in raced.targets])
+    above = np.asarray([rung.loss - raced.reference for rung in raced.rungs])
     y_label = "loss above the lowest found" if raced.reference else "training loss"
-    how = "Each marker is a target; the median over the starts. Lower and further left is better."
+    how = "Each point is a target, at the median over the starts. Lower and further left is better."
 
     def lines(column: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         return {t.label: (np.asarray(getattr(t, column)), above) for t in raced.timings}
@@ -39,7 +39,7 @@ def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
             look=looks,
         )
         for column, title, x_label, note, x_text in (
-            ("seconds", "Seconds to each target", "seconds", "Compilation apart.", duration),
+            ("seconds", "Seconds to each target", "seconds", "Without compilation.", duration),
             (
                 "compiled_seconds",
                 "Seconds with compilation",
@@ -52,8 +52,8 @@ def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
                 "Work to each target",
                 "gradients",
                 (
-                    "Work is gradients, losses, twice the Hessian products, and Jacobians as many "
-                    "gradients as an example has residuals."
+                    "Work is counted in gradients: a loss is one, a Hessian product two, and a "
+                    "Jacobian one for each residual of an example."
                 ),
                 lambda count: f"{count:,.0f}",
             ),
@@ -66,11 +66,12 @@ def profile_chart(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]], looks: 
     return LineChart(
         key="profiles",
         title="Performance profiles",
-        caption="The share of all targets to which an entrant takes at most so many times as long "
-        "as the quickest. Higher and further left is better: at 1 it is the share at which it is "
-        "the quickest, at the right the share that it reaches at all. A peer that does not suit a "
-        "problem's structure or size counts as not reaching its targets (Dolan & Moré 2002).",
-        x_label="times the quickest",
+        caption="A point (τ, share): the entrant reaches that share of all targets in at most τ "
+        "times the time of the quickest. Higher and further left is better. At τ = 1 the share is "
+        "that of targets where it is the quickest, at the right that of targets it reaches at all. "
+        "A peer that does not suit a problem's structure or size counts as not reaching its "
+        "targets (Dolan & Moré 2002).",
+        x_label="τ, times the quickest",
         y_label="share of the targets",
         lines=profiles,
         x_decades=WIDEST_PROFILE,

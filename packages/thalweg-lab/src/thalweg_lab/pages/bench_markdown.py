@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from thalweg.report.text import number
+from thalweg.report.text import known, number
 from thalweg_lab.pages.bench_words import (
     how_sentences,
     lost_sentence,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 def markdown(results: Results) -> str:
     """Goals, problems, lost targets, and how it was done; without a headline of its own."""
     goals = [
-        (goal.name, number(goal.wanted), _known(goal.found), goal.standing, goal.detail)
+        (goal.name, number(goal.wanted), known(goal.found), goal.standing, goal.detail)
         for goal in results.goals
     ]
     problems = [
@@ -63,7 +62,7 @@ def markdown(results: Results) -> str:
                 "mean ratio, with bounds",
                 "where a peer arrived",
                 "worst target",
-                "targets lost",
+                "lost",
             ),
             problems,
         ),
@@ -71,7 +70,7 @@ def markdown(results: Results) -> str:
     if lost:
         parts.append(_table(("lost on", "at the loss", "thalweg", "peer", "which", "ratio"), lost))
     parts += [f"`{one.entry.problem}` could not be run: {one.reason}." for one in results.unable]
-    parts += [f"{name} did not race: {reason}." for name, reason in results.left_out.items()]
+    parts += [f"{name} was left out: {reason}." for name, reason in results.left_out.items()]
     parts += how_sentences(results) + machine_sentences(results)
     return "\n\n".join(parts) + "\n"
 
@@ -79,7 +78,3 @@ def markdown(results: Results) -> str:
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
-
-
-def _known(value: float) -> str:
-    return "-" if math.isnan(value) else number(value)

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg._util.record import json_values
-from thalweg.report.lines import LineChart, draw, legend
-from thalweg.report.page import scrolling, whole_page
-from thalweg.report.text import duration, escape, number, with_code
-from thalweg_lab.pages.study_looks import Looks
+from thalweg.report import html
+from thalweg.report.charts import legend
+from thalweg.report.lines import LineChart, draw_lines
+from thalweg.report.looks import Looks
+from thalweg.report.tables import Row, Table
+from thalweg.report.text import duration, number, versions_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from thalweg._util.machine import Machine
     from thalweg_lab.bench.cost import Costs, Step
@@ -24,15 +26,15 @@ if TYPE_CHECKING:
 TITLE = "What a step of thalweg costs"
 GIGA, MIB = 1e9, 2**20
 AXES = {"weights": "weights", "residuals": "residuals", "depth": "hidden layers"}
-# What grows: what it is called, its unit, and how many of Step's make one of it.
+# What grows: its name, its unit, and how many units of a `Step` make one.
 GROWING = {
     "seconds": ("Seconds a step", "seconds a step", 1.0),
     "held": ("Memory", "MiB held", float(MIB)),
 }
 HOW = (
-    "A step's operations are its work counters times those of the plain functions, and the "
-    "products and factorisations of matrices; a tanh counts as one operation, though it takes as "
-    "long as many, so that a gradient of a small network cannot come near a product of matrices."
+    "The operations of a step are those of the functions that it calls and of its products and "
+    "factorisations of matrices. A tanh counts as one operation, though it takes as long as many, "
+    "so the gradient of a small network cannot come near the rate of a product of matrices."
 )
 
 
@@ -142,29 +144,23 @@ def _largest(costs: Costs) -> list[Step]:
 
 
 def render_cost(costs: Costs, peaks: Sequence[Peak], machine: Machine) -> str:
-    """The page as HTML that loads nothing from anywhere."""
+    """The page as HTML that works offline."""
     methods = methods_of(costs)
     looks = Looks(methods)
-    charts = "".join(draw(chart) for chart in _charts(costs, looks))
-    memory = (
-        "<h2>Memory</h2><p>What a run of <code>implicit-geodesic</code> took at its peak on top of "
-        "JAX, the data and the compiled program, under the budget for Jacobians and products.</p>"
-        f"{_table('Peak memory against its budget', PEAK_HEADS, peak_rows(peaks))}"
+    return html.page(
+        "cost_page.html",
+        package="thalweg_lab.pages",
+        title=TITLE,
+        how=HOW,
+        legend=legend(map(looks, methods)),
+        charts=[draw_lines(chart) for chart in _charts(costs, looks)],
+        steps=_table(title_of(costs), HEADS, rows(costs)),
+        sentences=sentences(costs),
+        peaks=_table("Peak memory against its budget", PEAK_HEADS, peak_rows(peaks))
         if peaks
-        else ""
-    )
-    versions = ", ".join(f"{name} {v}" for name, v in machine.versions.items() if v)
-    return whole_page(
-        TITLE,
-        f'<header><h1>{TITLE}</h1><p>{escape(HOW)}</p></header><main id="results">'
-        f"{_table(title_of(costs), HEADS, rows(costs))}"
-        f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in sentences(costs))}</ul>"
-        f"<h2>Growth</h2>{legend(methods, look=looks)}"
-        f'<div class="charts">{charts}</div>{memory}</main>'
-        f"<footer><p>{escape(machine.processor)}, {machine.cores} cores, "
-        f"{escape(machine.system)}, Python {escape(machine.python)}; {escape(versions)}.</p>"
-        "</footer>",
-        styles=("study_page.css",),
+        else None,
+        machine=machine,
+        versions=versions_text(machine.versions),
     )
 
 
@@ -208,16 +204,5 @@ def _power(exponent: float) -> str:
     return "-" if math.isnan(exponent) else f"{exponent:.1f}"
 
 
-def _table(title: str, heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(word)}</th>' for word in heads)
-    body = "".join(
-        f'<tr><th scope="row">{with_code(first)}</th>'
-        + "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        + "</tr>"
-        for first, *rest in lines
-    )
-    return scrolling(
-        title,
-        f'<table class="work"><caption>{escape(title)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table>",
-    )
+def _table(title: str, heads: Sequence[str], lines: Sequence[Sequence[str]]) -> Table:
+    return Table(title=title, heads=heads, rows=[Row(line) for line in lines])

@@ -1,16 +1,18 @@
-"""The page as a whole: its words, its sections, its style and its script."""
+"""The demo's page: who was first, then charts, pictures and tables by problem."""
 
 from __future__ import annotations
 
 import dataclasses
 from typing import TYPE_CHECKING
 
-from thalweg.report.lines import LineChart, draw, legend
-from thalweg.report.page import whole_page
-from thalweg.report.text import duration, escape
+from thalweg.report import html
+from thalweg.report.charts import legend
+from thalweg.report.lines import LineChart, draw_lines
+from thalweg.report.looks import Looks
+from thalweg.report.text import duration, number, versions_text
 from thalweg_lab.pages.pictures import draw_picture
-from thalweg_lab.pages.tables import first_table, ladder_table, work_table
-from thalweg_lab.pages.words import setting, standing
+from thalweg_lab.pages.tables import target_table, work_table
+from thalweg_lab.pages.words import First, firsts, setting, standing
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -40,7 +42,7 @@ class Section:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What a page tells.
+    """What a page says.
 
     Attributes:
         title: The headline.
@@ -62,123 +64,114 @@ class Report:
 
 
 def render(report: Report) -> str:
-    """The report as one HTML page that loads nothing from anywhere."""
-    sections = "".join(_section(section) for section in report.sections)
-    return whole_page(
-        report.title,
-        f'{_opening(report)}<main id="results">{sections}</main>{_closing(report)}',
-    )
-
-
-def _opening(report: Report) -> str:
+    """The report as one HTML page that works offline."""
     records = [record for section in report.sections for record in section.records]
-    note = f'<p class="note">{escape(report.note)}</p>' if report.note else ""
-    if not records:
-        return f"<header><h1>{escape(report.title)}</h1>{note}<p>No run was finished.</p></header>"
-    results = "".join(
-        f'<div class="standing"><h3><a href="#{section.task.name}">{escape(section.task.title)}'
-        f"</a></h3><ul>{_items(standing(section.task, section.records))}</ul></div>"
-        for section in report.sections
+    methods = list(dict.fromkeys(record.method for record in records))
+    looks = Looks(methods)
+    return html.page(
+        "runs_page.html",
+        package="thalweg_lab.pages",
+        report=report,
+        setting=setting(report.machine, records) if records else "",
+        legend=legend(map(looks, methods)),
+        parts=[
+            ("first", "Who was first"),
+            *((section.task.name, section.task.title) for section in report.sections),
+            ("about", "About these numbers"),
+        ],
+        sections=[_section(section, looks) for section in report.sections],
+        versions=versions_text(report.machine.versions),
     )
-    return (
-        f"<header><h1>{escape(report.title)}</h1>{note}"
-        f'<p class="lead">{escape(setting(report.machine, records))}</p>'
-        "<p>Training lowers a loss; what counts is how low and how soon. These are single runs "
-        "from one start each: an illustration, not a benchmark.</p>"
-        f"<h2>Who was first</h2>"
-        f"{first_table([(section.task, section.records) for section in report.sections])}"
-        f'<div class="standings">{results}</div></header>'
-    )
 
 
-def _items(sentences: list[str]) -> str:
-    return "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-
-
-def _section(section: Section) -> str:
+def _section(section: Section, looks: Looks) -> dict[str, object]:
+    """What the template shows of one problem; the chart of the loss over time stands first."""
     task, records = section.task, section.records
-    methods = [record.method for record in records]
-    key = task.name
-    pictures = "".join(
-        draw_picture(picture, key=f"{key}-picture-{place}")
-        for place, picture in enumerate(section.pictures)
+    return {
+        "task": task,
+        "size": f"{task.size:,}",
+        "seed": records[0].seed,
+        "budget": f"{records[0].budget:g}",
+        "standing": standing(task, records),
+        "firsts": [_first(first, looks) for first in firsts(records)],
+        "race": draw_lines(_race(section, looks)),
+        "targets": target_table(task, records, looks),
+        "legend": legend(looks(record.method) for record in records),
+        "charts": [draw_lines(chart) for chart in _charts(section, looks)],
+        "pictures": [
+            draw_picture(picture, key=f"{task.name}-picture-{place}", looks=looks)
+            for place, picture in enumerate(section.pictures)
+        ],
+        "work": work_table(task, records, looks),
+    }
+
+
+def _first(first: First, looks: Looks) -> dict[str, object]:
+    """Who was first to one loss."""
+    winner = first.winner
+    return {
+        "target": number(first.target),
+        "look": None if winner is None else looks(winner),
+        "time": "" if winner is None else duration(first.times[winner]),
+    }
+
+
+def _lines(section: Section, x: str, y: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {record.method: (record.history[x], record.history[y]) for record in section.records}
+
+
+def _race(section: Section, looks: Looks) -> LineChart:
+    return LineChart(
+        key=f"{section.task.name}-time",
+        title=f"{section.task.title}: loss over time",
+        caption="Lower and further left is better. Both axes are logarithmic; compilation is not "
+        "counted.",
+        x_label="seconds",
+        y_label="training loss",
+        lines=_lines(section, "seconds", "loss"),
+        look=looks,
+        x_decades=4,
+        x_text=duration,
     )
-    return (
-        f'<section id="{key}" aria-labelledby="{key}-head"><h2 id="{key}-head">'
-        f"{escape(task.title)}</h2><p>{escape(task.story)}</p>"
-        f"<p>The network is {escape(task.network)}, {task.size:,} weights; the start has seed "
-        f"{records[0].seed}; each run was given {records[0].budget:g} seconds.</p>"
-        f"{ladder_table(task, records)}{legend(methods)}"
-        f'<div class="charts">{"".join(map(draw, _charts(section)))}</div>'
-        f'<h3>The trained networks</h3><div class="charts">{pictures}</div>'
-        f"<h3>Settings and work</h3>{work_table(task, records)}</section>"
-    )
 
 
-def _charts(section: Section) -> list[LineChart]:
-    """The four charts that every problem has."""
-    key, records = section.task.name, section.records
-
-    def lines(x: str, y: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        return {record.method: (record.history[x], record.history[y]) for record in records}
-
+def _charts(section: Section, looks: Looks) -> list[LineChart]:
+    """The other charts that every problem has."""
+    key = section.task.name
     return [
-        LineChart(
-            key=f"{key}-time",
-            title="Loss over time",
-            caption="Lower and further left is better. Both axes are logarithmic; compilation is "
-            "not counted.",
-            x_label="seconds",
-            y_label="training loss",
-            lines=lines("seconds", "loss"),
-            x_decades=4,
-            x_text=duration,
-        ),
         LineChart(
             key=f"{key}-work",
             title="Loss over work",
-            caption="Work is counted in gradients, which do not depend on the machine. The "
-            "methods that use a Jacobian, a factorisation or Hessian products pay for them "
-            "beside the gradient: see the table below.",
+            caption="Work is counted in gradients, which do not depend on the machine. Methods "
+            "that use Jacobians, factorisations or Hessian products pay for them on top of the "
+            "gradients: see the table below.",
             x_label="gradients",
             y_label="training loss",
-            lines=lines("gradients", "loss"),
+            lines=_lines(section, "gradients", "loss"),
+            look=looks,
         ),
         LineChart(
             key=f"{key}-step",
             title="Step size",
-            caption="A step of size h moves as far as gradient descent with the learning rate h "
-            "would on a straight slope. A stiff integrator lets it grow as the valley flattens.",
+            caption="A step of size h is a step of length h in the time of the gradient flow; for "
+            "gradient descent h is the learning rate. A stiff integrator lets h grow as the loss "
+            "falls. An implicit step adds 1/h to the curvature and so becomes a Newton step as h "
+            "grows. At 10²⁰, where h is capped, the two agree to the last digit.",
             x_label="steps",
             y_label="step size h",
-            lines=lines("step", "h"),
+            lines=_lines(section, "step", "h"),
+            look=looks,
         ),
         LineChart(
             key=f"{key}-rejected",
             title="Rejected steps",
-            caption="Attempts that were thrown away and tried again smaller, counted from the "
-            "start. Methods with a fixed rule never look back.",
+            caption="Steps that were tried, discarded and repeated with a smaller size, counted "
+            "from the start. Methods with a fixed learning rate reject none.",
             x_label="steps",
             y_label="rejected steps so far",
-            lines=lines("step", "rejected_steps"),
+            lines=_lines(section, "step", "rejected_steps"),
+            look=looks,
             y_log=False,
             stairs=True,
         ),
     ]
-
-
-def _closing(report: Report) -> str:
-    machine = report.machine
-    versions = ", ".join(
-        f"{name} {version}" for name, version in machine.versions.items() if version is not None
-    )
-    return (
-        "<footer><h2>About these numbers</h2>"
-        f"<p>Made on {report.began:%d %B %Y at %H:%M} in {report.seconds:.0f} seconds, compilation "
-        f"included, by <code>{escape(report.again)}</code>. Python {escape(machine.python)}; "
-        f"{escape(versions)}.</p>"
-        "<p>Times are wall time. A time to a loss is that of the first step that ended at or below "
-        "it. The loss is that of the training points; the measure beside it is what a user of "
-        "the network would care about. The records of all runs are in <code>runs.json</code> "
-        "beside this page.</p></footer>"
-    )

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.report.lines import LineChart, draw
+from thalweg.report.lines import LineChart, draw_lines
 from thalweg.report.text import duration
-from thalweg_lab.pages.study_tables import run_links
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from thalweg_lab.pages.study_looks import Looks
+    from markupsafe import Markup
+
+    from thalweg.report.looks import Looks
     from thalweg_lab.problems import TrainingProblem
     from thalweg_lab.study import Chart, Run
 
@@ -41,7 +42,7 @@ def problem_charts(
     charts = [
         LineChart(
             key=f"{problem}-work",
-            title="Loss over work",
+            title=f"{problem}: loss over work",
             caption=f"{how} Work is counted in gradients, which do not depend on the machine; "
             "Jacobians, factorisations and Hessian products are in the records.",
             x_label="gradients",
@@ -52,7 +53,7 @@ def problem_charts(
         ),
         LineChart(
             key=f"{problem}-time",
-            title="Loss over time",
+            title=f"{problem}: loss over time",
             caption=f"{how} Compilation is not counted.",
             x_label="seconds",
             y_label="training loss",
@@ -68,7 +69,7 @@ def problem_charts(
         charts.append(
             LineChart(
                 key=f"{problem}-measure",
-                title=f"{task.measure.name[:1].upper()}{task.measure.name[1:]} over work",
+                title=f"{problem}: {task.measure.name} over work",
                 caption="For each method that was watched the median over the starts. "
                 + ("Higher is better." if is_share else "Lower is better."),
                 x_label="gradients",
@@ -82,9 +83,9 @@ def problem_charts(
     return charts
 
 
-def answer_chart(chart: Chart, *, key: str, look: Looks) -> str:
+def answer_chart(chart: Chart, *, key: str, look: Looks) -> Markup:
     """A chart of an answer, with the runs behind it."""
-    drawn = draw(
+    return draw_lines(
         LineChart(
             key=key,
             title=chart.title,
@@ -92,21 +93,19 @@ def answer_chart(chart: Chart, *, key: str, look: Looks) -> str:
             x_label=chart.x_label,
             y_label=chart.y_label,
             lines=chart.lines,
+            look=look,
             x_log=chart.x_log,
             y_log=chart.y_log,
-            look=look,
+            run_ids=chart.run_ids,
         )
     )
-    end = "</figure>"
-    behind = f'<div class="behind">Behind this chart: {run_links(chart.run_ids)}</div>'
-    return f"{drawn.removesuffix(end)}{behind}{end}"
 
 
 def medians(runs: Sequence[Run], x: str, y: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """For each method the median of a column over its runs, at places evenly spaced by logarithm.
 
-    Of a run counts the last value at or before a place, for losses the lowest; a run that has
-    ended keeps it, and before a run has a value it does not count.
+    At each place a run contributes its last value at or before it, or its lowest so far for
+    losses. A run that has ended keeps its value; a run that has none yet is left out.
 
     Args:
         runs: Runs of one problem; those without the columns are left out.

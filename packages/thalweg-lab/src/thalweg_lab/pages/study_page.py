@@ -1,26 +1,26 @@
 """The page of a study: its answers, then charts and tables by problem, then the list of all runs.
 
-It is made of the records alone, finished or not, and works for any study. Each table row and each
+It is made from the records alone, finished or not, and works for any study. Each table row and each
 chart names the runs behind it, as links into the list at the end.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thalweg._util.files import whole_file
 from thalweg.errors import ConfigError, ThalwegError
-from thalweg.report.lines import draw, legend
-from thalweg.report.page import whole_page
-from thalweg.report.text import escape, listed, with_code
+from thalweg.report import html
+from thalweg.report.charts import legend
+from thalweg.report.lines import draw_lines
+from thalweg.report.looks import Looks
+from thalweg.report.text import counted, listed, short_commit, versions_text
 from thalweg_lab.pages.study_charts import answer_chart, problem_charts
-from thalweg_lab.pages.study_looks import Looks
 from thalweg_lab.pages.study_tables import (
     answer_table,
     method_table,
     numbers_table,
-    run_links,
     run_table,
     summary_table,
 )
@@ -34,12 +34,10 @@ if TYPE_CHECKING:
     from thalweg_lab.problems import TrainingProblem
     from thalweg_lab.study import Answer, Run, Store, Study
 
-BESIDE = "study_page.css"
-
 
 @dataclasses.dataclass(frozen=True)
 class StudyPage:
-    """What a page tells.
+    """What a page says.
 
     Attributes:
         study: What was to be run.
@@ -88,7 +86,7 @@ def write_page(study: Study, store: Store, path: Path) -> None:
 
 
 def _tasks(runs: Sequence[Run]) -> dict[str, TrainingProblem]:
-    """The problems, for their titles and measures; the page goes without where one is missing."""
+    """The problems, for their titles and measures; those that cannot be loaded are left out."""
     tasks = {}
     for name in dict.fromkeys(run.spec.problem for run in runs):
         try:
@@ -99,45 +97,42 @@ def _tasks(runs: Sequence[Run]) -> dict[str, TrainingProblem]:
 
 
 def render_study(page: StudyPage) -> str:
-    """The page as HTML that loads nothing from anywhere."""
+    """The page as HTML that works offline."""
     looks = Looks(page.study.methods())
-    answers = "".join(_answer(name, answer, looks) for name, answer in page.answers.items())
-    problems = "".join(
-        _problem(name, page, looks) for name in dict.fromkeys(run.spec.problem for run in page.runs)
-    )
-    return whole_page(
-        page.study.title,
-        f'{_opening(page)}<main id="results">{answers}{problems}{_runs(page, looks)}</main>'
-        f"{_closing(page)}",
-        styles=(BESIDE,),
+    answers = [_answer(name, answer, looks) for name, answer in page.answers.items()]
+    names = dict.fromkeys(run.spec.problem for run in page.runs)
+    problems = [_problem(name, page, looks) for name in names]
+    return html.page(
+        "study_page.html",
+        package="thalweg_lab.pages",
+        study=page.study,
+        notes=_notes(page),
+        in_short=_in_short(page),
+        parts=[
+            *((problem["key"], problem["title"]) for problem in problems),
+            *([("runs", "All runs"), ("about", "About these numbers")] if problems else []),
+        ],
+        answers=answers,
+        problems=problems,
+        methods=method_table(page.study.methods(), looks),
+        runs=run_table(page.runs, looks) if page.runs else None,
+        about=_about(page),
     )
 
 
-def _opening(page: StudyPage) -> str:
-    study, runs = page.study, page.runs
-    missing = page.total - len(runs)
-    failed = sum(run.is_failed for run in runs)
+def _notes(page: StudyPage) -> list[str]:
+    """What is missing or failed, in sentences."""
+    missing = page.total - len(page.runs)
+    failed = sum(run.is_failed for run in page.runs)
     notes = []
     if missing:
         notes.append(
-            f"{missing} of {page.total} runs are not finished; this page shows the others. The "
-            "command that started the study goes on with it."
+            f"{missing} of {page.total} runs are not finished; this page shows the others. Run the "
+            "command that started the study again to make them."
         )
     if failed:
-        notes.append(f"{failed} of {len(runs)} runs raised; the list below says what.")
-    verdicts = "".join(
-        f'<li><a href="#answer-{escape(name)}">{escape(answer.question)}</a> '
-        f"{with_code(answer.verdict)}</li>"
-        for name, answer in page.answers.items()
-    )
-    return (
-        f"<header><h1>{escape(study.title)}</h1>"
-        f"{''.join(f'<p class=note>{escape(note)}</p>' for note in notes)}"
-        + (f'<p class="lead">{with_code(study.about)}</p>' if study.about else "")
-        + f"<p>{escape(_in_short(page))}</p>"
-        + (f'<ol class="verdicts">{verdicts}</ol>' if verdicts else "")
-        + "</header>"
-    )
+        notes.append(f"{failed} of {len(page.runs)} runs raised; the list below says what.")
+    return notes
 
 
 def _in_short(page: StudyPage) -> str:
@@ -148,96 +143,72 @@ def _in_short(page: StudyPage) -> str:
     methods = {run.spec.method for run in runs}
     starts = {run.spec.start for run in runs}
     return (
-        f"{_count(len(runs), 'run')}: {_count(len(methods), 'method')} on {listed(problems)}, from "
-        f"{_count(len(starts), 'start')}, which are the same for all methods. Each number below "
-        "is computed from the records of these runs, and leads to them."
+        f"{counted(len(runs), 'run')}: {counted(len(methods), 'method')} on {listed(problems)}, "
+        f"from {counted(len(starts), 'start')}, the same for all methods. Each number below is "
+        "computed from the records of these runs and links to them."
     )
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
-def _answer(name: str, answer: Answer, looks: Looks) -> str:
+def _answer(name: str, answer: Answer, looks: Looks) -> dict[str, object]:
+    """What the template shows of one answer."""
     key = f"answer-{name}"
-    charts = "".join(
-        answer_chart(chart, key=f"{key}-chart-{place}", look=looks)
-        for place, chart in enumerate(answer.charts)
-    )
-    shown = list(dict.fromkeys(label for chart in answer.charts for label in chart.lines))
-    return (
-        f'<section id="{escape(key)}" aria-labelledby="{escape(key)}-head">'
-        f'<h2 id="{escape(key)}-head">{escape(answer.question)}</h2>'
-        f'<p class="lead verdict">{with_code(answer.verdict)}</p>'
-        f"{''.join(answer_table(table) for table in answer.tables)}"
-        + (f'{legend(shown, look=looks)}<div class="charts">{charts}</div>' if charts else "")
-        + f"{numbers_table(answer.numbers)}</section>"
-    )
+    shown = dict.fromkeys(label for chart in answer.charts for label in chart.lines)
+    return {
+        "key": key,
+        "question": answer.question,
+        "verdict": answer.verdict,
+        "tables": [answer_table(table) for table in answer.tables],
+        "legend": legend(map(looks, shown)),
+        "charts": [
+            answer_chart(chart, key=f"{key}-chart-{place}", look=looks)
+            for place, chart in enumerate(answer.charts)
+        ],
+        "numbers": numbers_table(answer),
+    }
 
 
-def _problem(name: str, page: StudyPage, looks: Looks) -> str:
+def _problem(name: str, page: StudyPage, looks: Looks) -> dict[str, Any]:
+    """What the template shows of one problem."""
     runs = [run for run in page.runs if run.spec.problem == name]
     task = page.tasks.get(name)
-    labels = list(dict.fromkeys(run.spec.method for run in runs))
-    title = name if task is None else task.title
-    about = "" if task is None else f"<p>{escape(_network(task))}</p>"
-    charts = "".join(draw(chart) for chart in problem_charts(name, runs, task, looks))
-    return (
-        f'<section id="{escape(name)}" aria-labelledby="{escape(name)}-head">'
-        f'<h2 id="{escape(name)}-head">{escape(title)}</h2>{about}'
-        f"{summary_table(name, runs, task, looks)}{legend(labels, look=looks)}"
-        f'<div class="charts">{charts}</div>'
-        f'<div class="behind">Behind these charts: {run_links([run.id for run in runs])}</div>'
-        "</section>"
-    )
+    return {
+        "key": name,
+        "title": name if task is None else task.title,
+        "about": "" if task is None else _network(task),
+        "summary": summary_table(name, runs, task, looks),
+        "legend": legend(map(looks, dict.fromkeys(run.spec.method for run in runs))),
+        "charts": [draw_lines(chart) for chart in problem_charts(name, runs, task, looks)],
+        "run_ids": [run.id for run in runs],
+    }
 
 
 def _network(task: TrainingProblem) -> str:
     return f"{task.story} The network is {task.network}, {task.size:,} weights.".strip()
 
 
-def _runs(page: StudyPage, looks: Looks) -> str:
-    if not page.runs:
-        return ""
-    return (
-        '<section id="runs" aria-labelledby="runs-head"><h2 id="runs-head">All runs</h2>'
-        "<p>Each run has its record in the folder of the study: <code>runs/ID.json</code> holds "
-        "what was asked for and how it went, <code>runs/ID.parquet</code> every step, "
-        "<code>runs/ID.safetensors</code> the parameters.</p>"
-        f"{method_table(page.study.methods(), looks)}{run_table(page.runs, looks)}</section>"
-    )
-
-
-def _closing(page: StudyPage) -> str:
+def _about(page: StudyPage) -> list[str]:
+    """Where, when and how the runs were made, in sentences."""
     runs = page.runs
     if not runs:
-        return ""
+        return []
     machines = dict.fromkeys(
-        f"{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}; "
-        + ", ".join(f"{name} {version}" for name, version in m["versions"].items() if version)
+        f"Machine: {m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}; "
+        f"{versions_text(m['versions'])}."
         for m in (run.machine for run in runs)
     )
-    commits = dict.fromkeys(_short(run.commit) for run in runs if run.commit)
+    commits = list(dict.fromkeys(short_commit(run.commit) for run in runs if run.commit))
     held = sorted({run.threads for run in runs if run.threads is not None})
     began = [run.began for run in runs]
-    return (
-        "<footer><h2>About these numbers</h2>"
-        f"<p>The first run began on {escape(min(began))}, the last on {escape(max(began))}.</p>"
-        + "".join(f"<p>Machine: {escape(machine)}.</p>" for machine in machines)
-        + (f"<p>Commit of thalweg: {escape(listed(list(commits)))}.</p>" if commits else "")
-        + (
-            f"<p>Runs were made side by side, held to {listed([str(n) for n in held])} "
-            "threads each: their times are longer than alone.</p>"
-            if held
-            else ""
+    sentences = [f"The first run began on {min(began)}, the last on {max(began)}.", *machines]
+    if commits:
+        sentences.append(f"Commit of thalweg: {listed(commits)}.")
+    if held:
+        sentences.append(
+            f"Runs were made side by side with {listed([str(n) for n in held])} threads each, so "
+            "their times are longer than those of a run alone."
         )
-        + "<p>Times are wall time without compilation. A median over the starts is that of the "
-        "runs that did not raise; in charts a run that has ended keeps its lowest loss.</p>"
-        "</footer>"
+    sentences.append(
+        "Times are wall time without compilation. Medians over the starts leave out runs that "
+        "raised; in charts a run that has ended keeps its lowest loss."
     )
-
-
-def _short(commit: str) -> str:
-    """The first digits of a commit, and whether it was changed; the records have it whole."""
-    digits, plus, changed = commit.partition("+")
-    return f"{digits[:12]}{plus}{changed}"
+    return sentences

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from thalweg.report.looks import look_of
+from thalweg.report.looks import label_of
 from thalweg.report.text import duration, listed, measured, number
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def setting(machine: Machine, records: Sequence[RunRecord]) -> str:
     cores = "one core" if machine.cores == 1 else f"{machine.cores} cores"
     what = "one network" if len(problems) == 1 else f"the same {len(problems)} networks"
     words = (
-        f"{listed([look_of(method).label for method in methods])} each trained {what} from the "
+        f"{listed([label_of(method) for method in methods])} each trained {what} from the "
         f"same starting weights, on {cores} of a machine with the processor {machine.processor} "
         f"({machine.system}, JAX {machine.versions.get('jax')}), in float64. Each run was given "
         f"{each} seconds, not counting compilation."
@@ -91,7 +91,7 @@ def _winners(race: list[First]) -> list[str]:
     for first in race:
         if first.winner is not None:
             by_winner.setdefault(first.winner, []).append(number(first.target))
-    parts = [f"{look_of(method).label} to {listed(losses)}" for method, losses in by_winner.items()]
+    parts = [f"{label_of(method)} to {listed(losses)}" for method, losses in by_winner.items()]
     sentences = [f"First to a loss of: {'; '.join(parts)}."] if parts else []
     unreached = [number(first.target) for first in race if first.winner is None]
     if unreached:
@@ -101,12 +101,12 @@ def _winners(race: list[First]) -> list[str]:
 
 def _ours(race: list[First]) -> list[str]:
     """Where our own method lost and by how much, and by how much it won at its deepest."""
-    label = look_of(OURS).label
+    label = label_of(OURS)
     lost = [first for first in race if first.winner not in {None, OURS}]
     late: dict[str, list[First]] = {}
     for first in lost:
         if OURS in first.times:
-            late.setdefault(look_of(str(first.winner)).label, []).append(first)
+            late.setdefault(label_of(str(first.winner)), []).append(first)
     longer = [
         f"{listed([_ratio(first, OURS) for first in races])} times as long as {winner} to "
         f"{listed([number(first.target) for first in races])}"
@@ -127,7 +127,7 @@ def _ours(race: list[First]) -> list[str]:
         else:
             second = list(deepest.times)[1]
             sentences.append(
-                f"To {target} {label} took {took}; the next, {look_of(second).label}, took "
+                f"To {target} {label} took {took}; the next, {label_of(second)}, took "
                 f"{_ratio(deepest, second)} times as long."
             )
     return sentences
@@ -143,8 +143,8 @@ def _end(task: TrainingProblem, records: Sequence[RunRecord]) -> list[str]:
     """Who ended with the lowest loss and who with the best measure."""
     lowest = min(records, key=lambda record: record.loss)
     best = (max if task.measure.is_share else min)(records, key=lambda record: record.measure)
-    level = [look_of(r.method).label for r in records if r.measure == best.measure]
-    loss = f"The lowest loss at the end is that of {look_of(lowest.method).label}"
+    level = [label_of(r.method) for r in records if r.measure == best.measure]
+    loss = f"The lowest loss at the end is that of {label_of(lowest.method)}"
     best_word = "highest" if task.measure.is_share else "smallest"
     measure = f"The {best_word} {task.measure.name} is that of {listed(level)}"
     return [

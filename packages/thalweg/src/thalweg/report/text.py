@@ -1,28 +1,15 @@
-"""Numbers and lists as a person reads them, and text made safe for HTML."""
+"""Numbers and lists as a person reads them: the formatters of all pages, tables and messages."""
 
 from __future__ import annotations
 
-import html
 import math
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_CODE = re.compile(r"`([^`]+)`")
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 PLAIN_FROM, PLAIN_TO = 1e-3, 1e4  # powers of ten between these are written out
-
-
-def escape(text: object) -> str:
-    """Text that may stand in HTML and in attributes."""
-    return html.escape(str(text), quote=True)
-
-
-def with_code(text: str) -> str:
-    """Text as HTML, with what stands in backticks set as code."""
-    return _CODE.sub(r"<code>\1</code>", escape(text))
 
 
 def number(value: float, *, digits: int = 2) -> str:
@@ -43,6 +30,26 @@ def number(value: float, *, digits: int = 2) -> str:
     return power if float(mantissa) == 1 else f"{mantissa}·{power}"
 
 
+def known(value: float, *, digits: int = 2) -> str:
+    """A number as `number` has it; `-` where there is none, which is NaN."""
+    return "-" if math.isnan(value) else number(value, digits=digits)
+
+
+def whole(value: float) -> str:
+    """A count with separators; `-` where there is none, which is NaN.
+
+    Examples:
+        >>> whole(91501), whole(float("nan"))
+        ('91,501', '-')
+    """
+    return "-" if math.isnan(value) else f"{value:,.0f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """A count and what is counted: `1 run`, `1,200 runs`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def power_of_ten(exponent: int) -> str:
     """The label of a tick: `0.01`, `100`, `10⁻⁸`."""
     return number(10.0**exponent, digits=5)
@@ -55,7 +62,7 @@ def duration(seconds: float | None) -> str:
         >>> duration(0.0004), duration(0.0372), duration(0.372), duration(21.2), duration(None)
         ('0.4 ms', '37 ms', '0.37 s', '21 s', '-')
     """
-    if seconds is None:
+    if seconds is None or not math.isfinite(seconds):
         return "-"
     if seconds == 0:
         return "0"
@@ -74,3 +81,14 @@ def listed(words: Sequence[str]) -> str:
     if len(words) < 2:  # noqa: PLR2004 - nothing to join
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def versions_text(versions: dict[str, str | None]) -> str:
+    """`jax 0.10.0, numpy 2.1.0`, without those that are not installed."""
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+
+
+def short_commit(commit: str) -> str:
+    """The first digits of a commit, and whether the tree was changed."""
+    digits, plus, changed = commit.partition("+")
+    return f"{digits[:12]}{plus}{changed}"

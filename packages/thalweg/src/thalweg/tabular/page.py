@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thalweg._util.machine import this_machine
-from thalweg.tabular.charts import Bar, bar_chart, confusion_chart, residual_chart
+from thalweg.tabular.charts import Bar, Confusion, bar_chart, residual_chart
 from thalweg.tabular.columns import CategoryColumn, Column
 from thalweg.tabular.html_page import TablePage, render_table_page
 from thalweg.tabular.importance import SHUFFLES, measure_of
@@ -16,6 +16,7 @@ from thalweg.tabular.scores import LOWER_IS_BETTER, confusion
 from thalweg.tabular.target import ClassTarget
 
 if TYPE_CHECKING:
+    from thalweg.report.charts import Chart
     from thalweg.tabular.train import Asked, Trained
 
 LOSSES = {
@@ -54,13 +55,13 @@ def page_of(trained: Trained) -> str:
             training_loss=(history["step"], history["loss"]),
             validation_loss=(np.array([*validation]), np.array([*validation.values()])),
             loss=LOSSES[trained.task.task],
-            error_chart=_error_chart(trained),
-            importance_chart=bar_chart(
+            errors=_errors(trained),
+            importance=bar_chart(
                 [Bar(entry.column, entry.rise, entry.spread) for entry in trained.importance],
                 title="Which columns matter",
-                caption="How much worse the network gets on the test part when a column is "
-                f"shuffled, the mean of {SHUFFLES} shuffles with their standard deviation. Columns "
-                "that tell the same share what they are worth.",
+                caption="How much worse the network is on the test part when a column is "
+                f"shuffled: the mean and standard deviation of {SHUFFLES} shuffles. Columns that "
+                "say the same share their worth.",
                 x_label=f"rise of the {measure_of(trained.task.task)}",
             ),
             columns=[(column.name, column.kind, _words(column)) for column in schema.columns],
@@ -83,10 +84,10 @@ def command_of(asked: Asked) -> str:
     return shlex.join(words)
 
 
-def _error_chart(trained: Trained) -> str:
+def _errors(trained: Trained) -> Chart | Confusion:
     target = trained.model.schema.target
     if isinstance(target, ClassTarget):
-        return confusion_chart(confusion(target, trained.truth, trained.outputs), target.classes)
+        return Confusion(confusion(target, trained.truth, trained.outputs), target.classes)
     predicted = target.decode(trained.outputs[:, 0])
     return residual_chart(predicted, target.decode(trained.truth) - predicted, unit=target.name)
 

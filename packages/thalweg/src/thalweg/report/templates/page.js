@@ -1,5 +1,5 @@
-// What the page does beyond standing there: boxes that hide a method, and a cursor on each line
-// chart that reads off the values, by mouse, finger or arrow keys. Without it nothing is lost.
+// Boxes hide a method from all charts; a cursor on each line chart reads off its values, by mouse,
+// finger or arrow keys; wide tables say that they scroll. The page is complete without this script.
 "use strict";
 
 for (const box of document.querySelectorAll("[data-toggle]")) {
@@ -11,6 +11,20 @@ for (const box of document.querySelectorAll("[data-toggle]")) {
       if (part.dataset.method === method) part.classList.toggle("off", !box.checked);
   });
 }
+
+const wideTables = document.querySelectorAll(".scroll");
+
+function hintAtMore() {
+  for (const region of wideTables) {
+    const rest = region.scrollWidth - region.clientWidth;
+    region.classList.toggle("wide", rest > 1);
+    region.classList.toggle("more", rest - region.scrollLeft > 1);
+  }
+}
+for (const region of wideTables) region.addEventListener("scroll", hintAtMore, { passive: true });
+for (const fold of document.querySelectorAll("details")) fold.addEventListener("toggle", hintAtMore);
+window.addEventListener("resize", hintAtMore);
+hintAtMore();
 
 function scale(text) {
   const [kind, ...numbers] = text.split(" ");
