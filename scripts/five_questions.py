@@ -3,9 +3,8 @@
     python scripts/five_questions.py run --out DIR     both studies in full, their pages, and `draw`
     python scripts/five_questions.py draw              figures and page from the committed record
 
-`run` continues a folder where it was interrupted. Its answers go to `docs/studies/NAME.json`, the
-committed record. `draw` reads nothing else, so figures and page can be made again anywhere. It
-forms verdicts and summaries from the record's numbers: a change of their words needs no new runs.
+`run` continues in a folder where it was interrupted. Its answers go to `docs/studies/NAME.json`,
+the committed record; `draw` reads nothing else, so figures and page can be made again anywhere.
 """
 
 from __future__ import annotations
@@ -191,10 +190,7 @@ def restate(record: dict[str, Any]) -> None:
 
 
 def filled(page: str, records: dict[str, dict[str, Any]]) -> str:
-    """The page with all parts between `<!-- NAME -->` and `<!-- end -->` written again.
-
-    `NAME` is the answer to a question, `NAME_in_full` the longer table that it rests on.
-    """
+    """The page with all that stands between `<!-- NAME -->` and `<!-- end -->` replaced."""
     parts = {"record": _provenance(records)}
     for record in records.values():
         for name, answer in record["answers"].items():
@@ -254,7 +250,7 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     making = commands.add_parser("run", help="make both studies, then draw")
     making.add_argument("--out", type=Path, required=True, help="folder for the runs")
-    making.add_argument("--jobs", type=int, default=1, help="runs side by side")
+    making.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     making.add_argument("--quick", action="store_true", help="the small version of both")
     commands.add_parser("draw", help="make figures and page from the committed record")
     given = parser.parse_args()

@@ -11,6 +11,9 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from thalweg.report.looks import COLOURS, Look, Looks, label_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,12 +21,12 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#8c6d1f", "#555555")
+# Where runs ended: shades, as colours mean solvers.
 PLACES = {
-    "same place": "#0072b2",
-    "same valley": "#56b4e9",
-    "apart": "#d55e00",
-    "undecided": "#bbbbbb",
+    "same place": "#222222",
+    "same valley": "#777777",
+    "apart": "#dddddd",
+    "undecided": "#ffffff",
 }
 TOLERANCES = {"1e-8, 1e-6": "o", "1e-4, 1e-4": "s", "1e-2, 1e-2": "^", "loose to tight": "D"}
 FIGURES = (
@@ -54,7 +57,7 @@ def all_figures(records: dict[str, dict[str, Any]]) -> dict[str, Figure]:
 
 
 def same_minimum(rows: Rows) -> Figure:
-    """Where each method ended, as shares of its runs on all problems."""
+    """Where each method ended: shares of its runs on all problems."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     figure, axes = plt.subplots(figsize=(7, 0.6 + 0.32 * len(methods)), layout="constrained")
     left = np.zeros(len(methods))
@@ -64,7 +67,14 @@ def same_minimum(rows: Rows) -> Figure:
         )
         totals = [sum(row["runs"] for row in rows if row["method"] == name) for name in methods]
         shares = counts / np.array(totals)
-        axes.barh(methods, shares, left=left, color=colour, label=place)
+        axes.barh(
+            list(map(label_of, methods)),
+            shares,
+            left=left,
+            color=colour,
+            edgecolor="#222222",
+            label=place,
+        )
         left += shares
     axes.invert_yaxis()
     axes.set_xlabel("share of the runs, by where they ended relative to the article's run")
@@ -83,21 +93,19 @@ def solver_and_tolerance(rows: Rows) -> Figure:
         for row in here:
             if row["seconds"] is None:
                 continue
-            place = solvers.index(row["method"])
-            colour = COLOURS[0] if row["method"] != ARTICLE else COLOURS[3]
             axes.plot(
                 row["seconds"],
-                place,
+                solvers.index(row["method"]),
                 TOLERANCES.get(row["atol, rtol"], "*"),
-                color=colour if row["method"] != "auto" else COLOURS[2],
+                color=_colour(row["method"]),
                 fillstyle="none" if row["highest order"] == 2 else "full",  # noqa: PLR2004
             )
         axes.set(xscale="log", title=problem, xlabel="seconds to the target")
         axes.xaxis.set_minor_formatter("")  # which would overlap
-        axes.set_yticks(range(len(solvers)), solvers)
+        axes.set_yticks(range(len(solvers)), map(label_of, solvers))
         axes.invert_yaxis()
     marks = [
-        Line2D([], [], marker=mark, linestyle="", color=COLOURS[0], label=name)
+        Line2D([], [], marker=mark, linestyle="", color="#444444", label=name)
         for name, mark in TOLERANCES.items()
     ]
     figure.legend(handles=marks, ncols=4, loc="outside lower center", frameon=False)
@@ -107,13 +115,11 @@ def solver_and_tolerance(rows: Rows) -> Figure:
 def lines(charts: list[dict[str, Any]], *, limit: float | None = None) -> Figure:
     """The lines of charts, a panel each."""
     figure, panels = _panels([chart["title"] for chart in charts], height=2.9)
-    colours: dict[str, str] = {}
+    looks = Looks(label for chart in charts for label in chart["lines"])
+    shown = {label: _style(looks(label)) for chart in charts for label in chart["lines"]}
     for axes, chart in zip(panels, charts, strict=True):
         for label, (x, y) in chart["lines"].items():
-            colour = colours.setdefault(label, COLOURS[len(colours) % len(COLOURS)])
-            style = "--" if label.startswith("dopri5") else "-"
-            marker = "o" if len(x) <= 10 else ""  # noqa: PLR2004 - a handful of points
-            axes.plot(x, y, style, color=colour, marker=marker, markersize=3, linewidth=1.2)
+            axes.plot(x, y, **shown[label], markevery=max(1, len(x) // 5))
         if limit is not None:
             axes.axhline(limit, color="black", linewidth=0.8, linestyle=":")
         axes.set(
@@ -123,7 +129,7 @@ def lines(charts: list[dict[str, Any]], *, limit: float | None = None) -> Figure
             xlabel=chart["x_label"],
             ylabel=chart["y_label"],
         )
-    marks = [Line2D([], [], color=colour, label=label) for label, colour in colours.items()]
+    marks = [Line2D([], [], label=label_of(label), **style) for label, style in shown.items()]
     figure.legend(handles=marks, ncols=4, loc="outside lower center", frameon=False)
     return figure
 
@@ -138,8 +144,16 @@ def work_by_accuracy(rows: Rows) -> Figure:
         places = np.arange(len(here))
         differences = np.array([row["of them for Jacobians"] for row in here], float)
         others = np.array([row["gradients"] for row in here], float) - differences
-        axes.bar(places, others, color=COLOURS[0], label="gradients of steps")
-        axes.bar(places, differences, bottom=others, color=COLOURS[1], label="for Jacobians")
+        axes.bar(places, others, color=_colour(ARTICLE), label="gradients of steps")
+        axes.bar(
+            places,
+            differences,
+            bottom=others,
+            color="white",
+            edgecolor=_colour(ARTICLE),
+            hatch="///",
+            label="for Jacobians",
+        )
         axes.set_xticks(places, [row["accuracy"] for row in here], rotation=30, ha="right")
         axes.set(title=problem, ylabel="gradients, all starts")
         axes.legend(frameon=False)
@@ -147,25 +161,51 @@ def work_by_accuracy(rows: Rows) -> Figure:
 
 
 def jacobian_source(rows: Rows) -> Figure:
-    """Seconds to the target with both Jacobians, solver by solver."""
+    """Seconds to the target with both Jacobians, solver by solver; finite differences hatched."""
     problems = list(dict.fromkeys(row["problem"] for row in rows))
     figure, panels = _panels(problems, height=2.6)
     for axes, problem in zip(panels, problems, strict=True):
         here = [row for row in rows if row["problem"] == problem]
         solvers = list(dict.fromkeys(row["solver"] for row in here))
-        for shift, (source, colour) in enumerate(
-            (("finite-differences", COLOURS[1]), ("exact", COLOURS[0]))
-        ):
+        colours = list(map(_colour, solvers))
+        for shift, source in enumerate(("finite-differences", "exact")):
             chosen = {row["solver"]: row["seconds"] for row in here if row["Jacobian"] == source}
-            values = [chosen.get(name) or np.nan for name in solvers]
+            is_exact = source == "exact"
             axes.barh(
-                np.arange(len(solvers)) + 0.4 * shift, values, 0.38, color=colour, label=source
+                np.arange(len(solvers)) + 0.4 * shift,
+                [chosen.get(name) or np.nan for name in solvers],
+                0.38,
+                color=colours if is_exact else "white",
+                edgecolor=colours,
+                hatch="" if is_exact else "////",
             )
-        axes.set_yticks(np.arange(len(solvers)) + 0.2, solvers)
+        axes.set_yticks(np.arange(len(solvers)) + 0.2, map(label_of, solvers))
         axes.invert_yaxis()
         axes.set(title=problem, xlabel="seconds to the target")
-    panels[0].legend(frameon=False)
+    marks = [
+        Patch(facecolor="white", edgecolor="#444444", hatch="////", label="finite differences"),
+        Patch(facecolor="#444444", edgecolor="#444444", label="exact"),
+    ]
+    figure.legend(handles=marks, ncols=2, loc="outside lower center", frameon=False)
     return figure
+
+
+def _colour(method: str) -> str:
+    """A method's colour, the same on every page and figure."""
+    return COLOURS[Looks([method])(method).colour].light
+
+
+def _style(look: Look) -> dict[str, Any]:
+    """A look as matplotlib has it."""
+    colour = COLOURS[look.colour].light
+    return {
+        "color": colour,
+        "linestyle": (0, tuple(map(float, look.dash.split()))) if look.dash else "-",
+        "linewidth": 1.2,
+        "marker": look.marker.matplotlib,
+        "markersize": 4,
+        "markerfacecolor": "white" if look.dash else colour,
+    }
 
 
 def _rows(answer: dict[str, Any]) -> Rows:

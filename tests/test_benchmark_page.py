@@ -1,12 +1,19 @@
 """The README says of the benchmark what the committed record says."""
 
+import json
+import re
+
+import pytest
+
+from browser import find_browser, open_browser
 from thalweg_lab.bench.suite import FULL, entries
 
 SCRIPT = "benchmark"
+RECORDS = ("results.json", "cost.json")
 
 
 def test_the_readme_is_the_one_that_the_record_makes(script):
-    """Nobody edited a number, and nobody forgot to make them anew."""
+    """Nobody edited a number, and nobody forgot to make them again."""
     page = script.README.read_text(encoding="utf-8")
     assert script.filled(page, script.record()) == page
     assert "docs/images/benchmark.png" in page
@@ -30,3 +37,41 @@ def test_the_record_is_of_the_suite_from_clean_commits(script):
     suite = {entry.problem: (entry.starts, entry.seconds) for entry in entries(FULL)}
     found = {p["problem"]: (p["starts"], p["budget"]) for p in results["problems"]}
     assert found == {name: suite[name] for name in found}
+
+
+def test_the_committed_pages_are_those_that_the_records_make(script):
+    """The results read back from the record are the record, and the pages are made from them."""
+    from benchmark_pages import FOLDER, pages, results_of_record
+
+    record, cost = (json.loads((FOLDER / name).read_text("utf-8")) for name in RECORDS)
+    again = results_of_record(script.record()).as_json()
+    assert again["problems"] == record["problems"]
+    assert again["profiles"] == record["profiles"]
+    for name, text in pages(record, cost).items():
+        assert (FOLDER / name).read_text("utf-8") == text, name
+
+
+def test_the_committed_pages_are_small_and_load_nothing(script):
+    """Below 2 MB each, with no address but places on the page itself."""
+    from benchmark_pages import FOLDER
+
+    assert script.RECORD.parent == FOLDER
+    for name in ("report.html", "cost.html"):
+        text = (FOLDER / name).read_text("utf-8")
+        assert len(text.encode()) < 2_000_000
+        assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", text)
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium was found")
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_on_the_committed_pages_can_be_seen(script, tmp_path, width, scheme):
+    """No box, label or table is cut off without a cue, and a chart is on the first two screens."""
+    browser = find_browser()
+    assert browser is not None
+    with open_browser(browser, tmp_path) as page:
+        for name in ("report.html", "cost.html"):
+            page.look(width=width, scheme=scheme)
+            page.open((script.RECORD.parent / name).as_uri())
+            assert page.layout_faults() == []
+            assert page.complaints == []

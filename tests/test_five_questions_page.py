@@ -9,7 +9,7 @@ MOST_ROWS = 8  # of the table beside it
 
 
 def test_the_page_is_the_one_that_the_record_makes(script):
-    """Nobody edited a number, and nobody forgot to write the page again."""
+    """Nobody edited a number, and nobody forgot to make the page again."""
     page = script.PAGE.read_text(encoding="utf-8")
     assert script.filled(page, script.read_records()) == page
 

@@ -184,3 +184,27 @@ def test_a_box_hides_its_method_from_all_charts(report: Page):
     assert report.evaluate(boxes) == [False] * 4  # over the races, and one a problem
     report.evaluate("document.querySelector('[data-toggle=adam]').click()")
     assert report.evaluate(shown) == before
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_on_the_page_can_be_seen(report: Page, width: int, scheme: str):
+    """No box, label or table is cut off without a cue, and a chart is on the first two screens."""
+    report.look(width=width, scheme=scheme)
+    assert report.layout_faults() == []
+
+
+def test_what_cannot_be_seen_would_be_noticed(browser: Page, tmp_path: Path):
+    """A wide box, a clipped label, a table that is cut off, and a late chart are each named."""
+    page = tmp_path / "wide.html"
+    page.write_text(
+        "<style>.scroll { overflow-x: auto } table, p { width: 3000px }</style>"
+        '<p>wide</p><div class="scroll" aria-label="cut"><table><tr><td>x</td></tr></table></div>'
+        '<div style="height: 3000px"></div><figure class="chart" style="width: 90px">'
+        '<svg viewBox="0 0 90 9" overflow="visible"><text x="80">a long label</text></svg></figure>'
+    )
+    browser.look(width=1280)
+    browser.open(page.as_uri())
+    found = " ".join(browser.layout_faults())
+    for fault in ("off the page: P", "clipped: text", "cut off without a cue: cut", "first chart"):
+        assert fault in found

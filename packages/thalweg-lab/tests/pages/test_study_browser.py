@@ -167,3 +167,11 @@ def test_a_box_hides_its_method_from_all_charts(page: Page):
     boxes = "[...document.querySelectorAll('[data-toggle]')]"
     page.evaluate(f"{boxes}.find((box) => box.dataset.toggle === {label!r}).click()")
     assert page.evaluate(shown) == 0
+
+
+@pytest.mark.parametrize("width", [1280, 390], ids=["desk", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everything_on_the_page_can_be_seen(page: Page, width: int, scheme: str):
+    """No box, label or table is cut off without a cue, and a chart is on the first two screens."""
+    page.look(width=width, scheme=scheme)
+    assert page.layout_faults() == []

@@ -40,6 +40,37 @@ os.dup2(ends[0], 3)
 os.dup2(ends[1], 4)
 os.execv(sys.argv[3], sys.argv[3:])
 """
+# What a reader could not see: boxes that leave the window and lie in no region that scrolls, labels
+# that leave their figure, tables that go on without a cue, and a first chart below two screens.
+LAYOUT_FAULTS = """
+(() => {
+  const width = document.documentElement.clientWidth, faults = [];
+  const name = (element) => `${element.tagName}.${element.getAttribute("class") ?? ""} `
+      + element.textContent.trim().slice(0, 40);
+  for (const element of document.body.querySelectorAll("*")) {
+    const box = element.getBoundingClientRect();
+    if (!box.width || element.closest(".scroll, svg, .skip, .unseen")) continue;
+    if (box.left < -1 || box.right > width + 1) faults.push(`off the page: ${name(element)}`);
+  }
+  for (const text of document.querySelectorAll("figure svg text")) {
+    const box = text.getBoundingClientRect();
+    const frame = text.closest("figure").getBoundingClientRect();
+    if (!box.width) continue;
+    if (box.left < frame.left - 1 || box.right > frame.right + 1)
+      faults.push(`clipped: ${name(text)}`);
+  }
+  for (const region of document.querySelectorAll(".scroll")) {
+    const isCut = region.scrollWidth > region.clientWidth + 1;
+    const mask = getComputedStyle(region).maskImage;
+    if (isCut && (mask === "none" || !region.querySelector(".hint").getClientRects().length))
+      faults.push(`cut off without a cue: ${region.getAttribute("aria-label")}`);
+  }
+  const first = document.querySelector("figure.chart");
+  if (first && first.getBoundingClientRect().top + scrollY > 2 * innerHeight)
+    faults.push(`first chart at ${first.getBoundingClientRect().top + scrollY}`);
+  return faults;
+})()
+"""
 PATIENCE = 60.0  # seconds for an answer: a busy machine starts Chromium slowly
 
 
@@ -102,6 +133,10 @@ class Page:
         )
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self._send("Emulation.setEmulatedMedia", features=[feature])
+
+    def layout_faults(self) -> list[str]:
+        """What of the open page a reader could not see, each in a few words."""
+        return self.evaluate(LAYOUT_FAULTS)
 
     def press(self, key: str) -> None:
         """Press and release a key that writes nothing, such as `ArrowRight`."""

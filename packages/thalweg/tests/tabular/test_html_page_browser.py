@@ -54,6 +54,7 @@ def test_every_chart_is_drawn_and_fits_the_page(report: tuple[str, Page], width:
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert ground == {"light": "rgb(255, 255, 255)", "dark": "rgb(18, 22, 28)"}[scheme]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.layout_faults() == []
     lines = page.evaluate(
         """[...document.querySelectorAll('#loss .series .line')].map((line) =>
         [line.getTotalLength() > 50, getComputedStyle(line).stroke])"""

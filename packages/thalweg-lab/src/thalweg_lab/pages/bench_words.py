@@ -108,7 +108,7 @@ def how_sentences(results: Results) -> list[str]:
     """How the numbers came about, for whoever wants to judge them."""
     run, compiled = duration(results.run_seconds), duration(results.compile_seconds)
     made = (
-        f"{results.runs:,} runs, one at a time in one process: all methods from one start, then all "
-        f"from the next. They took {run} of wall time, and {compiled} of compilation."
+        f"{results.runs:,} runs, one at a time in one process: all methods from one start, then "
+        f"all from the next. They took {run} of wall time, and {compiled} of compilation."
     )
     return [made, TUNED, TARGETS, RATIOS]

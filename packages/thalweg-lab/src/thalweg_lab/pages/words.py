@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from thalweg_lab.problems import TrainingProblem
 
 OURS = "auto"
+CLOSE = 1.1  # ratios below have another digit
 EARLIER_ATTEMPT = (
-    "zvode is the solver for stiff differential equations with which training of this kind was "
-    "tried before, in the setting of that time."
+    "zvode, a solver for stiff differential equations, was used for such training before; it runs "
+    "with the settings of that work."
 )
 
 
@@ -100,7 +101,7 @@ def _winners(race: list[First]) -> list[str]:
 
 
 def _ours(race: list[First]) -> list[str]:
-    """Where our own method lost and by how much, and by how much it won at its deepest."""
+    """Where our own method lost and by how much, and by how much it won at its lowest target."""
     label = label_of(OURS)
     lost = [first for first in race if first.winner not in {None, OURS}]
     late: dict[str, list[First]] = {}
@@ -108,7 +109,7 @@ def _ours(race: list[First]) -> list[str]:
         if OURS in first.times:
             late.setdefault(label_of(str(first.winner)), []).append(first)
     longer = [
-        f"{listed([_ratio(first, OURS) for first in races])} times as long as {winner} to "
+        f"{listed([_ratio(first, OURS) for first in races])} times the time of {winner} to "
         f"{listed([number(first.target) for first in races])}"
         for winner, races in late.items()
     ]
@@ -128,15 +129,15 @@ def _ours(race: list[First]) -> list[str]:
             second = list(deepest.times)[1]
             sentences.append(
                 f"To {target} {label} took {took}; the next, {label_of(second)}, took "
-                f"{_ratio(deepest, second)} times as long."
+                f"{_ratio(deepest, second)} times that."
             )
     return sentences
 
 
 def _ratio(first: First, method: str) -> str:
-    """How many times as long as the first a method took."""
-    quickest = max(next(iter(first.times.values())), 1e-9)
-    return f"{first.times[method] / quickest:.2g}"
+    """The time of a method over that of the first; with more digits where it is close to 1."""
+    ratio = first.times[method] / max(next(iter(first.times.values())), 1e-9)
+    return f"{ratio:.2f}" if ratio < CLOSE else f"{ratio:.2g}"
 
 
 def _end(task: TrainingProblem, records: Sequence[RunRecord]) -> list[str]:

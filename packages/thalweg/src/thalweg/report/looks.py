@@ -100,8 +100,8 @@ _KNOWN: dict[tuple[int, int], tuple[str, ...]] = {
     (10, 3): ("scipy-radau",),
     (11, 3): ("dopri5", "nonstiff"),
     (3, 3): ("tsit5",),
-    (4, 3): ("rosenbrock",),
-    # Integrators of thalweg, and what is left of the registry.
+    (0, 3): ("rosenbrock",),  # a thirteenth, which is thalweg's own
+    # The other integrators of thalweg, and the rest of the registry.
     (1, 6): ("implicit-geodesic",),
     (2, 6): ("exponential-krylov",),
     (3, 6): ("secant-euler",),
@@ -116,6 +116,7 @@ _KNOWN: dict[tuple[int, int], tuple[str, ...]] = {
     (0, 6): ("dop853",),
     (1, 9): ("kvaerno5",),
     (2, 9): ("kvaerno3",),
+    (3, 9): ("optimistix-bfgs",),
 }
 _PLACES = {name: place for place, names in _KNOWN.items() for name in names}
 # How the name of a variant ends, and how many styles after its method's its own is.
