@@ -58,6 +58,7 @@ UNITS = {
 # What is imported only where it is used, so that what needs none of it stays quick.
 HEAVY = (
     "jax",
+    "jinja2",
     "matplotlib",
     "optax",
     "polars",
