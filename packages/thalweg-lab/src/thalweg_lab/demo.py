@@ -1,7 +1,7 @@
 """The demo: three networks, five methods, one report.
 
 Each problem is trained from one start by each method, within one budget of seconds that is the same
-for all methods. What comes of it is a page to read, `report.html`, and the records of the runs,
+for all methods. The results are a page to read, `report.html`, and the records of the runs,
 `runs.json`. A run that is interrupted is left out; what was finished before is kept.
 """
 
@@ -111,10 +111,10 @@ def run_demo(
     Args:
         folder: Where to write; made where it does not exist. Looked at before anything runs.
         seconds: Budget of each run; None for the problem's own in `SECONDS`.
-        names: Problems to run, of `thalweg_lab.problems.DEMO`.
+        names: Problems to run, from `thalweg_lab.problems.DEMO`.
         progress: Whether a live line is shown on stderr while a run goes on.
-        on_section: Told of each problem once all its runs are finished.
-        on_start: Told of each problem before its first run.
+        on_section: Called with each section once all its runs are finished.
+        on_start: Called with each problem before its first run.
 
     Returns:
         What ran and where the report lies. Ctrl-C is no error: see `was_interrupted`.

@@ -39,18 +39,18 @@ def print_section(section: Section) -> None:
     table.add_column("compiling", justify="right")
     table.add_column("outcome")
     for record in records:
-        rungs = [
+        times = [
             Text("-", style="dim")
-            if rung.seconds is None
+            if reached.seconds is None
             else Text(
-                f"{duration(rung.seconds)}\n{rung.gradients:,} gr.",
+                f"{duration(reached.seconds)}\n{reached.gradients:,} gr.",
                 style="bold" if first.winner == record.method else "",
             )
-            for rung, first in zip(record.ladder, race, strict=True)
+            for reached, first in zip(record.ladder, race, strict=True)
         ]
         table.add_row(
             label_of(record.method),
-            *rungs,
+            *times,
             number(record.loss),
             measured(record.measure, is_share=task.measure.is_share),
             duration(record.compile_seconds),

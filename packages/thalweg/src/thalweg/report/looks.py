@@ -91,7 +91,7 @@ _KNOWN: dict[tuple[int, int], tuple[str, ...]] = {
     (9, 0): ("scipy-lm", "LM (SciPy)"),
     (10, 0): ("ss-broyden", "SS-Broyden"),
     (11, 0): ("adam-l-bfgs", "Adam, then L-BFGS"),
-    # The solvers of the studies, which never stand beside the peers above.
+    # The solvers of the studies, which never stand on one page with the peers above.
     (5, 3): ("vode",),
     (6, 3): ("lsoda",),
     (7, 3): ("cvode",),
