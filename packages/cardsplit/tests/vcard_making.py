@@ -118,6 +118,12 @@ FRAGMENTS = st.sampled_from(
         b"BEGIN:VCARD\n x",
         b"\0",
         b"\xe4",
+        b"END:VCARDBEGIN:VCARD",
+        b"end:vcard,begin:vCard",
+        b"END:VCARD;ENCODING=QUOTED-PRINTABLE:x=",
+        b"item1.BEGIN:VCARD",
+        b"a.END:VCARD",
+        b"b.\r\n END:VCARD -- \xef\xbb\xbfb.BEGIN:VCARD",
     ]
 )
 WHOLE_CARDS = st.sampled_from(

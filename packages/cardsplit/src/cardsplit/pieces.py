@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 NO_END = "card without `END:VCARD`"
 STRAY = "text outside of any card"
+GLUED = "`END:VCARD` and the next `BEGIN:VCARD` on one line"
 
 
 class Run(NamedTuple):

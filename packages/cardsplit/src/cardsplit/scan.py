@@ -33,7 +33,7 @@ from cardsplit.lines import (
     edges,
     is_quoted_printable,
 )
-from cardsplit.pieces import NO_END, STRAY, Oddity, Piece, Run
+from cardsplit.pieces import GLUED, NO_END, STRAY, Oddity, Piece, Run
 
 CHUNK = 1 << 18  # bytes read at a time; a quarter MiB stays in the processor's cache
 WINDOW = 1 << 20  # how far behind a nested BEGIN the card around it must be closed
@@ -44,7 +44,8 @@ LONGEST_TAIL = 1 << 16  # of a logical line that is kept until its end is seen
 _PAIR = re.compile(rb"(\nEND:VCARD(?:\r?\n)+)BEGIN:VCARD\r?\n[A-Z]", re.IGNORECASE)
 _OPENING = re.compile(rb"(?:[ \t]*+\r?\n)*+((?:\xef\xbb\xbf)?BEGIN:VCARD\r?\n[A-Z])", re.IGNORECASE)
 _BLANK = re.compile(rb"(?:[\s\0\x1a]|\xef\xbb\xbf)*+")
-_AFTER_BREAK = re.compile(rb"(?:\r\n|\r|\n)?")
+_REST = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n)?")
+_ENDS = ("end", "glued")
 _NEVER = maxsize
 
 
@@ -58,11 +59,20 @@ class _Frame:
 
 
 class _Edge(NamedTuple):
-    """A line of the view that opens or closes a card, line break included in `stop`."""
+    """Where the view opens or closes a card.
+
+    Attributes:
+        start: Where its line starts, or a `BEGIN` behind an `END` on the same line.
+        stop: Where its line ends, break included, or such a `BEGIN` starts.
+        kind: `begin`, `end`, `glued` for an `END` with a `BEGIN` on its line, `agent` for
+            `AGENT:BEGIN:VCARD`, or `begin of agent`.
+        done: Where the text of the line ends that belongs to the card.
+    """
 
     start: int
     stop: int
-    kind: str | None  # "begin", "end", "agent" for `AGENT:BEGIN:VCARD`, or "begin of agent"
+    kind: str | None
+    done: int
 
 
 class _Line(NamedTuple):
@@ -174,7 +184,7 @@ class Scanner:
         stop = len(shown) if at_end else self._trusted(shown, start)
         if start < stop:
             found = self._edges(shown, start, stop)
-            last_end = next((n for n in reversed(range(len(found))) if found[n].kind == "end"), -1)
+            last_end = next((n for n in reversed(range(len(found))) if found[n].kind in _ENDS), -1)
             for number, edge in enumerate(found):
                 self._take(edge, shown)
                 if number == last_end and not self._stack and not at_end:
@@ -238,6 +248,7 @@ class Scanner:
         pattern = edges(
             lone_cr=block.count(b"\r") != block.count(b"\r\n"),
             agents=b":begin:vcard" in squeezed,
+            groups=b".begin:vcard" in squeezed or b".end:vcard" in squeezed,
         )
         found = []
         at_start = None if self._inside else EDGE.match(shown, start)
@@ -248,11 +259,14 @@ class Scanner:
                 break
             if may_swallow and line > start and self._line(shown, line, start).goes_on:
                 continue
-            after = _AFTER_BREAK.match(shown, match.end()).end()  # type: ignore[union-attr]
-            kind = match.lastgroup
+            kind, done, after = match.lastgroup, match.end(), _after_line(shown, match.end())
             if kind == "begin" and agents and self._follows_agent(shown, line, start):
                 kind = "begin of agent"
-            found.append(_Edge(line, after, kind))
+            if kind == "glued":
+                line, begin = match.start(kind), line
+                found.append(_Edge(begin, line, kind, line))
+                kind = "begin"
+            found.append(_Edge(line, after, kind, done))
         return found
 
     def _line(self, shown: bytes, line: int, floor: int) -> _Line:
@@ -297,10 +311,12 @@ class Scanner:
     def _take(self, edge: _Edge, shown: bytes) -> None:
         """Pair an edge with those before it."""
         at = self._base + edge.start
-        if edge.kind == "end":
+        if edge.kind in _ENDS:
+            if edge.kind == "glued":
+                self._report(GLUED, at)
             if self._stack:
                 frame = self._stack.pop()
-                self._last_end = self._base + edge.stop
+                self._last_end = self._base + edge.done
                 if not self._stack:
                     self._gap = self._last_end
                 elif not frame.is_agent:
@@ -364,6 +380,11 @@ def _line_start(shown: bytes, stop: int, floor: int) -> int:
     """Start of the physical line that holds what stands before `stop`; at least `floor`."""
     line_feed = shown.rfind(b"\n", floor, stop)
     return max(line_feed, shown.rfind(b"\r", max(line_feed, floor), stop), floor - 1) + 1
+
+
+def _after_line(shown: bytes, at: int) -> int:
+    """Where the physical line that holds `at` ends, its break included."""
+    return _REST.match(shown, at).end()  # type: ignore[union-attr]  # matches always
 
 
 def _ends_softly(shown: bytes, start: int, stop: int) -> bool:
