@@ -17,10 +17,10 @@ from cardsplit import (
     split,
     undo_file,
 )
+from cardsplit.card_store import CardStore
 from cardsplit.keys import key_by_reading
-from cardsplit.reading import deck_of, read_decks
+from cardsplit.reading import index_of, read_indexes
 from cardsplit.scan import CHUNK
-from cardsplit.shelf import Shelf
 from cardsplit.sources import Source
 from vcard_making import (
     CLASHING_FILES,
@@ -67,12 +67,12 @@ def test_the_short_way_to_a_key_leads_where_the_long_one_does(tmp_path_factory, 
     Path(name).write_bytes(data)
     cards = list(split(data))
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
-        shelf = Shelf([Source(name, file)])
+        store = CardStore([Source(name, file)])
         for rules in (list(Rule), [Rule.DISPLAY], [Rule.N_LINE]):
-            for deck in read_decks(shelf, rules):
-                found = [deck.key(number) for number in range(len(cards))]
-                assert found == [key_by_reading(one, deck.rule) for one in cards]
-                assert deck.shaped == deck_of(cards, deck.rule).shaped
+            for index in read_indexes(store, rules):
+                found = [index.key(number) for number in range(len(cards))]
+                assert found == [key_by_reading(one, index.rule) for one in cards]
+                assert index.shaped == index_of(cards, index.rule).shaped
 
 
 @given(CLASHING_FILES, st.sampled_from(list(Rule)))
@@ -82,15 +82,15 @@ def test_files_are_anti_merged_as_cards_in_memory_are(tmp_path_factory, cards, r
     folder = tmp_path_factory.mktemp("am")
     name = written(folder, "a.vcf", b"hi\n" + b"".join(cards))
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
-        shelf = Shelf([Source(name, file)])
+        store = CardStore([Source(name, file)])
         in_memory = list(split(Path(name).read_bytes()))
-        for deck in read_decks(shelf, list(Rule)):
+        for index in read_indexes(store, list(Rule)):
             numbers = range(len(in_memory))
-            assert [deck.load(n) for n in numbers] == in_memory
-            assert [deck.key(n) for n in numbers] == [
-                key_by_reading(c, deck.rule) for c in in_memory
+            assert [index.load(n) for n in numbers] == in_memory
+            assert [index.key(n) for n in numbers] == [
+                key_by_reading(c, index.rule) for c in in_memory
             ]
-            assert deck.shaped == deck_of(in_memory, deck.rule).shaped
+            assert index.shaped == index_of(in_memory, index.rule).shaped
     out, back = str(folder / "out.vcf"), str(folder / "back.vcf")
     done = antimerge_files([name], out, rule=rule)
     assert done.cards == len(cards)
@@ -257,13 +257,13 @@ def test_blocks_of_every_kind_may_follow_each_other(here: Path):
     data = b"hi\r\n" + plain + long + plain + stray + plain + odd + stray + plain + 4 * stray + odd
     cards = list(split(data))
     with open(written(here, "a.vcf", data), "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
-        shelf = Shelf([Source("a.vcf", file)])
-        for deck in read_decks(shelf, list(Rule)):
-            assert len(deck) == len(cards) == 4 * 700 + 5
-            whole = deck_of(cards, deck.rule)
-            assert list(deck.groups()) == list(whole.groups())
-            assert (deck.shaped, deck.level) == (whole.shaped, whole.level)
-        assert [shelf.load(number) for number in range(len(cards))] == cards
+        store = CardStore([Source("a.vcf", file)])
+        for index in read_indexes(store, list(Rule)):
+            assert len(index) == len(cards) == 4 * 700 + 5
+            whole = index_of(cards, index.rule)
+            assert list(index.groups()) == list(whole.groups())
+            assert (index.shaped, index.level) == (whole.shaped, whole.level)
+        assert [store.load(number) for number in range(len(cards))] == cards
 
 
 def test_text_after_cards_that_fill_a_chunk_belongs_to_the_last_of_them(here: Path):
@@ -276,7 +276,7 @@ def test_text_after_cards_that_fill_a_chunk_belongs_to_the_last_of_them(here: Pa
     data = plain + b"stray\r\n" * (CHUNK // 3) + plain
     cards = list(split(data))
     with open(written(here, "a.vcf", data), "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
-        shelf = Shelf([Source("a.vcf", file)])
-        for deck in read_decks(shelf, list(Rule)):
-            assert list(deck.groups()) == list(deck_of(cards, deck.rule).groups())
-        assert [shelf.load(number) for number in range(len(cards))] == cards
+        store = CardStore([Source("a.vcf", file)])
+        for index in read_indexes(store, list(Rule)):
+            assert list(index.groups()) == list(index_of(cards, index.rule).groups())
+        assert [store.load(number) for number in range(len(cards))] == cards

@@ -110,7 +110,11 @@ NESTED = [
     ("a byte-order mark on the line", card("N:a").rstrip() + b"\xef\xbb\xbf" + card("N:b"), 2),
     ("a form feed between", card("N:a").rstrip() + b"\f" + card("N:b"), 2),
     ("a line of hyphens between", card("N:a").rstrip() + b" --- next: " + card("N:b"), 2),
-    ("commas between", card("N:a").rstrip() + b"," + card("N:b").rstrip() + b",\n" + card("N:c"), 3),
+    (
+        "commas between",
+        card("N:a").rstrip() + b"," + card("N:b").rstrip() + b",\n" + card("N:c"),
+        3,
+    ),
     ("a word that only starts so", card("N:a", "END:VCARDS", "END:VCARDBEGIN:VCARDS"), 1),
     ("a note of both", card("NOTE:END:VCARDBEGIN:VCARD") + card("N:b"), 2),
     ("both in a nested card", card(card("N:b").decode().strip() + card("N:c").decode().strip()), 1),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from cardsplit.card_store import CardStore
 from cardsplit.cards import Card
 from cardsplit.encodings import BYTE_ORDER_MARKS
 from cardsplit.errors import InputError, OutputError
@@ -19,10 +20,9 @@ from cardsplit.marks import Mark
 from cardsplit.naming import mark_card
 from cardsplit.output import STANDARD_OUTPUT, new_file, unwritable
 from cardsplit.planning import plan
-from cardsplit.reading import deck_of, read_deck
+from cardsplit.reading import index_of, read_index
 from cardsplit.recognising import recognise
 from cardsplit.rules import Rule
-from cardsplit.shelf import Shelf
 from cardsplit.sources import check_inputs, notes_of, opened
 
 COPIED = 1 << 20  # bytes copied at a time
@@ -77,8 +77,8 @@ def antimerge(
     rule = Rule(key)
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
     with_fn = with_fn or rule is Rule.FN
-    deck = deck_of(taken, rule)
-    marks = plan(deck, level=deck.level + 1, with_fn=with_fn).marks
+    index = index_of(taken, rule)
+    marks = plan(index, level=index.level + 1, with_fn=with_fn).marks
     changed = {
         number: mark_card(taken[number], mark, with_fn=with_fn) or taken[number]
         for number, mark in marks.items()
@@ -96,7 +96,7 @@ def undo(cards: Iterable[bytes]) -> list[Card]:
         The cards as they were given to `antimerge`, byte for byte.
     """
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
-    before = recognise(lambda rule: deck_of(taken, rule), taken.__getitem__)
+    before = recognise(lambda rule: index_of(taken, rule), taken.__getitem__)
     return [before.get(n, card) for n, card in enumerate(taken)]
 
 
@@ -130,11 +130,11 @@ def antimerge_files(
     """
     check_inputs(names)
     with_fn = with_fn or rule is Rule.FN
-    with _shelf(names, on_read) as shelf:
-        done, changed = _planned(shelf, rule, with_fn=with_fn)
-        _check_joints(shelf)
+    with _stored(names, on_read) as store:
+        done, changed = _planned(store, rule, with_fn=with_fn)
+        _check_joints(store)
         with new_file(place, replacing=replacing) as sink:
-            _rewrite(shelf, changed, sink, on_read)
+            _rewrite(store, changed, sink, on_read)
     return done
 
 
@@ -162,8 +162,8 @@ def antimerge_in_place(
         CardsplitError: See `antimerge_files`; also if there is a backup already.
     """
     with_fn = with_fn or rule is Rule.FN
-    with _shelf([name], on_read) as shelf:
-        done, changed = _planned(shelf, rule, with_fn=with_fn)
+    with _stored([name], on_read) as store:
+        done, changed = _planned(store, rule, with_fn=with_fn)
         if not done.changed:
             return done
         kept = f"{name}{BACKUP_SUFFIX}"
@@ -177,7 +177,7 @@ def antimerge_in_place(
                     os.unlink(kept)  # noqa: PTH108 - the name is kept as the user wrote it
                 raise unwritable(kept, error) from error
         with new_file(name, replacing=True) as sink:
-            _rewrite(shelf, changed, sink, on_read)
+            _rewrite(store, changed, sink, on_read)
     return done
 
 
@@ -202,19 +202,19 @@ def undo_file(
     Raises:
         CardsplitError: See `antimerge_files`.
     """
-    with _shelf([name], on_read) as shelf:
-        before = recognise(lambda rule: read_deck(shelf, rule), shelf.load)
-        done = Rewriting(cards=len(shelf), changed=len(before), notes=_notes(shelf))
+    with _stored([name], on_read) as store:
+        before = recognise(lambda rule: read_index(store, rule), store.load)
+        done = Rewriting(cards=len(store), changed=len(before), notes=_notes(store))
         with new_file(place, replacing=replacing) as sink:
-            _rewrite(shelf, before, sink, on_read)
+            _rewrite(store, before, sink, on_read)
     return done
 
 
 @contextlib.contextmanager
-def _shelf(names: list[str], on_read: Callable[[int], object]) -> Iterator[Shelf]:
+def _stored(names: list[str], on_read: Callable[[int], object]) -> Iterator[CardStore]:
     """Open inputs that are read more than once."""
     with contextlib.ExitStack() as stack:
-        yield Shelf(
+        yield CardStore(
             [stack.enter_context(opened(name, twice=True, on_read=on_read)) for name in names]
         )
 
@@ -222,13 +222,13 @@ def _shelf(names: list[str], on_read: Callable[[int], object]) -> Iterator[Shelf
 class _Marked(Mapping[int, Card]):
     """The marked cards by number, made when asked for, so that they need no memory."""
 
-    def __init__(self, shelf: Shelf, marks: dict[int, Mark], *, with_fn: bool) -> None:
-        self._shelf = shelf
+    def __init__(self, store: CardStore, marks: dict[int, Mark], *, with_fn: bool) -> None:
+        self._stored = store
         self._marks = marks
         self._with_fn = with_fn
 
     def __getitem__(self, number: int) -> Card:
-        mark, card = self._marks[number], self._shelf.load(number)
+        mark, card = self._marks[number], self._stored.load(number)
         return mark_card(card, mark, with_fn=self._with_fn) or card
 
     def __iter__(self) -> Iterator[int]:
@@ -238,39 +238,39 @@ class _Marked(Mapping[int, Card]):
         return len(self._marks)
 
 
-def _planned(shelf: Shelf, rule: Rule, *, with_fn: bool) -> tuple[Rewriting, _Marked]:
-    """Read a shelf and plan its marks."""
-    deck = read_deck(shelf, rule)
-    made = plan(deck, level=deck.level + 1, with_fn=with_fn)
-    changed = _Marked(shelf, made.marks, with_fn=with_fn)
-    notes = _notes(shelf)
+def _planned(store: CardStore, rule: Rule, *, with_fn: bool) -> tuple[Rewriting, _Marked]:
+    """Read a store and plan its marks."""
+    index = read_index(store, rule)
+    made = plan(index, level=index.level + 1, with_fn=with_fn)
+    changed = _Marked(store, made.marks, with_fn=with_fn)
+    notes = _notes(store)
     if made.bare:
         notes.append(
-            f"{_line_of(shelf, made.bare[0])}: {len(made.bare)} clashing card(s) from here on have "
+            f"{_line_of(store, made.bare[0])}: {len(made.bare)} clashing card(s) from here on have "
             "no N or FN that could be marked"
         )
-    done = Rewriting(len(shelf), len(made.marks), made.clashes, made.marks, made.copies, notes)
+    done = Rewriting(len(store), len(made.marks), made.clashes, made.marks, made.copies, notes)
     return done, changed
 
 
-def _line_of(shelf: Shelf, number: int) -> str:
+def _line_of(store: CardStore, number: int) -> str:
     """Where a card starts, in words."""
-    file, start, _ = shelf.place(number)
-    source = shelf.sources[file]
+    file, start, _ = store.place(number)
+    source = store.sources[file]
     return f"`{source.name}`, line {source.lines_at([start])[0]}"
 
 
-def _notes(shelf: Shelf) -> list[str]:
+def _notes(store: CardStore) -> list[str]:
     return [
         note
-        for source, oddities in zip(shelf.sources, shelf.oddities, strict=True)
+        for source, oddities in zip(store.sources, store.oddities, strict=True)
         for note in notes_of(source, oddities)
     ]
 
 
-def _check_joints(shelf: Shelf) -> None:
+def _check_joints(store: CardStore) -> None:
     """Refuse files that would run into each other."""
-    for before, after in zip(shelf.sources, shelf.sources[1:], strict=False):
+    for before, after in zip(store.sources, store.sources[1:], strict=False):
         last = before.read_at((before.size or 1) - 1, 1)
         starts = after.read_at(0, 3)
         if (
@@ -286,15 +286,15 @@ def _check_joints(shelf: Shelf) -> None:
 
 
 def _rewrite(
-    shelf: Shelf, changed: Mapping[int, Card], sink: BinaryIO, on_read: Callable[[int], object]
+    store: CardStore, changed: Mapping[int, Card], sink: BinaryIO, on_read: Callable[[int], object]
 ) -> None:
-    """Copy the files of a shelf, with some cards changed."""
+    """Copy the files of a store, with some cards changed."""
     numbers = iter([*sorted(changed), -1])
     number = next(numbers)
-    for index, source in enumerate(shelf.sources):
+    for index, source in enumerate(store.sources):
         done = 0
-        while number >= 0 and shelf.place(number)[0] == index:
-            _, start, stop = shelf.place(number)
+        while number >= 0 and store.place(number)[0] == index:
+            _, start, stop = store.place(number)
             _copy(source.read_at, done, start, sink)
             sink.write(changed[number])
             on_read(stop - done)

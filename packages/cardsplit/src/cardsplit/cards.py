@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Self
 
-from cardsplit.content import Property
+from cardsplit.content import Property, one_line
 from cardsplit.encodings import BYTE_ORDER_MARKS, guess
 from cardsplit.lazy import lazy
 from cardsplit.lines import (
@@ -26,7 +26,6 @@ from cardsplit.plain import SimpleName, simple_name
 from cardsplit.scan import Scanner
 
 _USUAL = frozenset({"N", "FN", "ORG", "TITLE", "EMAIL", "TEL"})  # what anti-merging looks at
-_CONTROLS = re.compile(r"[\s\0-\x1f\x7f-\x9f]+")
 _USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])")
 
 
@@ -136,7 +135,7 @@ class Card(bytes):
             return usual[1].decode("ascii")
         for _, line in self._body[1]:
             if (named := Property(line, "")).name == "VERSION":
-                return _CONTROLS.sub(" ", named.text()).strip()
+                return one_line(named.text())
         return ""
 
     @lazy

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from cardsplit.card_store import CardStore
 from cardsplit.cards import Card
-from cardsplit.content import Property
+from cardsplit.content import Property, one_line
 from cardsplit.marks import clean
-from cardsplit.reading import read_decks
+from cardsplit.reading import read_indexes
 from cardsplit.rules import Rule
-from cardsplit.shelf import Shelf
 from cardsplit.sources import check_inputs, notes_of, opened
 
 # Of these a contact has one, so of two that differ a merge keeps one. Addresses and numbers add up.
@@ -74,40 +74,44 @@ def find_clashes(
     """
     check_inputs(names)
     with ExitStack() as stack:
-        shelf = Shelf(
+        store = CardStore(
             [stack.enter_context(opened(name, twice=True, on_read=on_read)) for name in names]
         )
         merged: dict[tuple[int, ...], tuple[bytes, list[str]]] = {}
         notes: list[str] = []
-        for deck in read_decks(shelf, list(Rule)):
-            for members in deck.groups():
-                found = merged.setdefault(tuple(members), (deck.key(members[0]), []))
-                found[1].append(deck.rule.value)
-        for source, oddities in zip(shelf.sources, shelf.oddities, strict=True):
+        for index in read_indexes(store, list(Rule)):
+            for members in index.groups():
+                found = merged.setdefault(tuple(members), (index.key(members[0]), []))
+                found[1].append(index.rule.value)
+        for source, oddities in zip(store.sources, store.oddities, strict=True):
             notes += notes_of(source, oddities)
-        lines = _lines(shelf, {number for members in merged for number in members})
+        lines = _lines(store, {number for members in merged for number in members})
         clashes = [
-            _clash(shelf, members, lines, key, tuple(rules))
+            _clash(store, members, lines, key, tuple(rules))
             for members, (key, rules) in merged.items()
         ]
     return clashes, notes
 
 
-def _lines(shelf: Shelf, numbers: set[int]) -> dict[int, int]:
+def _lines(store: CardStore, numbers: set[int]) -> dict[int, int]:
     """The line at which each of these cards starts."""
     lines: dict[int, int] = {}
     by_file: dict[int, list[tuple[int, int]]] = {}
     for number in sorted(numbers):
-        file, start, _ = shelf.place(number)
+        file, start, _ = store.place(number)
         by_file.setdefault(file, []).append((start, number))
     for file, places in by_file.items():
-        found = shelf.sources[file].lines_at(start for start, _ in places)
+        found = store.sources[file].lines_at(start for start, _ in places)
         lines.update({number: line for (_, number), line in zip(places, found, strict=True)})
     return lines
 
 
 def _clash(
-    shelf: Shelf, members: Iterable[int], lines: dict[int, int], key: bytes, rules: tuple[str, ...]
+    store: CardStore,
+    members: Iterable[int],
+    lines: dict[int, int],
+    key: bytes,
+    rules: tuple[str, ...],
 ) -> Clash:
     """Say what is known of one clash."""
     told: list[Member] = []
@@ -115,16 +119,16 @@ def _clash(
     shown: dict[tuple[bytes, str], str] = {}  # what lines say, as most are the same in each card
     cores: set[bytes] = set()
     for number in members:
-        card = shelf.load(number)
+        card = store.load(number)
         cores.add(card.core)
-        file, _, _ = shelf.place(number)
+        file, _, _ = store.place(number)
         company = card.first("ORG")
         told.append(
             Member(
-                shelf.sources[file].name,
+                store.sources[file].name,
                 lines[number],
                 display_name(card),
-                company.texts()[0] if company else "",
+                one_line(company.texts()[0]) if company else "",
             )
         )
         for _, line in card.all(*SINGLE):

@@ -5,19 +5,18 @@ Results go to stdout, progress and notes to stderr. The exit status is 0 for don
 input, and 130 after Ctrl-C.
 """
 
-import io
 import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cardsplit.errors import CardsplitError, OutputError, UsageError
+from cardsplit.errors import OutputError, UsageError
 from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
 from cardsplit.output import STANDARD_OUTPUT, new_file
+from cardsplit.process import ODD_INPUT, failures_as_sentences, heed_signals, say
 from cardsplit.progress import Progress
 from cardsplit.rules import Rule
 from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card
@@ -25,30 +24,19 @@ from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card
 if TYPE_CHECKING:
     from cardsplit.antimerging import Rewriting
 
-FAILED, WRONG_USAGE, ODD_INPUT, INTERRUPTED = 1, 2, 3, 130  # 130 is 128 + SIGINT, as shells have it
+PRINTED = 1000  # lines printed at a time
 
 
 class _Group(click.Group):
-    """Turns cardsplit's exceptions into one line on stderr and an exit status."""
+    """Turns exceptions into one line on stderr and an exit status."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with failures_as_sentences():  # `--help` is printed here
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # a name may have letters a terminal lacks
-        try:
+        with failures_as_sentences():
             return super().invoke(ctx)
-        except CardsplitError as error:
-            click.echo(f"cardsplit: {error}", err=True)
-            raise click.exceptions.Exit(
-                WRONG_USAGE if isinstance(error, UsageError) else FAILED
-            ) from error
-        except BrokenPipeError:
-            # Whoever read stdout has seen enough; the interpreter must not try to flush it again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(FAILED) from None
-        except KeyboardInterrupt as error:
-            click.echo("cardsplit: interrupted; nothing was written", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from error
 
 
 def _examples(*lines: str) -> str:
@@ -142,8 +130,12 @@ def split(  # noqa: PLR0913 - each is an option of its own
             {"parts": parts, "dry_run": dry_run, "limit": asdict(limit), "notes": done.notes}
         )
     else:
-        for part in done.parts:
-            click.echo(f"{part.path}\t{part.cards} cards\t{part.size} bytes")
+        for start in range(0, len(done.parts), PRINTED):
+            lines = (
+                f"{part.path}\t{part.cards} cards\t{part.size} bytes"
+                for part in done.parts[start : start + PRINTED]
+            )
+            click.echo("\n".join(lines))
     _leave(done.notes)
 
 
@@ -208,13 +200,12 @@ def antimerge(
     cards, marked, clashes = (
         sum(getattr(one, name) for one in done) for name in ("cards", "changed", "clashes")
     )
-    click.echo(f"cardsplit: {cards} cards; {marked} marked in {clashes} clash(es)", err=True)
+    say(f"{cards} cards; {marked} marked in {clashes} clash(es)")
     copies = [len(same) for one in done for same in one.copies]
     if copies:
-        click.echo(
-            f"cardsplit: {sum(copies)} cards are copies, equal byte for byte, of {len(copies)}; "
-            "they were not told apart",
-            err=True,
+        say(
+            f"{sum(copies)} cards are copies, equal byte for byte, of {len(copies)}; "
+            "they were not told apart"
         )
     _leave([note for one in done for note in one.notes])
 
@@ -239,7 +230,7 @@ def undo(*, file: str, out: str, force: bool) -> None:
     _check_other_place([file], out)
     with Progress([file], passes=2) as progress:
         done = undo_file(file, out, replacing=force, on_read=progress)
-    click.echo(f"cardsplit: {done.cards} cards; {done.changed} marks taken off", err=True)
+    say(f"{done.cards} cards; {done.changed} marks taken off")
     _leave(done.notes)
 
 
@@ -350,11 +341,12 @@ def _print_json(found: object) -> None:
 def _leave(notes: list[str]) -> None:
     """Say what was odd, and leave with the status for it."""
     for note in notes:
-        click.echo(f"cardsplit: note: {note}", err=True)
+        say(f"note: {note}")
     if notes:
         raise click.exceptions.Exit(ODD_INPUT)
 
 
 def main() -> None:
     """Run the command, as installed."""
+    heed_signals()
     app()

@@ -29,6 +29,7 @@ _FOLDED_21 = re.compile(BREAK + rb"(?=[ \t])")  # the blank stays
 _QUOTED = re.compile(rb"=" + BREAK + rb"|=\Z|=[0-9A-Fa-f]{2}|" + FOLD.pattern)
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_UNPRINTED = re.compile(r"[\s\0-\x1f\x7f-\x9f]+")
 _COMPONENT = re.compile(rb"(?:\\.|[^;\\])*+\\?", re.DOTALL)
 _COMPONENT_21 = re.compile(rb"(?:\\;|[^;])*+")
 
@@ -235,6 +236,11 @@ class Property:
         """The line break that the line itself uses, else CRLF."""
         found = _BREAK.search(self.raw)
         return found[0] if found else b"\r\n"
+
+
+def one_line(text: str) -> str:
+    """Text that breaks neither a line nor a column where it is printed."""
+    return _UNPRINTED.sub(" ", text).strip()
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -8,9 +8,10 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -18,6 +19,7 @@ from cardsplit.errors import OutputError
 
 STANDARD_OUTPUT = "-"
 _BUFFER = 1 << 20
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 def unwritable(place: object, error: OSError) -> OutputError:
@@ -42,6 +44,8 @@ def new_file(place: str, *, replacing: bool) -> Iterator[BinaryIO]:
         OutputError: If a file is there that may not be replaced, or the system refuses.
     """
     if place == STANDARD_OUTPUT:
+        if sys.stdout is None:  # what Python makes of a closed one
+            raise OutputError("standard output is closed, but the result goes there; give `-o`.")
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
@@ -84,7 +88,7 @@ class PartFiles:
         """
         self._folder = folder
         self._prefix = prefix
-        self._file: BinaryIO | None = None
+        self._file = -1  # its descriptor, as a file object costs as much as a small part
         self._count = 0
         self.stale = earlier_parts(folder, prefix)
         if self.stale and not replacing:
@@ -97,7 +101,9 @@ class PartFiles:
         try:
             self._new_folders = _missing(self._folder)
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._hidden = Path(tempfile.mkdtemp(prefix=f".{self._prefix}.", dir=self._folder))
+            self._hidden = tempfile.mkdtemp(prefix=f".{self._prefix}.", dir=self._folder)
+            self._at_folder = os.open(self._folder, os.O_RDONLY)
+            self._at_hidden = os.open(self._hidden, os.O_RDONLY)
         except OSError as error:
             raise unwritable(self._folder, error) from error
         return self
@@ -106,6 +112,8 @@ class PartFiles:
         with contextlib.suppress(OSError):
             self._close()
         shutil.rmtree(self._hidden, ignore_errors=True)
+        os.close(self._at_hidden)
+        os.close(self._at_folder)
         if kind is not None:
             for folder in self._new_folders:
                 with contextlib.suppress(OSError):
@@ -113,40 +121,58 @@ class PartFiles:
 
     def _close(self) -> None:
         """Finish the file that was started last."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            os.close(file)
 
     def begin(self) -> None:
         """Start the next file."""
         self._close()
         self._count += 1
-        self._file = (self._hidden / str(self._count)).open("wb", buffering=0)
+        self._file = os.open(str(self._count), _NEW_FILE, 0o666, dir_fd=self._at_hidden)
 
     def write(self, data: memoryview) -> None:
         """Add to the file that was started last."""
         while data:
-            data = data[self._file.write(data) :]  # type: ignore[union-attr]  # `begin` came first
+            data = data[os.write(self._file, data) :]
 
-    def names(self) -> list[Path]:
-        """The places of the files so far, numbered so that they sort."""
-        return part_paths(self._folder, self._prefix, self._count)
-
-    def publish(self) -> list[Path]:
+    def publish(self) -> None:
         """Put all files at their places, and remove those of an earlier series."""
         self._close()
-        places = self.names()
-        for number, place in enumerate(places, 1):
-            (self._hidden / str(number)).replace(place)
-        for old in set(self.stale) - set(places):
-            old.unlink()
-        return places
+        name = part_name(self._prefix, self._count)
+        with uninterrupted():
+            for number in range(1, self._count + 1):
+                os.rename(
+                    str(number),
+                    name(number),
+                    src_dir_fd=self._at_hidden,
+                    dst_dir_fd=self._at_folder,
+                )
+            for old in self.stale:
+                number = int(old.name.rsplit(".", 2)[1])
+                if not (1 <= number <= self._count and old.name == name(number)):
+                    old.unlink()
 
 
-def part_paths(folder: Path, prefix: str, count: int) -> list[Path]:
-    """Where so many parts go: `adr.001.vcf` and so on, with more digits where there are more."""
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let signals that ask the program to stop wait, while files appear one after the other."""
+    signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def part_name(prefix: str, count: int) -> Callable[[int], str]:
+    """How so many parts are called: `adr.001.vcf` and so on, with more digits where there are more.
+
+    Returns:
+        A function from the number of a part, from 1, to its name.
+    """
     width = max(3, len(str(count)))
-    return [folder / f"{prefix}.{number:0{width}}.vcf" for number in range(1, count + 1)]
+    return lambda number: f"{prefix}.{number:0{width}}.vcf"
 
 
 def earlier_parts(folder: Path, prefix: str) -> list[Path]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from cardsplit.cards import Card
-from cardsplit.deck import Deck
+from cardsplit.key_index import KeyIndex
 from cardsplit.marks import Mark
 from cardsplit.naming import RUNGS, bearers, count_base, counted, key_when_marked, label
 
@@ -37,31 +37,31 @@ class Plan:
     clashes: int = 0
 
 
-def plan(deck: Deck, *, level: int, with_fn: bool) -> Plan:
+def plan(index: KeyIndex, *, level: int, with_fn: bool) -> Plan:
     """Find a mark for every card that clashes.
 
     Args:
-        deck: The cards.
+        index: The cards.
         level: Of all marks. At least 1.
         with_fn: Whether FN is to bear the mark beside N. The rule `fn` needs that.
 
     Returns:
-        The plan. The same deck always gives the same plan.
+        The plan. The same index always gives the same plan.
 
     Cost: about 50 µs a clashing card, and nothing for the others.
     """
     made = Plan()
     given: set[bytes] = set()
-    for members in deck.groups():
+    for members in index.groups():
         classes: dict[bytes, list[int]] = {}
         for number in members:
-            digest = blake2b(deck.load(number).core, digest_size=16).digest()
+            digest = blake2b(index.load(number).core, digest_size=16).digest()
             classes.setdefault(digest, []).append(number)
         made.copies += [same for same in classes.values() if len(same) > 1]
         if len(classes) == 1:
             continue
         made.clashes += 1
-        group = _Group(deck, [same[0] for same in classes.values()], level, with_fn=with_fn)
+        group = _Group(index, [same[0] for same in classes.values()], level, with_fn=with_fn)
         marks = group.assign(given)
         for same in classes.values():
             if same[0] in marks:
@@ -74,8 +74,8 @@ def plan(deck: Deck, *, level: int, with_fn: bool) -> Plan:
 class _Group:
     """Different cards that share a key, while marks are found for them."""
 
-    def __init__(self, deck: Deck, members: list[int], level: int, *, with_fn: bool) -> None:
-        self._deck = deck
+    def __init__(self, index: KeyIndex, members: list[int], level: int, *, with_fn: bool) -> None:
+        self._index = index
         self._members = members
         self._level = level
         self._with_fn = with_fn
@@ -87,10 +87,10 @@ class _Group:
         Args:
             given: Keys of the marked cards so far; those of this group are added.
         """
-        deck, load = self._deck, self._deck.load
+        index, load = self._index, self._index.load
 
         def is_free(key: bytes) -> bool:
-            return bool(key) and key not in given and not deck.has(key)
+            return bool(key) and key not in given and not index.has(key)
 
         marks: dict[int, Mark] = {}
         open_ = [n for n in self._members if load(n).simple_name or bearers(load(n))]
@@ -135,4 +135,4 @@ class _Group:
                 return mark, key
 
     def _key(self, card: Card, mark: Mark) -> bytes:
-        return key_when_marked(card, mark, self._deck.rule, with_fn=self._with_fn)
+        return key_when_marked(card, mark, self._index.rule, with_fn=self._with_fn)

@@ -10,13 +10,13 @@ from binascii import a2b_qp
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cardsplit.card_store import Block, CardStore
 from cardsplit.cards import Card
-from cardsplit.deck import Deck
+from cardsplit.key_index import KeyIndex
 from cardsplit.keys import key_of
 from cardsplit.naming import level_of
 from cardsplit.plain import START, UP_TO, WORDS, is_clean, lowered
 from cardsplit.rules import Rule
-from cardsplit.shelf import Block, Shelf
 
 _COMPONENTS = 5  # of an N
 _ANY = rb"(?:;(CHARSET=UTF-8(?:;ENCODING=QUOTED-PRINTABLE)?))?:([^\r\n\\/]*)"
@@ -51,44 +51,44 @@ class _Formatted(NamedTuple):
     coded: bytes
 
 
-def read_deck(shelf: Shelf, rule: Rule) -> Deck:
-    """Read all files of a shelf once, and note the keys of their cards under one rule.
+def read_index(store: CardStore, rule: Rule) -> KeyIndex:
+    """Read all files of a store once, and note the keys of their cards under one rule.
 
     Args:
-        shelf: The files.
+        store: The files.
         rule: What the keys are.
 
     Returns:
-        The deck.
+        The index.
 
     Cost: about 1 µs for a plain card, 25 µs for any other.
     """
-    return read_decks(shelf, [rule])[0]
+    return read_indexes(store, [rule])[0]
 
 
-def read_decks(shelf: Shelf, rules: Sequence[Rule]) -> list[Deck]:
-    """Read all files of a shelf once, and note the keys of their cards under several rules."""
-    decks = [Deck(rule, shelf.load) for rule in rules]
-    for block in shelf.blocks():
+def read_indexes(store: CardStore, rules: Sequence[Rule]) -> list[KeyIndex]:
+    """Read all files of a store once, and note the keys of their cards under several rules."""
+    indexes = [KeyIndex(rule, store.load) for rule in rules]
+    for block in store.blocks():
         keys, unread = _quick_keys(block, rules)
         for number in unread:
             card = Card(block.data[slice(*block.bounds[number : number + 2])], block.encoding)
             level = level_of(card)
-            for deck in decks:
-                keys[deck.rule][number] = key_of(card, deck.rule)
-                deck.note_level(len(deck) + number, level)
-        for deck in decks:
-            deck.add(keys[deck.rule])
-    return decks
+            for index in indexes:
+                keys[index.rule][number] = key_of(card, index.rule)
+                index.note_level(len(index) + number, level)
+        for index in indexes:
+            index.add(keys[index.rule])
+    return indexes
 
 
-def deck_of(cards: list[Card], rule: Rule) -> Deck:
-    """The deck of cards that are in memory."""
-    deck = Deck(rule, cards.__getitem__)
+def index_of(cards: list[Card], rule: Rule) -> KeyIndex:
+    """The index of cards that are in memory."""
+    index = KeyIndex(rule, cards.__getitem__)
     for number, card in enumerate(cards):
-        deck.note_level(number, level_of(card))
-    deck.add([key_of(card, rule) for card in cards])
-    return deck
+        index.note_level(number, level_of(card))
+    index.add([key_of(card, rule) for card in cards])
+    return index
 
 
 def _quick_keys(block: Block, rules: Sequence[Rule]) -> tuple[dict[Rule, list[bytes]], list[int]]:

@@ -106,6 +106,8 @@ def opened(
     with contextlib.ExitStack() as stack:
         try:
             if name == STANDARD_INPUT:
+                if sys.stdin is None:  # what Python makes of a closed one
+                    raise InputError("standard input is closed, but `-` reads it; give a file.")
                 file: BinaryIO = sys.stdin.buffer
             else:
                 file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: PTH123 - `name` is kept as the user wrote it

@@ -22,7 +22,7 @@ _MORE = b"\0"
 _NOBODY = hash(b"")  # of cards that have no key
 
 
-class Deck:
+class KeyIndex:
     """The cards of a file, by number, under one rule.
 
     Attributes:
@@ -81,14 +81,14 @@ class Deck:
                 alike[found, self._checks[number]].append(number)
         yield from (members for members in alike.values() if len(members) > 1)
 
-    def with_cards(self, changed: Mapping[int, Card], keys: Mapping[int, bytes]) -> "Deck":
-        """The deck with some cards replaced by others that have these keys."""
+    def with_cards(self, changed: Mapping[int, Card], keys: Mapping[int, bytes]) -> "KeyIndex":
+        """The index with some cards replaced by others that have these keys."""
         load = self._load
-        deck = Deck(self.rule, lambda n: changed[n] if n in changed else load(n))
-        deck._hashes, deck._checks = array("q", self._hashes), array("q", self._checks)
+        index = KeyIndex(self.rule, lambda n: changed[n] if n in changed else load(n))
+        index._hashes, index._checks = array("q", self._hashes), array("q", self._checks)
         for number, key in keys.items():
-            deck._hashes[number], deck._checks[number] = hash(key), hash(key + _MORE)
-        return deck
+            index._hashes[number], index._checks[number] = hash(key), hash(key + _MORE)
+        return index
 
     def _in_order(self) -> "array[int]":
         if len(self._sorted) != len(self._hashes):

@@ -32,7 +32,7 @@ class Block(NamedTuple):
     is_plain: bool
 
 
-class Shelf:
+class CardStore:
     """The cards of one or more files, by number.
 
     Attributes:
