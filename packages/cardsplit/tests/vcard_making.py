@@ -127,7 +127,10 @@ FRAGMENTS = st.sampled_from(
     ]
 )
 WHOLE_CARDS = st.sampled_from(
-    [card("N:a"), card("N:a", eol="\n"), card("PHOTO:a="), b"BEGIN:VCARD\nN:a\nEND:VCARD\n"]
+    [
+        *(card("N:a"), card("N:a", eol="\n"), card("PHOTO:a="), b"BEGIN:VCARD\nN:a\nEND:VCARD\n"),
+        *(card("N:a").lower(), card("N:a").replace(b"VCARD", b"vCard"), card("N:a") + b"\n"),
+    ]
 )
 #: Files that break every rule, with some whole cards among them.
 WILD_FILES = st.lists(

@@ -8,10 +8,9 @@ a nested card, or the next card after one whose `END` is lost. It is nested if t
 is closed later, within `WINDOW` bytes, as brackets are paired; else it is the next card. After an
 empty `AGENT:` it is always nested.
 
-Two ways lead to the same boundaries. The fast one looks at a whole block by a handful of searches
-in C: with white space deleted and letters lowered, are there exactly as many `begin:vcard` and
-`end:vcard` as there are plain `END`-`BEGIN` pairs of lines? Then nothing odd can hide in it. Else
-the exact one looks at each line that may open or close a card.
+Two ways lead to the same boundaries. The fast one looks at a whole block of plain cards at once
+(`cardsplit.plain_blocks`). Where a block is not plain, the exact one looks at each line that may
+open or close a card.
 """
 
 import re
@@ -33,19 +32,17 @@ from cardsplit.lines import (
     edges,
     is_quoted_printable,
 )
-from cardsplit.pieces import GLUED, NO_END, STRAY, Oddity, Piece, Run
+from cardsplit.pieces import GLUED, NO_END, STRAY, Oddity, Piece, Run, Starts
+from cardsplit.plain_blocks import plain_block
 
 CHUNK = 1 << 18  # bytes read at a time; a quarter MiB stays in the processor's cache
 WINDOW = 1 << 20  # how far behind a nested BEGIN the card around it must be closed
 LONGEST_TAIL = 1 << 16  # of a logical line that is kept until its end is seen
 
-# Each search for a pair also asks for a line before it and a letter behind it, so that neither
-# `NOTE:END:VCARD` nor a folded `BEGIN:VCARD` is taken for one.
-_PAIR = re.compile(rb"(\nEND:VCARD(?:\r?\n)+)BEGIN:VCARD\r?\n[A-Z]", re.IGNORECASE)
-_OPENING = re.compile(rb"(?:[ \t]*+\r?\n)*+((?:\xef\xbb\xbf)?BEGIN:VCARD\r?\n[A-Z])", re.IGNORECASE)
 _BLANK = re.compile(rb"(?:[\s\0\x1a]|\xef\xbb\xbf)*+")
 _REST = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n)?")
 _ENDS = ("end", "glued")
+_PLAIN = ([Run], [Starts])  # the kinds of what is settled in a piece of plain cards alone
 _NEVER = maxsize
 
 
@@ -119,7 +116,8 @@ class Scanner:
         self._base = 0  # offset of the view's first byte, in units, behind a UTF-16 mark
         self._skipped = 0  # bytes before the view: the UTF-16 mark
         self._stack: list[_Frame] = []
-        self._settled: list[int | Run] = []
+        self._settled: list[int | Run | Starts] = []
+        self._is_mixed = False  # whether plain cards were written in more than one way lately
         self._gap: int | None = 0  # where the text after the last card starts; None once reported
         self._last_end = 0
         # The state at the place up to which the view has been scanned:
@@ -150,8 +148,9 @@ class Scanner:
             safe = scanned if at_end else min(scanned, self._first_open() - self._base)
             cut = len(raw) if at_end else safe * self._unit
             if cut or mark:
+                is_plain = self._unit == 1 and [type(one) for one in self._settled] in _PLAIN
                 starts = self._starts(shown, len(mark))
-                yield Piece(mark + raw[:cut] if mark else raw[:cut], starts)
+                yield Piece(mark + raw[:cut] if mark else raw[:cut], starts, is_plain=is_plain)
                 self._settled.clear()
                 mark = b""
             if at_end:
@@ -171,7 +170,7 @@ class Scanner:
             return run._replace(start=run.start - base)
         found: list[int] = []
         for settled in self._settled:
-            found += settled.starts(shown, base) if isinstance(settled, Run) else [settled]
+            found += [settled] if isinstance(settled, int) else settled.starts(shown, base)
         return [(start - base) * unit + lead for start in found]
 
     def _scan(self, shown: bytes, start: int, *, at_end: bool) -> int:
@@ -201,25 +200,14 @@ class Scanner:
 
     def _scan_plain(self, shown: bytes, start: int) -> int:
         """Take a block of plain cards at once; return where it ends, or `start` if it is not."""
-        opening = _OPENING.match(shown, start)
-        pair = opening and _PAIR.search(shown, opening.end() - 1)
-        if not opening or not pair:
+        block = plain_block(shown, start, self._base, mixed_first=self._is_mixed)
+        if block is None:
             return start
-        separator, closing = pair[0], pair[1]
-        first, stop = opening.start(1), shown.rfind(separator, pair.start()) + len(closing)
-        cards = shown.count(separator, first, stop) + 1
-        squeezed = shown[first:stop].translate(SQUEEZED, WHITE)
-        if (
-            # As many as the plain pairs have, so there are no others, however they are written ...
-            squeezed.count(b":vcard") != 2 * cards
-            # ... and none of them is the text of a quoted-printable line.
-            or (b"quoted-printable" in squeezed and b"=end:vcard" in squeezed)
-        ):
-            return start
-        self._note_gap(shown, first)
-        self._settled.append(Run(self._base + first, cards, separator, len(closing)))
-        self._gap = self._last_end = self._base + stop
-        return stop
+        self._is_mixed = isinstance(block.cards, Starts)
+        self._note_gap(shown, block.start)
+        self._settled.append(block.cards)
+        self._gap = self._last_end = self._base + block.stop
+        return block.stop
 
     def _trusted(self, shown: bytes, start: int) -> int:
         """The last place at which a logical line seems to start; what follows may be half a line.
