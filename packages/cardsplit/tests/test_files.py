@@ -18,7 +18,8 @@ from cardsplit import (
     undo_file,
 )
 from cardsplit.card_store import CardStore
-from cardsplit.keys import key_by_reading
+from cardsplit.key_index import KeyIndex
+from cardsplit.keys import keys_by_reading
 from cardsplit.reading import index_of, read_indexes
 from cardsplit.scan import CHUNK
 from cardsplit.sources import Source
@@ -51,28 +52,43 @@ PLAIN_OR_NOT = st.sampled_from(
             "FN:a\r\nFN:b\r\nN:c;d",
             "N:;;\r\nORG:x",
         ),
+        *("N:Mi,Sm;P,Q;;Dr.,Prof.", f"N{CODED}:M=2CS;P", f"N{CODED}:M,S;P", "FN:a,b\r\nN:Mi\\,x;P"),
+        *("n:Mi;Pe\r\nfn:Pe Mi", "Fn:x\r\nn;charset=utf-8;encoding=quoted-printable:M=C3=BC;P"),
+        *("N;ALTID=1:a;b\r\nN;ALTID=1:c;d", "FN;ALTID=2:a\r\nFN;ALTID=2:b\r\nTITLE:t", "TITLE:t"),
         *("N:A;B;C;D", "N:A;B\r\nNOTE:\r\n N:x\r\nFN:zz", "N:a\x1cb;c", "N: A ;B  C;;;\r\nFN:B A"),
     ]
 )
 
 
+def noted(index: KeyIndex) -> tuple[object, ...]:
+    """What an index keeps of keys: two hashes of each."""
+    return index._hashes, index._checks, index._further  # noqa: SLF001 - what is tested
+
+
 @given(
-    st.lists(PLAIN_OR_NOT, min_size=1, max_size=5), st.sampled_from(["utf-8", "cp1252", "utf-16"])
+    st.lists(PLAIN_OR_NOT, min_size=1, max_size=5),
+    st.sampled_from(["utf-8", "cp1252", "utf-16"]),
+    st.booleans(),
 )
 @settings(max_examples=120, deadline=None)
-def test_the_short_way_to_a_key_leads_where_the_long_one_does(tmp_path_factory, names, codec):
+def test_the_short_way_to_a_key_leads_where_the_long_one_does(
+    tmp_path_factory, names, codec, in_small_letters
+):
     """What the first pass notes of plain cards is what a full reading says, under each rule."""
     name = str(tmp_path_factory.mktemp("keys") / "a.vcf")
-    data = b"".join(card(lines) for lines in names).decode().encode(codec)
+    data = b"".join(card(lines) for lines in names)
+    data = (data.lower() if in_small_letters else data).decode().encode(codec)
     Path(name).write_bytes(data)
     cards = list(split(data))
     with open(name, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a source is
         store = CardStore([Source(name, file)])
         for rules in (list(Rule), [Rule.DISPLAY], [Rule.N_LINE]):
             for index in read_indexes(store, rules):
-                found = [index.key(number) for number in range(len(cards))]
-                assert found == [key_by_reading(one, index.rule) for one in cards]
-                assert index.shaped == index_of(cards, index.rule).shaped
+                found = [index.keys(number) for number in range(len(cards))]
+                assert found == [keys_by_reading(one, index.rule) for one in cards]
+                other = index_of(cards, index.rule)
+                assert index.shaped == other.shaped
+                assert noted(index) == noted(other)
 
 
 @given(CLASHING_FILES, st.sampled_from(list(Rule)))
@@ -87,10 +103,12 @@ def test_files_are_anti_merged_as_cards_in_memory_are(tmp_path_factory, cards, r
         for index in read_indexes(store, list(Rule)):
             numbers = range(len(in_memory))
             assert [index.load(n) for n in numbers] == in_memory
-            assert [index.key(n) for n in numbers] == [
-                key_by_reading(c, index.rule) for c in in_memory
+            assert [index.keys(n) for n in numbers] == [
+                keys_by_reading(c, index.rule) for c in in_memory
             ]
-            assert index.shaped == index_of(in_memory, index.rule).shaped
+            other = index_of(in_memory, index.rule)
+            assert index.shaped == other.shaped
+            assert noted(index) == noted(other)
     out, back = str(folder / "out.vcf"), str(folder / "back.vcf")
     done = antimerge_files([name], out, rule=rule)
     assert done.cards == len(cards)

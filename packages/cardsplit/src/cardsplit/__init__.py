@@ -3,8 +3,8 @@
     from cardsplit import antimerge, split, undo
 
     cards = list(split(data))            # b"".join(cards) == data
-    told_apart = antimerge(cards)        # N:Miller /ABC-Corp/;Peter
-    assert undo(told_apart) == cards
+    marked = antimerge(cards)        # N:Miller /ABC-Corp/;Peter
+    assert undo(marked) == cards
 
 Files of any size are handled by `split_files`, `antimerge_files`, `antimerge_in_place`,
 `undo_file`, `count_file` and `find_clashes`, which is what the command `cardsplit` calls.
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         undo,
         undo_file,
     )
+    from cardsplit.apps import APPS, App
     from cardsplit.cards import Card, split
     from cardsplit.census import Census, count_file
     from cardsplit.clashing import Clash, find_clashes
@@ -43,6 +44,7 @@ _HOMES = {
         "undo",
         "undo_file",
     ),
+    "apps": ("APPS", "App"),
     "cards": ("Card", "split"),
     "census": ("Census", "count_file"),
     "clashing": ("Clash", "find_clashes"),
@@ -54,7 +56,9 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "APPS",
     "PRESETS",
+    "App",
     "Card",
     "CardsplitError",
     "Census",

@@ -26,7 +26,7 @@ from cardsplit.plain import SimpleName, simple_name
 from cardsplit.scan import Scanner
 
 _USUAL = frozenset({"N", "FN", "ORG", "TITLE", "EMAIL", "TEL"})  # what anti-merging looks at
-_USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])")
+_USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])", re.IGNORECASE)
 
 
 class Card(bytes):

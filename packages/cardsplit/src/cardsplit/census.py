@@ -12,9 +12,9 @@ from cardsplit.sources import notes_of, opened
 
 UNNAMED = "none"  # the version of a card without VERSION
 SEARCHED = 1 << 16  # bytes of a card in which its VERSION is looked for
-_USUAL_START = rb"BEGIN:VCARD\r?\nVERSION:(2\.1|[34]\.0)\r?\n(?![ \t])"
-_MOST_USUAL_STARTS = re.compile(_USUAL_START)  # as it is searched, much quicker than in any case
-_USUAL_START = re.compile(_USUAL_START, re.IGNORECASE)
+_USUAL = rb"BEGIN:VCARD\r?\nVERSION:(2\.1|[34]\.0)\r?\n(?![ \t])"
+_MOST_USUAL_STARTS = re.compile(_USUAL)  # as it is searched, much quicker than in any case
+_USUAL_START = re.compile(_USUAL, re.IGNORECASE)
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cardsplit.card_store import CardStore
 from cardsplit.cards import Card
 from cardsplit.content import Property, one_line
+from cardsplit.key_index import KeyIndex
 from cardsplit.marks import clean
 from cardsplit.reading import read_indexes
 from cardsplit.rules import Rule
@@ -81,7 +82,7 @@ def find_clashes(
         notes: list[str] = []
         for index in read_indexes(store, list(Rule)):
             for members in index.groups():
-                found = merged.setdefault(tuple(members), (index.key(members[0]), []))
+                found = merged.setdefault(tuple(members), (_shared_key(index, members), []))
                 found[1].append(index.rule.value)
         for source, oddities in zip(store.sources, store.oddities, strict=True):
             notes += notes_of(source, oddities)
@@ -91,6 +92,12 @@ def find_clashes(
             for members, (key, rules) in merged.items()
         ]
     return clashes, notes
+
+
+def _shared_key(index: KeyIndex, members: list[int]) -> bytes:
+    """The first key of the first card that another one has too."""
+    first, *others = (index.keys(number) for number in members)
+    return next((key for key in first if any(key in keys for keys in others)), first[0])
 
 
 def _lines(store: CardStore, numbers: set[int]) -> dict[int, int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cardsplit.apps import APPS, App
 from cardsplit.errors import OutputError, UsageError
 from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
 from cardsplit.output import STANDARD_OUTPUT, new_file
@@ -143,6 +144,7 @@ def split(  # noqa: PLR0913 - each is an option of its own
     epilog=_examples(
         "cardsplit antimerge contacts.vcf -o told-apart.vcf",
         "cardsplit antimerge contacts.vcf --in-place --backup    # keeps contacts.vcf.bak",
+        "cardsplit antimerge contacts.vcf --for google -o out.vcf",
         "cardsplit antimerge - --key fn < in.vcf > out.vcf       # for programs that go by FN",
     )
 )
@@ -151,21 +153,27 @@ def split(  # noqa: PLR0913 - each is an option of its own
 @click.option("--in-place", is_flag=True, help="Replace each file by its own result.")
 @click.option("--backup", is_flag=True, help="With `--in-place`: keep each file as `FILE.bak`.")
 @click.option(
+    "--for",
+    "app_name",
+    type=click.Choice(list(APPS)),
+    help="The program that the cards are for, instead of `--key` and `--fn`.",
+)
+@click.option(
     "--key",
     type=click.Choice([rule.value for rule in Rule]),
-    default=Rule.DISPLAY.value,
     help="How the address book recognises a person; display if left out.",
 )
 @click.option("--fn", "with_fn", is_flag=True, help="Mark FN as well as N; `--key fn` always does.")
 @FORCE
 @click.option("--json", "report", metavar="REPORT", help="Write what was done as JSON.")
-def antimerge(
+def antimerge(  # noqa: PLR0913 - each is an option of its own
     *,
     files: tuple[str, ...],
     out: str,
     in_place: bool,
     backup: bool,
-    key: str,
+    app_name: str | None,
+    key: str | None,
     with_fn: bool,
     force: bool,
     report: str | None,
@@ -179,7 +187,10 @@ def antimerge(
     """
     from cardsplit.antimerging import antimerge_files, antimerge_in_place
 
-    rule, names = Rule(key), list(files)
+    if app_name and (key or with_fn):
+        raise UsageError("`--for` says which key and whether FN; leave `--key` and `--fn` out.")
+    rule, with_fn = APPS[app_name] if app_name else App(Rule(key or Rule.DISPLAY), with_fn)
+    names = list(files)
     _check_antimerge(names, out, in_place=in_place, backup=backup, force=force, report=report)
     with Progress(names, passes=2) as progress:
         if in_place:

@@ -11,15 +11,20 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from cardsplit.cards import Card
-from cardsplit.keys import key_of
+from cardsplit.keys import Keys, keys_of
 from cardsplit.rules import Rule
 
 REMEMBERED = 200  # cards kept in memory, so that a group is read once while it is looked at
+BUCKETS = (
+    64  # in which hashes are sorted one after the other, as sorting takes five times the memory
+)
 _MORE = b"\0"
 _NOBODY = hash(b"")  # of cards that have no key
+
+_Hashes = tuple[int, int]
 
 
 class KeyIndex:
@@ -30,7 +35,7 @@ class KeyIndex:
         shaped: Numbers of the cards whose name ends like a mark, ascending.
         level: The highest level of these look-alikes, or 0.
 
-    Memory: 24 bytes a card; 64 while they are sorted.
+    Memory: 24 bytes a card.
     """
 
     def __init__(self, rule: Rule, load: Callable[[int], Card]) -> None:
@@ -42,13 +47,21 @@ class KeyIndex:
         self.load = lru_cache(maxsize=REMEMBERED)(load)
         self._hashes = array("q")
         self._checks = array("q")
-        self._sorted = array("q")
+        self._further: dict[int, list[_Hashes]] = {}  # of the few cards that have several keys
+        self._sorted: list[array[int]] = []  # all hashes by their remainder
 
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def add(self, keys: Collection[bytes]) -> None:
-        """Note the keys of the next cards."""
+    def add(self, keys: Collection[bytes], further: Mapping[int, Keys]) -> None:
+        """Note the keys of the next cards.
+
+        Args:
+            keys: The first key of each; `b""` for none.
+            further: The others of cards that have several, by their places among these.
+        """
+        for place, more in further.items():
+            self._further[len(self) + place] = [_hashes_of(key) for key in more]
         self._hashes.extend(map(hash, keys))
         self._checks.extend([hash(key + _MORE) for key in keys])
 
@@ -58,39 +71,74 @@ class KeyIndex:
             self.shaped.append(number)
             self.level = max(self.level, level)
 
-    def key(self, number: int) -> bytes:
-        """The key of a card, which is read again."""
-        return key_of(self.load(number), self.rule)
+    def keys(self, number: int) -> Keys:
+        """The keys of a card, which is read again."""
+        return keys_of(self.load(number), self.rule)
 
     def has(self, key: bytes) -> bool:
         """Whether a card has this key. Cost: O(log cards) if none has."""
-        wanted, ordered = hash(key), self._in_order()
+        wanted, check = _hashes_of(key)
+        ordered = self._in_order()[wanted % BUCKETS]
         at = bisect_left(ordered, wanted)
         if at == len(ordered) or ordered[at] != wanted:
             return False
-        check = hash(key + _MORE)
-        both = zip(self._hashes, self._checks, strict=True)
-        return any(found == wanted and other == check for found, other in both)
+        firsts = zip(self._hashes, self._checks, strict=True)
+        return any(both == (wanted, check) for both in chain(firsts, *self._further.values()))
 
     def groups(self) -> Iterator[list[int]]:
-        """Cards that share a key, groups in the order of their first card."""
-        twice = {one for one, other in pairwise(self._in_order()) if one == other} - {_NOBODY}
-        alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+        """Cards that share a key, or are linked by cards that do.
+
+        Yields:
+            Numbers, ascending, groups in the order of their first card.
+        """
+        twice = {
+            one for bucket in self._in_order() for one, other in pairwise(bucket) if one == other
+        } - {_NOBODY}
+        alike: defaultdict[_Hashes, list[int]] = defaultdict(list)
         for number, found in enumerate(self._hashes):
             if found in twice:
                 alike[found, self._checks[number]].append(number)
-        yield from (members for members in alike.values() if len(members) > 1)
+        for number, more in self._further.items():
+            for both in more:
+                if both[0] in twice:
+                    alike[both].append(number)
+        groups = [members for members in alike.values() if len(members) > 1]
+        yield from _linked(groups) if self._further else groups
 
-    def with_cards(self, changed: Mapping[int, Card], keys: Mapping[int, bytes]) -> "KeyIndex":
+    def with_cards(self, changed: Mapping[int, Card], keys: Mapping[int, Keys]) -> "KeyIndex":
         """The index with some cards replaced by others that have these keys."""
         load = self._load
         index = KeyIndex(self.rule, lambda n: changed[n] if n in changed else load(n))
         index._hashes, index._checks = array("q", self._hashes), array("q", self._checks)
-        for number, key in keys.items():
-            index._hashes[number], index._checks[number] = hash(key), hash(key + _MORE)
+        index._further = dict(self._further)
+        for number, (first, *more) in ((n, found or (b"",)) for n, found in keys.items()):
+            index._hashes[number], index._checks[number] = _hashes_of(first)
+            index._further.pop(number, None)
+            if more:
+                index._further[number] = [_hashes_of(key) for key in more]
         return index
 
-    def _in_order(self) -> "array[int]":
-        if len(self._sorted) != len(self._hashes):
-            self._sorted = array("q", sorted(self._hashes))
+    def _in_order(self) -> "list[array[int]]":
+        if not self._sorted:
+            buckets = [array("q") for _ in range(BUCKETS)]
+            add = [bucket.append for bucket in buckets]
+            for found in self._hashes:
+                add[found % BUCKETS](found)
+            for found, _ in chain.from_iterable(self._further.values()):
+                add[found % BUCKETS](found)
+            self._sorted = [array("q", sorted(bucket)) for bucket in buckets]
         return self._sorted
+
+
+def _hashes_of(key: bytes) -> _Hashes:
+    return hash(key), hash(key + _MORE)
+
+
+def _linked(groups: list[list[int]]) -> list[list[int]]:
+    """Join groups that have a member in common."""
+    group_of: dict[int, set[int]] = {}
+    for members in groups:
+        joined = set(members).union(*(group_of.get(number, ()) for number in members))
+        group_of.update(dict.fromkeys(joined, joined))
+    distinct = {id(group): group for group in group_of.values()}
+    return sorted(sorted(group) for group in distinct.values())

@@ -126,7 +126,9 @@ NAME = re.compile(rb"[ \t]*(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)[ \t]*[;:]")
 
 SQUEEZED = bytes(range(256)).lower()
 WHITE = b" \t\r\n"
-_SIMPLE = re.compile(rb"BEGIN:VCARD(\r?\n)[A-Z].*\1(?=END:VCARD\1[\r\n]*\Z)", re.DOTALL)
+_SIMPLE = re.compile(
+    rb"BEGIN:VCARD(\r?\n)[A-Z].*\1(?=END:VCARD\1[\r\n]*\Z)", re.DOTALL | re.IGNORECASE
+)
 _NAME_AFTER_SOFT_BREAK = re.compile(rb"=\r?\n[A-Za-z0-9.-]+[ \t]*[;:]")
 
 

@@ -13,29 +13,39 @@ from typing import NamedTuple
 from cardsplit.card_store import Block, CardStore
 from cardsplit.cards import Card
 from cardsplit.key_index import KeyIndex
-from cardsplit.keys import key_of
+from cardsplit.keys import Keys, keys_of
 from cardsplit.naming import level_of
-from cardsplit.plain import START, UP_TO, WORDS, is_clean, lowered
+from cardsplit.plain import START, UNLISTED, UP_TO, WORDS, is_clean, lowered
 from cardsplit.rules import Rule
 
 _COMPONENTS = 5  # of an N
-_ANY = rb"(?:;(CHARSET=UTF-8(?:;ENCODING=QUOTED-PRINTABLE)?))?:([^\r\n\\/]*)"
+_CODED = rb"(?:;(CHARSET=UTF-8(?:;ENCODING=QUOTED-PRINTABLE)?))?:([^%b]*)"
 _END = rb"\r?\n(?![ \t]))?"
-_PLAIN_N = re.compile(
-    START + UP_TO % (b"N", b"N")
-    + rb"(?::((" + WORDS + rb");(" + WORDS + rb");*)|" + _ANY + rb")" + _END
+_N = (
+    START + UP_TO % (b"N", b"(N)")
+    + rb"(?::((" + UNLISTED + rb");(" + UNLISTED + rb");*)|" + _CODED % rb"\r\n\\/," + rb")" + _END
 )  # fmt: skip
-_PLAIN_FN = re.compile(
-    START + UP_TO % (b"FN", b"FN") + rb"(?::(" + WORDS + rb")|" + _ANY + rb")" + _END
-)
+_FN = (
+    START + UP_TO % (b"FN", b"FN")
+    + rb"(?::(" + WORDS + rb")|" + _CODED % rb"\r\n\\/" + rb")" + _END
+)  # fmt: skip
 
 
+class _Pattern(NamedTuple):
+    """A pattern for a property of a plain card, as most write it and in letters of any case."""
+
+    usual: re.Pattern[bytes]
+    any_case: re.Pattern[bytes]
+
+
+_PLAIN_N, _PLAIN_FN = (_Pattern(re.compile(p), re.compile(p, re.IGNORECASE)) for p in (_N, _FN))
 _ODD_ASCII = re.compile(rb"[\t-\r\x1c-\x1f]")
 
 
 class _Name(NamedTuple):
-    """N of a card; all are empty if it is not plain, the first three if it is not simple."""
+    """N of a card; all are empty if it is not plain, the middle three if it is not simple."""
 
+    word: bytes  # `N` or `n`
     value: bytes
     family: bytes
     given: bytes
@@ -71,14 +81,18 @@ def read_indexes(store: CardStore, rules: Sequence[Rule]) -> list[KeyIndex]:
     indexes = [KeyIndex(rule, store.load) for rule in rules]
     for block in store.blocks():
         keys, unread = _quick_keys(block, rules)
+        further: dict[Rule, dict[int, Keys]] = {rule: {} for rule in rules}
         for number in unread:
             card = Card(block.data[slice(*block.bounds[number : number + 2])], block.encoding)
             level = level_of(card)
             for index in indexes:
-                keys[index.rule][number] = key_of(card, index.rule)
+                found = keys_of(card, index.rule)
+                keys[index.rule][number] = found[0] if found else b""
+                if len(found) > 1:
+                    further[index.rule][number] = found[1:]
                 index.note_level(len(index) + number, level)
         for index in indexes:
-            index.add(keys[index.rule])
+            index.add(keys[index.rule], further[index.rule])
     return indexes
 
 
@@ -87,7 +101,9 @@ def index_of(cards: list[Card], rule: Rule) -> KeyIndex:
     index = KeyIndex(rule, cards.__getitem__)
     for number, card in enumerate(cards):
         index.note_level(number, level_of(card))
-    index.add([key_of(card, rule) for card in cards])
+    keys = [keys_of(card, rule) for card in cards]
+    further = {number: found[1:] for number, found in enumerate(keys) if len(found) > 1}
+    index.add([found[0] if found else b"" for found in keys], further)
     return index
 
 
@@ -101,14 +117,14 @@ def _quick_keys(block: Block, rules: Sequence[Rule]) -> tuple[dict[Rule, list[by
     keys: dict[Rule, list[bytes]] = {}
     for rule in rules:
         if rule is Rule.DISPLAY:
-            keys[rule] = _lowered([given + b" " + family for _, family, given, _, _ in names])
+            keys[rule] = _lowered([given + b" " + family for _, _, family, given, _, _ in names])
         elif rule is Rule.LAST_FIRST:
-            keys[rule] = _lowered([family + b";" + given for _, family, given, _, _ in names])
+            keys[rule] = _lowered([family + b";" + given for _, _, family, given, _, _ in names])
         elif rule is Rule.N_LINE:
-            keys[rule] = [b"N:" + value for value, _, _, _, _ in names]
+            keys[rule] = [word + b":" + value for word, value, *_ in names]
         else:
             keys[rule] = _lowered([value for value, _, _ in formatted or ()])
-    odd = _odd(names) | _odd(formatted or [])
+    odd = _odd([name[1] for name in names]) | _odd([value for value, _, _ in formatted or ()])
     unread = []
     for number in sorted(odd):
         found = _keys_of(
@@ -122,23 +138,29 @@ def _quick_keys(block: Block, rules: Sequence[Rule]) -> tuple[dict[Rule, list[by
     return keys, unread
 
 
-def _found(pattern: re.Pattern[bytes], block: Block) -> list[tuple[bytes, ...]] | None:
+def _found(pattern: _Pattern, block: Block) -> list[tuple[bytes, ...]] | None:
     """What a pattern finds in each card of a block; `None` if they cannot be looked at so."""
     if block.encoding:
         return None
-    if block.is_plain:
-        found = pattern.findall(block.data)
-        return found if len(found) == len(block.bounds) - 1 else None
-    by_start = {match.start(): match.groups(b"") for match in pattern.finditer(block.data)}
-    nothing = (b"",) * pattern.groups
-    return [by_start.get(start, nothing) for start in block.bounds[:-1]]
+    data, bounds = block.data, block.bounds
+    found: list[tuple[bytes, ...]] = []
+    if block.is_plain and b"BEGIN:VCARD" in data:
+        found = pattern.usual.findall(data)
+    if len(found) != len(bounds) - 1:
+        matches = (pattern.any_case.match(data, start) for start in bounds[:-1])
+        nothing = (b"",) * pattern.usual.groups
+        return [match.groups(b"") if match else nothing for match in matches]
+    for number, value in enumerate(found):
+        if not any(value) and (match := pattern.any_case.match(data, bounds[number])):
+            found[number] = match.groups(b"")
+    return found
 
 
-def _odd(found: list[tuple[bytes, ...]]) -> set[int]:
+def _odd(values: list[bytes]) -> set[int]:
     """Numbers of the cards whose value cannot be taken as words of UTF-8."""
-    odd = {number for number, (value, *_) in enumerate(found) if not value}
-    if not is_clean(b"\n".join([value for value, *_ in found])):
-        odd |= {number for number, (value, *_) in enumerate(found) if not value.isascii()}
+    odd = {number for number, value in enumerate(values) if not value}
+    if not is_clean(b"\n".join(values)):
+        odd |= {number for number, value in enumerate(values) if not value.isascii()}
     return odd
 
 
@@ -150,9 +172,9 @@ def _lowered(texts: list[bytes]) -> list[bytes]:
 def _keys_of(
     name: _Name, formatted: _Formatted | None, rules: Sequence[Rule]
 ) -> dict[Rule, bytes] | None:
-    """What `key_of` says of a plain card under some rules; `None` where there is a doubt."""
+    """What `keys_of` says of a plain card under some rules; `None` where there is a doubt."""
     value = _lowered_value(name.coding, name.value or name.coded)
-    if not value or not (displayed := _displayed(value)):
+    if not value or b"," in value or not (displayed := _displayed(value)):
         return None
     keys = dict.fromkeys(rules, displayed)
     if Rule.LAST_FIRST in keys:
@@ -161,7 +183,7 @@ def _keys_of(
         )
     if Rule.N_LINE in keys:
         coding = b";" + name.coding if name.coding else b""
-        keys[Rule.N_LINE] = b"N%b:%b" % (coding, name.value or name.coded)
+        keys[Rule.N_LINE] = b"%b%b:%b" % (name.word, coding, name.value or name.coded)
     if formatted:
         shown = _lowered_value(formatted.coding, formatted.value or formatted.coded)
         if not shown or not (key := b" ".join(shown.split())):
@@ -172,7 +194,7 @@ def _keys_of(
 
 def _lowered_value(coding: bytes, value: bytes) -> bytes | None:
     """A value decoded, in small letters, in UTF-8; `None` if it may have a mark or is not easy."""
-    if coding.endswith(b"E"):  # quoted-printable
+    if coding[-1:] in {b"E", b"e"}:  # quoted-printable
         if b"=3B" in value or value.endswith(b"=") or not value.isascii():
             return None
         value = a2b_qp(value)

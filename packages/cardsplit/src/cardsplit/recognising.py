@@ -8,7 +8,7 @@ of `x`, and not `x` itself:
 
 1. The marks of the last run are those of the highest level in `y`, as `plan` is given a level that
    no name in `x` has. So what is looked at here are exactly the cards that were marked.
-2. A card gets a mark only if `unmark_card` gives it back (`key_when_marked`). So with these marks
+2. A card gets a mark only if `unmark_card` gives it back (`keys_when_marked`). So with these marks
    taken off there is `x`, whichever rule is tried.
 3. The rule by which `x` was anti-merged is among those tried, and gives `y`. So all are proven.
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from cardsplit.cards import Card
 from cardsplit.key_index import KeyIndex
-from cardsplit.keys import key_of
+from cardsplit.keys import Keys, keys_of
 from cardsplit.marks import Mark
 from cardsplit.naming import Changes, mark_card, unmark_card
 from cardsplit.planning import plan
@@ -85,12 +85,12 @@ class _Suspects:
         self.changes: dict[int, Changes] = {}
         self.with_fn = False
         self._level = index.level
-        self._keys: dict[Rule, dict[int, bytes]] = {index.rule: {}}  # without the marks
+        self._keys: dict[Rule, dict[int, Keys]] = {index.rule: {}}  # without the marks
         for number in index.shaped:
             before = unmark_card(index.load(number))
             if before and before.mark.level == index.level:
                 self.marks[number], self.changes[number] = before.mark, before.changes
-                self._keys[index.rule][number] = key_of(before.card, index.rule)
+                self._keys[index.rule][number] = keys_of(before.card, index.rule)
                 self.with_fn |= before.with_fn
 
     def proven(self, index: KeyIndex, *, with_fn: bool) -> set[int]:
@@ -100,7 +100,7 @@ class _Suspects:
         """
         if index.rule not in self._keys:
             unmarked = Unmarking(index.load, self.changes)
-            self._keys[index.rule] = {n: key_of(unmarked[n], index.rule) for n in self.marks}
+            self._keys[index.rule] = {n: keys_of(unmarked[n], index.rule) for n in self.marks}
         base = self._keys[index.rule]
         ours = set(self.marks)
         while ours:
@@ -109,9 +109,14 @@ class _Suspects:
                 {number: base[number] for number in ours},
             )
             planned = plan(original, level=self._level, with_fn=with_fn).marks
-            wrong = {base[n] for n in ours if not self._bears(index.load, n, planned.get(n))}
-            wrong |= {original.key(number) for number in planned.keys() - ours}
-            lost = {number for number in ours if base[number] in wrong}
+            wrong = {
+                key
+                for n in ours
+                if not self._bears(index.load, n, planned.get(n))
+                for key in base[n]
+            }
+            wrong.update(*(original.keys(number) for number in planned.keys() - ours))
+            lost = {number for number in ours if not wrong.isdisjoint(base[number])}
             if not lost:
                 break
             ours -= lost
