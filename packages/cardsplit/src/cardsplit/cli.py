@@ -8,6 +8,7 @@ input, and 130 after Ctrl-C.
 import json
 import os
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,16 +127,15 @@ def split(  # noqa: PLR0913 - each is an option of its own
             on_read=progress,
         )
     if as_json:
-        parts = [{"path": str(p.path), "cards": p.cards, "bytes": p.size} for p in done.parts]
+        names = ("path", "cards", "bytes")
+        parts = [dict(zip(names, row, strict=True)) for row in done.parts.rows()]
         _print_json(
             {"parts": parts, "dry_run": dry_run, "limit": asdict(limit), "notes": done.notes}
         )
     else:
-        for start in range(0, len(done.parts), PRINTED):
-            lines = (
-                f"{part.path}\t{part.cards} cards\t{part.size} bytes"
-                for part in done.parts[start : start + PRINTED]
-            )
+        rows = done.parts.rows()
+        while some := list(islice(rows, PRINTED)):
+            lines = (f"{path}\t{cards} cards\t{size} bytes" for path, cards, size in some)
             click.echo("\n".join(lines))
     _leave(done.notes)
 

@@ -5,7 +5,7 @@ Parts are runs of the input, so joined in their order they are the input again.
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from sys import maxsize
@@ -62,6 +62,12 @@ class Parts(Sequence[Part]):
         cards, size = self._cards[number], self._sizes[number]
         return Part(self._folder / self._name(range(1, len(self) + 1)[number]), cards, size)
 
+    def rows(self) -> Iterator[tuple[str, int, int]]:
+        """Yield path, cards and bytes of each part, which is quicker than making the parts."""
+        folder = str(self._folder / "_")[:-1]
+        for number, both in enumerate(zip(self._cards, self._sizes, strict=True), 1):
+            yield folder + self._name(number), *both
+
 
 @dataclass(frozen=True, slots=True)
 class Splitting:
@@ -72,7 +78,7 @@ class Splitting:
         notes: What was odd, one sentence each.
     """
 
-    parts: Sequence[Part]
+    parts: Parts
     notes: list[str]
 
 
