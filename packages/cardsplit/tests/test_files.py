@@ -136,7 +136,7 @@ def find_clashes_of(name: str) -> list[object]:
 
 
 def test_several_files_become_one(here: Path):
-    """Their cards are told apart from each other; in place, each file stays by itself."""
+    """Their cards are told apart from each other."""
     names = [written(here, f"{c}.vcf", peter(c)) for c in "AB"]
     done = antimerge_files(names, "out.vcf")
     assert (done.cards, done.changed) == (2, 2)

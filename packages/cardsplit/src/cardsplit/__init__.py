@@ -7,7 +7,8 @@
     assert undo(marked) == cards
 
 Files of any size are handled by `split_files`, `antimerge_files`, `antimerge_in_place`,
-`undo_file`, `count_file` and `find_clashes`, which is what the command `cardsplit` calls.
+`undo_files`, `undo_in_place`, `count_file` and `find_clashes`, which is what the command
+`cardsplit` calls.
 """
 
 from importlib import import_module
@@ -15,19 +16,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cardsplit.antimerging import (
-        Rewriting,
         antimerge,
         antimerge_files,
-        antimerge_in_place,
         undo,
         undo_file,
+        undo_files,
     )
     from cardsplit.apps import APPS, App
     from cardsplit.cards import Card, split
     from cardsplit.census import Census, count_file
     from cardsplit.clashing import Clash, find_clashes
     from cardsplit.errors import CardsplitError, InputError, OutputError, UsageError
+    from cardsplit.in_place import antimerge_in_place, undo_in_place
     from cardsplit.limits import PRESETS, Limit
+    from cardsplit.rewriting import Rewriting
     from cardsplit.rules import Rule
     from cardsplit.splitting import Part, Splitting, split_files
 
@@ -37,17 +39,18 @@ if TYPE_CHECKING:
 # starting is most of the time that a small file takes.
 _HOMES = {
     "antimerging": (
-        "Rewriting",
         "antimerge",
         "antimerge_files",
-        "antimerge_in_place",
         "undo",
         "undo_file",
+        "undo_files",
     ),
     "apps": ("APPS", "App"),
     "cards": ("Card", "split"),
     "census": ("Census", "count_file"),
     "clashing": ("Clash", "find_clashes"),
+    "in_place": ("antimerge_in_place", "undo_in_place"),
+    "rewriting": ("Rewriting",),
     "errors": ("CardsplitError", "InputError", "OutputError", "UsageError"),
     "rules": ("Rule",),
     "limits": ("PRESETS", "Limit"),
@@ -81,6 +84,8 @@ __all__ = [
     "split_files",
     "undo",
     "undo_file",
+    "undo_files",
+    "undo_in_place",
 ]
 
 

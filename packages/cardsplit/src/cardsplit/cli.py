@@ -51,6 +51,11 @@ OUT = click.option(
     "-o", "--out", metavar="OUT", default=STANDARD_OUTPUT, help="File to write; `-` is stdout."
 )
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+IN_PLACE = click.option("--in-place", is_flag=True, help="Replace each file by its own result.")
+BACKUP = click.option(
+    "--backup", is_flag=True, help="With `--in-place`: keep each changed file as `FILE.bak`."
+)
+REPORT = click.option("--json", "report", metavar="REPORT", help="Write what was done as JSON.")
 FORCE = click.option("--force", is_flag=True, help="Replace what is there already.")
 
 
@@ -150,8 +155,8 @@ def split(  # noqa: PLR0913 - each is an option of its own
 )
 @FILES
 @OUT
-@click.option("--in-place", is_flag=True, help="Replace each file by its own result.")
-@click.option("--backup", is_flag=True, help="With `--in-place`: keep each file as `FILE.bak`.")
+@IN_PLACE
+@BACKUP
 @click.option(
     "--for",
     "app_name",
@@ -165,7 +170,7 @@ def split(  # noqa: PLR0913 - each is an option of its own
 )
 @click.option("--fn", "with_fn", is_flag=True, help="Mark FN as well as N; `--key fn` always does.")
 @FORCE
-@click.option("--json", "report", metavar="REPORT", help="Write what was done as JSON.")
+@REPORT
 def antimerge(  # noqa: PLR0913 - each is an option of its own
     *,
     files: tuple[str, ...],
@@ -181,66 +186,79 @@ def antimerge(  # noqa: PLR0913 - each is an option of its own
     """Mark people of the same name, so that no address book takes them for one.
 
     `N:Miller;Peter`, there twice, becomes `N:Miller /ABC-Corp/;Peter` and
-    `N:Miller /XYZ-Corp/;Peter`. Nothing else changes; `undo` gives the original back. Several files
-    become one, and their cards are told apart from each other too; with `--in-place` each file
-    stays by itself.
+    `N:Miller /XYZ-Corp/;Peter`. Nothing else changes; `undo` gives the original back. The cards of
+    several files are told apart from each other too. The files become one, or with `--in-place`
+    each is replaced, all or none.
     """
-    from cardsplit.antimerging import antimerge_files, antimerge_in_place
-
     if app_name and (key or with_fn):
         raise UsageError("`--for` says which key and whether FN; leave `--key` and `--fn` out.")
     rule, with_fn = APPS[app_name] if app_name else App(Rule(key or Rule.DISPLAY), with_fn)
     names = list(files)
-    _check_antimerge(names, out, in_place=in_place, backup=backup, force=force, report=report)
+    _check_rewriting(names, out, in_place=in_place, backup=backup, force=force, report=report)
     with Progress(names, passes=2) as progress:
         if in_place:
-            done = [
-                antimerge_in_place(
-                    name, rule=rule, with_fn=with_fn, backup=backup, on_read=progress
-                )
-                for name in names
-            ]
+            from cardsplit.in_place import antimerge_in_place
+
+            done = antimerge_in_place(
+                names, rule=rule, with_fn=with_fn, backup=backup, on_read=progress
+            )
         else:
-            done = [
-                antimerge_files(
-                    names, out, rule=rule, with_fn=with_fn, replacing=force, on_read=progress
-                )
-            ]
+            from cardsplit.antimerging import antimerge_files
+
+            done = antimerge_files(
+                names, out, rule=rule, with_fn=with_fn, replacing=force, on_read=progress
+            )
     if report is not None:
-        _write_report(report, names if in_place else [out], done, force=force)
-    cards, marked, clashes = (
-        sum(getattr(one, name) for one in done) for name in ("cards", "changed", "clashes")
-    )
-    say(f"{cards} cards; {marked} marked in {clashes} clash(es)")
-    copies = [len(same) for one in done for same in one.copies]
-    if copies:
+        _write_report(report, None if in_place else out, done, force=force)
+    say(f"{done.cards} cards; {done.changed} marked in {done.clashes} clash(es)")
+    if done.copies:
         say(
-            f"{sum(copies)} cards are copies, equal byte for byte, of {len(copies)}; "
-            "they were not told apart"
+            f"{sum(map(len, done.copies))} cards are copies, equal byte for byte, of "
+            f"{len(done.copies)}; they were not told apart"
         )
-    _leave([note for one in done for note in one.notes])
+    _leave(done.notes)
 
 
 @app.command(
     epilog=_examples(
         "cardsplit undo told-apart.vcf -o contacts.vcf",
         "cat parts/adr.*.vcf | cardsplit undo - > contacts.vcf",
+        "cardsplit undo *.vcf --in-place     # files that were anti-merged together",
     )
 )
-@click.argument("file", metavar="FILE")
+@FILES
 @OUT
+@IN_PLACE
+@BACKUP
 @FORCE
-def undo(*, file: str, out: str, force: bool) -> None:
+@REPORT
+def undo(
+    *,
+    files: tuple[str, ...],
+    out: str,
+    in_place: bool,
+    backup: bool,
+    force: bool,
+    report: str | None,
+) -> None:
     """Take the marks of the last `antimerge` off again: the original bytes.
 
-    Names that only look like marks stay. A mark proves itself by the other cards of its file, so
-    give the whole file: join parts before undoing them.
+    Names that only look like marks stay. A mark proves itself by the other cards that were
+    anti-merged with it, so give all files of that run: join the parts of a file before undoing it.
     """
-    from cardsplit.antimerging import undo_file
+    names = list(files)
+    _check_rewriting(names, out, in_place=in_place, backup=backup, force=force, report=report)
+    with Progress(names, passes=2) as progress:
+        if in_place:
+            from cardsplit.in_place import undo_in_place
 
-    _check_other_place([file], out)
-    with Progress([file], passes=2) as progress:
-        done = undo_file(file, out, replacing=force, on_read=progress)
+            done = undo_in_place(names, backup=backup, on_read=progress)
+        else:
+            from cardsplit.antimerging import undo_files
+
+            done = undo_files(names, out, replacing=force, on_read=progress)
+    if report is not None:
+        _write_report(report, None if in_place else out, done, force=force)
     say(f"{done.cards} cards; {done.changed} marks taken off")
     _leave(done.notes)
 
@@ -300,7 +318,7 @@ def count(*, files: tuple[str, ...], as_json: bool) -> None:
     _leave([note for census in found for note in census.notes])
 
 
-def _check_antimerge(
+def _check_rewriting(
     files: list[str], out: str, *, in_place: bool, backup: bool, force: bool, report: str | None
 ) -> None:
     """Refuse options that contradict each other, and a report that has no place."""
@@ -323,23 +341,11 @@ def _check_other_place(files: list[str], out: str) -> None:
         raise UsageError(f"`{out}` is an input as well; write to another file.")
 
 
-def _write_report(place: str, outputs: list[str], done: "list[Rewriting]", *, force: bool) -> None:
-    """Write what anti-merging did, for another program."""
-    told = [
-        {
-            "output": output,
-            "cards": one.cards,
-            "clashes": one.clashes,
-            "marks": [
-                {"card": number + 1, "mark": mark.text}
-                for number, mark in sorted(one.marks.items())
-            ],
-            "copies": [[number + 1 for number in same] for same in one.copies],
-            "notes": one.notes,
-        }
-        for output, one in zip(outputs, done, strict=True)
-    ]
-    text = json.dumps({"files": told}, indent=2, ensure_ascii=False) + "\n"
+def _write_report(place: str, out: str | None, done: "Rewriting", *, force: bool) -> None:
+    """Write what was done, for another program; `out` is `None` for files replaced in place."""
+    from cardsplit.reporting import report_of
+
+    text = json.dumps(report_of(done, out), indent=2, ensure_ascii=False) + "\n"
     with new_file(place, replacing=force) as sink:
         sink.write(text.encode("utf-8", "replace"))
 

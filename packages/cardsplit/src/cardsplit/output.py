@@ -19,6 +19,7 @@ from cardsplit.errors import OutputError
 
 STANDARD_OUTPUT = "-"
 _BUFFER = 1 << 20
+_LONGEST = 200  # letters of a name that the name of a hidden folder takes over
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
@@ -67,6 +68,67 @@ def new_file(place: str, *, replacing: bool) -> Iterator[BinaryIO]:
             written.replace(path)
     except OSError as error:
         raise unwritable(place, error) from error
+
+
+class Replacements:
+    """Files that are replaced together.
+
+    Use as a context manager; left with an exception, it leaves every file as it was.
+    """
+
+    def __init__(self, backup_suffix: str = "") -> None:
+        """Start without files.
+
+        Args:
+            backup_suffix: What stands behind the name of a file's backup; `""` for no backups.
+        """
+        self._suffix = backup_suffix
+        self._folders = contextlib.ExitStack()
+        self._written: list[tuple[str, Path, Path]] = []  # name, place, and its new content
+
+    @contextlib.contextmanager
+    def new_file(self, name: str) -> Iterator[BinaryIO]:
+        """Write the new content of a file, with its permissions, beside it."""
+        path = Path(os.path.realpath(name))
+        try:
+            folder = self._folders.enter_context(
+                tempfile.TemporaryDirectory(prefix=f".{path.name[:_LONGEST]}.", dir=path.parent)
+            )
+            written = Path(folder, "new")
+            with written.open("wb", buffering=_BUFFER) as file:
+                yield file
+            shutil.copymode(path, written)
+        except OSError as error:
+            raise unwritable(name, error) from error
+        self._written.append((name, path, written))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._folders:
+            if kind is None:
+                self._publish()
+
+    def _publish(self) -> None:
+        """Replace all files; where one cannot be, put those back that were."""
+        with contextlib.ExitStack() as undoing, uninterrupted():
+            for name, path, written in self._written:
+                kept = Path(f"{name}{self._suffix}" if self._suffix else written.with_name("old"))
+                try:
+                    undoing.callback(_remove, kept)
+                    shutil.copy2(path, kept)
+                    written.replace(path)
+                except OSError as error:
+                    raise unwritable(kept if written.exists() else name, error) from error
+                undoing.callback(shutil.copy2, kept, path)
+            undoing.pop_all()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, if it is there and that can be done."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 class PartFiles:

@@ -27,23 +27,35 @@ from cardsplit.rules import Rule
 
 
 class Unmarking(Mapping[int, Card]):
-    """Marked cards as they were before, by number, made when asked for."""
+    """Marked cards as they were before, by number, made when asked for.
 
-    def __init__(self, load: Callable[[int], Card], changes: Mapping[int, Changes]) -> None:
+    Attributes:
+        changes: The lines that change, by the number of their card.
+        is_complete: Whether no other card seems to bear a mark of the same run.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[int], Card],
+        changes: Mapping[int, Changes],
+        *,
+        is_complete: bool = True,
+    ) -> None:
         self._load = load
-        self._changes = changes
+        self.changes = changes
+        self.is_complete = is_complete
 
     def __getitem__(self, number: int) -> Card:
-        return self._load(number).replaced(self._changes[number])
+        return self._load(number).replaced(self.changes[number])
 
     def __contains__(self, number: object) -> bool:
-        return number in self._changes
+        return number in self.changes
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._changes)
+        return iter(self.changes)
 
     def __len__(self) -> int:
-        return len(self._changes)
+        return len(self.changes)
 
 
 def recognise(index_under: Callable[[Rule], KeyIndex], load: Callable[[int], Card]) -> Unmarking:
@@ -74,7 +86,8 @@ def recognise(index_under: Callable[[Rule], KeyIndex], load: Callable[[int], Car
             if len(best) == len(suspects.marks):
                 return Unmarking(load, suspects.changes)
     changes = suspects.changes if suspects else {}
-    return Unmarking(load, {number: changes[number] for number in sorted(best)})
+    proven = {number: changes[number] for number in sorted(best)}
+    return Unmarking(load, proven, is_complete=False)
 
 
 class _Suspects:
