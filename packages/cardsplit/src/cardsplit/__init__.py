@@ -26,12 +26,17 @@ if TYPE_CHECKING:
     from cardsplit.cards import Card, split
     from cardsplit.census import Census, count_file
     from cardsplit.clashing import Clash, find_clashes
+    from cardsplit.converting import Converted, convert
+    from cardsplit.deduplicating import dedupe_files
     from cardsplit.errors import CardsplitError, InputError, OutputError, UsageError
     from cardsplit.in_place import antimerge_in_place, undo_in_place
+    from cardsplit.joining import join_files
     from cardsplit.limits import PRESETS, Limit
     from cardsplit.rewriting import Rewriting
-    from cardsplit.rules import Rule
+    from cardsplit.rules import Detail, Rule
+    from cardsplit.single_files import split_by
     from cardsplit.splitting import Part, Splitting, split_files
+    from cardsplit.stripping import strip_files
 
     __version__: str
 
@@ -47,12 +52,17 @@ _HOMES = {
     ),
     "apps": ("APPS", "App"),
     "cards": ("Card", "split"),
+    "converting": ("Converted", "convert"),
+    "deduplicating": ("dedupe_files",),
+    "joining": ("join_files",),
+    "single_files": ("split_by",),
+    "stripping": ("strip_files",),
     "census": ("Census", "count_file"),
     "clashing": ("Clash", "find_clashes"),
     "in_place": ("antimerge_in_place", "undo_in_place"),
     "rewriting": ("Rewriting",),
     "errors": ("CardsplitError", "InputError", "OutputError", "UsageError"),
-    "rules": ("Rule",),
+    "rules": ("Detail", "Rule"),
     "limits": ("PRESETS", "Limit"),
     "splitting": ("Part", "Splitting", "split_files"),
 }
@@ -66,6 +76,8 @@ __all__ = [
     "CardsplitError",
     "Census",
     "Clash",
+    "Converted",
+    "Detail",
     "InputError",
     "Limit",
     "OutputError",
@@ -78,10 +90,15 @@ __all__ = [
     "antimerge",
     "antimerge_files",
     "antimerge_in_place",
+    "convert",
     "count_file",
+    "dedupe_files",
     "find_clashes",
+    "join_files",
     "split",
+    "split_by",
     "split_files",
+    "strip_files",
     "undo",
     "undo_file",
     "undo_files",

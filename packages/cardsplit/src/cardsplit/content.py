@@ -79,6 +79,11 @@ class Property:
         self.name = match[2].decode("ascii").upper() if match else ""
 
     @property
+    def group(self) -> str:
+        """The name of its group, or `""`."""
+        return self._match[1].decode("ascii") if self._match and self._match[1] else ""
+
+    @property
     def head(self) -> bytes:
         """Name and parameters, unfolded, up to and with the colon."""
         return self._match[0] if self._match else b""

@@ -4,6 +4,7 @@ All files are read and all results written beside them before the first is repla
 be replaced then, those that were get their old content back.
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 
@@ -12,6 +13,7 @@ from cardsplit.card_store import CardStore
 from cardsplit.cards import Card
 from cardsplit.errors import OutputError, UsageError
 from cardsplit.output import Replacements
+from cardsplit.packed import is_compressed
 from cardsplit.rewriting import OnRead, Rewriting, rewrite, stored
 from cardsplit.rules import Rule
 from cardsplit.sources import STANDARD_INPUT, check_inputs
@@ -77,6 +79,10 @@ def _checked(names: str | list[str]) -> list[str]:
     if STANDARD_INPUT in found:
         raise UsageError("`-` has no place where it could be replaced; give files.")
     check_inputs(found)
+    for name in found:
+        with contextlib.suppress(OSError), open(name, "rb", buffering=0) as file:  # noqa: PTH123 - `name` is kept as the user wrote it
+            if is_compressed(file):
+                raise UsageError(f"`{name}` is compressed and cannot be replaced; give `-o`.")
     return found
 
 

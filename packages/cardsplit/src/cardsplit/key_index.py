@@ -15,7 +15,7 @@ from itertools import chain, pairwise
 
 from cardsplit.cards import Card
 from cardsplit.keys import Keys, keys_of
-from cardsplit.rules import Rule
+from cardsplit.rules import Detail, Rule
 
 REMEMBERED = 200  # cards kept in memory, so that a group is read once while it is looked at
 BUCKETS = (
@@ -28,17 +28,17 @@ _Hashes = tuple[int, int]
 
 
 class KeyIndex:
-    """The cards of a file, by number, under one rule.
+    """The cards of a file, by number, under one rule or by one detail.
 
     Attributes:
-        rule: The rule.
+        rule: The rule, or the detail.
         shaped: Numbers of the cards whose name ends like a mark, ascending.
         level: The highest level of these look-alikes, or 0.
 
     Memory: 24 bytes a card.
     """
 
-    def __init__(self, rule: Rule, load: Callable[[int], Card]) -> None:
+    def __init__(self, rule: Rule | Detail, load: Callable[[int], Card]) -> None:
         """Start without cards; `load` gives a card by its number, counted from 0."""
         self.rule = rule
         self.shaped: list[int] = []

@@ -9,7 +9,7 @@ from cardsplit.keys import Keys, keys_of, keys_of_names
 from cardsplit.lines import Span
 from cardsplit.marks import Mark, mark_of, marked, name_in, unmarked
 from cardsplit.missing_name import mark_of_new_name, new_name
-from cardsplit.rules import Rule
+from cardsplit.rules import Detail, Rule
 
 _ASCII = bytes(range(128))
 #: Lines of a card and what stands there instead.
@@ -87,7 +87,7 @@ def can_bear_a_mark(card: Card) -> bool:
     return bool(card.simple_name or bearers(card))
 
 
-def keys_when_marked(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> Keys:
+def keys_when_marked(card: Card, mark: Mark, rule: Rule | Detail, *, with_fn: bool) -> Keys:
     """The keys that a card has once it bears `mark`; none if it cannot bear it.
 
     It can bear it if its lines can be written with it, and `unmark_card` then gives the card back.
@@ -98,7 +98,9 @@ def keys_when_marked(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> Ke
     return keys_when_marked_by_reading(card, mark, rule, with_fn=with_fn)
 
 
-def keys_when_marked_by_reading(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> Keys:
+def keys_when_marked_by_reading(
+    card: Card, mark: Mark, rule: Rule | Detail, *, with_fn: bool
+) -> Keys:
     """What `keys_when_marked` says, of any card."""
     changes = _changes(card, mark, with_fn=with_fn)
     if not changes:

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -131,33 +131,23 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-class PartFiles:
-    """A series of files `adr.001.vcf`, `adr.002.vcf`, … that appear together.
+class StagedFiles:
+    """New files of a folder that appear together.
 
     Use as a context manager; left with an exception, it leaves nothing behind.
     """
 
-    def __init__(self, folder: Path, prefix: str, *, replacing: bool) -> None:
+    def __init__(self, folder: Path, prefix: str) -> None:
         """Prepare to write.
 
         Args:
             folder: Where the files go; made if it is missing.
-            prefix: What their names start with.
-            replacing: Whether files of an earlier series may be there; all of them go.
-
-        Raises:
-            OutputError: If there are such files and they may not be replaced.
+            prefix: What the hidden folder is called in which they are written.
         """
         self._folder = folder
         self._prefix = prefix
         self._file = -1  # its descriptor, as a file object costs as much as a small part
         self._count = 0
-        self.stale = earlier_parts(folder, prefix)
-        if self.stale and not replacing:
-            raise OutputError(
-                f"`{self.stale[0]}` is there already, with {len(self.stale)} part(s) of the same "
-                "name in all; choose another folder or `--prefix`, or give `--force`."
-            )
 
     def __enter__(self) -> Self:
         try:
@@ -170,7 +160,9 @@ class PartFiles:
             raise unwritable(self._folder, error) from error
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
         with contextlib.suppress(OSError):
             self._close()
         shutil.rmtree(self._hidden, ignore_errors=True)
@@ -180,6 +172,8 @@ class PartFiles:
             for folder in self._new_folders:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
+        if isinstance(error, OSError):
+            raise unwritable(self._folder, error) from error
 
     def _close(self) -> None:
         """Finish the file that was started last."""
@@ -198,10 +192,14 @@ class PartFiles:
         while data:
             data = data[os.write(self._file, data) :]
 
-    def publish(self) -> None:
-        """Put all files at their places, and remove those of an earlier series."""
+    def publish(self, name: Callable[[int], str], stale: Iterable[Path] = ()) -> None:
+        """Put all files at their places, and remove others.
+
+        Args:
+            name: Gives the name of a file by its number, from 1.
+            stale: Files to remove, unless they have been replaced.
+        """
         self._close()
-        name = part_name(self._prefix, self._count)
         with uninterrupted():
             for number in range(1, self._count + 1):
                 os.rename(
@@ -210,7 +208,7 @@ class PartFiles:
                     src_dir_fd=self._at_hidden,
                     dst_dir_fd=self._at_folder,
                 )
-            for old in self.stale:
+            for old in stale:
                 number = int(old.name.rsplit(".", 2)[1])
                 if not (1 <= number <= self._count and old.name == name(number)):
                     old.unlink()

@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from cardsplit.marks import LIMIT, LONGEST_TEXT, Mark
-from cardsplit.rules import Rule
+from cardsplit.rules import Detail, Rule
 
 _ASCII_WORDS = rb"[!-.0-:<-\[\]-~]+(?: [!-.0-:<-\[\]-~]+)*"
 #: Words that are UTF-8 if `is_clean` says so, ...
@@ -57,7 +57,7 @@ class SimpleName(NamedTuple):
     place: int
     stop: int
 
-    def key(self, data: bytes, rule: Rule, mark: bytes = b"") -> bytes:
+    def key(self, data: bytes, rule: Rule | Detail, mark: bytes = b"") -> bytes:
         """The key of the card `data` under a rule other than FN, with one more mark."""
         if rule is Rule.N_LINE:
             return data[self.start : self.place] + mark + data[self.place : self.stop]

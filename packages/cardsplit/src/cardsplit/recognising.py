@@ -23,7 +23,7 @@ from cardsplit.keys import Keys, keys_of
 from cardsplit.marks import Mark
 from cardsplit.naming import Changes, mark_card, unmark_card
 from cardsplit.planning import plan
-from cardsplit.rules import Rule
+from cardsplit.rules import Detail, Rule
 
 
 class Unmarking(Mapping[int, Card]):
@@ -98,7 +98,7 @@ class _Suspects:
         self.changes: dict[int, Changes] = {}
         self.with_fn = False
         self._level = index.level
-        self._keys: dict[Rule, dict[int, Keys]] = {index.rule: {}}  # without the marks
+        self._keys: dict[Rule | Detail, dict[int, Keys]] = {index.rule: {}}  # without the marks
         for number in index.shaped:
             before = unmark_card(index.load(number))
             if before and before.mark.level == index.level:

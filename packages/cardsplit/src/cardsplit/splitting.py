@@ -13,7 +13,7 @@ from typing import overload
 
 from cardsplit.errors import OutputError, UsageError
 from cardsplit.limits import DEFAULT_CARDS, Limit
-from cardsplit.output import PartFiles, part_name, unwritable
+from cardsplit.output import StagedFiles, earlier_parts, part_name
 from cardsplit.pieces import Piece
 from cardsplit.scan import Scanner
 from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card, notes_of, opened
@@ -78,8 +78,14 @@ class Splitting:
         notes: What was odd, one sentence each.
     """
 
-    parts: Parts
+    parts: Sequence[Part]
     notes: list[str]
+
+    def rows(self) -> Iterator[tuple[str, int, int]]:
+        """Yield path, cards and bytes of each part."""
+        if isinstance(self.parts, Parts):
+            return self.parts.rows()
+        return ((str(part.path), part.cards, part.size) for part in self.parts)
 
 
 class _Cutter:
@@ -281,15 +287,11 @@ def split_files(
         cutter = _Cutter(limit)
         notes = _cut(names, cutter, on_read)
     else:
-        files = PartFiles(folder, prefix, replacing=replacing)
-        _check_not_replaced(names, files.stale)
-        try:
-            with files:
-                cutter = _Cutter(limit, files.begin, files.write)
-                notes = _cut(names, cutter, on_read)
-                files.publish()
-        except OSError as error:
-            raise unwritable(folder, error) from error
+        stale = _earlier_parts(names, folder, prefix, replacing=replacing)
+        with StagedFiles(folder, prefix) as files:
+            cutter = _Cutter(limit, files.begin, files.write)
+            notes = _cut(names, cutter, on_read)
+            files.publish(part_name(prefix, len(cutter.cards)), stale)
     parts = Parts(folder, prefix, cutter.cards, cutter.sizes)
     return Splitting(parts, notes + cutter.notes())
 
@@ -299,7 +301,18 @@ def _check_prefix(prefix: str) -> None:
         raise UsageError(f"`--prefix {prefix}` must be a plain name; give folders by `-o`.")
 
 
-def _check_not_replaced(names: list[str], stale: list[Path]) -> None:
+def _earlier_parts(names: list[str], folder: Path, prefix: str, *, replacing: bool) -> list[Path]:
+    """The parts of an earlier splitting that will be replaced or removed.
+
+    Raises:
+        OutputError: If there are any and that is not wanted, or one of them is an input.
+    """
+    stale = earlier_parts(folder, prefix)
+    if stale and not replacing:
+        raise OutputError(
+            f"`{stale[0]}` is there already, with {len(stale)} part(s) of the same name in all; "
+            "choose another folder or `--prefix`, or give `--force`."
+        )
     places = {path.resolve() for path in stale}
     for name in names:
         if name != STANDARD_INPUT and Path(name).resolve() in places:
@@ -307,6 +320,7 @@ def _check_not_replaced(names: list[str], stale: list[Path]) -> None:
                 f"`{name}` is itself among the parts that would be replaced; choose another folder "
                 "or `--prefix`."
             )
+    return stale
 
 
 def _cut(names: list[str], cutter: _Cutter, on_read: Callable[[int], object]) -> list[str]:
