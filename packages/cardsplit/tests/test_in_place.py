@@ -134,6 +134,7 @@ def test_standard_input_has_no_place(here: Path):
 
 INTERRUPTED = """if True:
     import os, pathlib, runpy, signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job ignores
     replace, done = pathlib.Path.replace, []
     def interrupted(self, target):
         done.append(target)

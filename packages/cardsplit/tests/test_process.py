@@ -81,13 +81,21 @@ def test_an_early_interrupt_ends_quietly(here: Path, module: str):
     assert everything_in(here) == before
 
 
+STOPPABLE = """if True:
+    import runpy, signal
+    for number in (signal.SIGTERM, signal.SIGHUP):  # which a parent may have ignored
+        signal.signal(number, signal.SIG_DFL)
+    runpy.run_module("cardsplit", run_name="__main__")
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("command", [["split", "-", "-n", "1"], ["antimerge", "-", "-o", "out"]])
 def test_a_signal_that_asks_to_stop_leaves_no_file(here: Path, number: int, command: list[str]):
     """`kill` and a closed terminal are taken as Ctrl-C is."""
     before = everything_in(here)
     with subprocess.Popen(
-        [*MODULE, *command], stdin=subprocess.PIPE, stdout=-1, stderr=-1
+        [sys.executable, "-c", STOPPABLE, *command], stdin=subprocess.PIPE, stdout=-1, stderr=-1
     ) as process:
         process.stdin.write(b"".join(made_cards(3000)))  # type: ignore[union-attr]  # a pipe
         process.stdin.flush()  # type: ignore[union-attr]  # a pipe
@@ -102,6 +110,7 @@ def test_a_signal_that_asks_to_stop_leaves_no_file(here: Path, number: int, comm
 
 INTERRUPTED_PUBLISHING = """if True:
     import os, pathlib, runpy, signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job ignores
     rename, done = os.rename, []
     def interrupted(*paths, **how):
         done.append(paths)

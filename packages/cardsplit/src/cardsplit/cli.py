@@ -55,8 +55,8 @@ class _Group(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=examples(
         "cardsplit split contacts.vcf                # adr.001.vcf, … of 950 cards each",
-        "cardsplit antimerge contacts.vcf -o told-apart.vcf",
-        "cardsplit undo told-apart.vcf -o contacts.vcf",
+        "cardsplit antimerge contacts.vcf -o marked.vcf",
+        "cardsplit undo marked.vcf -o contacts.vcf",
         'eval "$(_CARDSPLIT_COMPLETE=bash_source cardsplit)"   # completion; or zsh_source',
     ),
 )
@@ -155,7 +155,7 @@ def split(  # noqa: PLR0913 - each is an option of its own
 
 @app.command(
     epilog=examples(
-        "cardsplit antimerge contacts.vcf -o told-apart.vcf",
+        "cardsplit antimerge contacts.vcf -o marked.vcf",
         "cardsplit antimerge contacts.vcf --in-place --backup    # keeps contacts.vcf.bak",
         "cardsplit antimerge contacts.vcf --for google -o out.vcf",
         "cardsplit antimerge - --key fn < in.vcf > out.vcf       # for programs that go by FN",
@@ -229,7 +229,7 @@ def antimerge(  # noqa: PLR0913 - each is an option of its own
 
 @app.command(
     epilog=examples(
-        "cardsplit undo told-apart.vcf -o contacts.vcf",
+        "cardsplit undo marked.vcf -o contacts.vcf",
         "cat parts/adr.*.vcf | cardsplit undo - > contacts.vcf",
         "cardsplit undo *.vcf --in-place     # files that were anti-merged together",
     )
