@@ -93,7 +93,7 @@ def test_bare_nested_cards_follow_the_card_around_them():
     """As later versions nest no cards; none of them is lost."""
     inner = [card(f"N:{n}", f"FN:{n}", version="2.1").decode().strip() for n in "ab"]
     done = convert(card("N:c", "FN:c", *inner, version="2.1"), "3.0")
-    assert [one.first("FN").text() for one in split(done.data)] == ["c", "a", "b"]
+    assert [one.all("FN")[0][1].text() for one in split(done.data)] == ["c", "a", "b"]
     assert done.notes == ["a nested card now follows the card around it"]
 
 

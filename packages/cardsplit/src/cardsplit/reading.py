@@ -110,7 +110,7 @@ def detail_indexes(store: CardStore, details: Sequence[Detail]) -> list[KeyIndex
     return indexes
 
 
-def index_of(cards: list[Card], rule: Rule) -> KeyIndex:
+def index_of(cards: list[Card], rule: Rule | Detail) -> KeyIndex:
     """The index of cards that are in memory."""
     index = KeyIndex(rule, cards.__getitem__)
     for number, card in enumerate(cards):
