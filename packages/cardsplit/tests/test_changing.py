@@ -139,6 +139,21 @@ def test_photos_are_taken_out_and_all_else_stays(here: Path):
             strip_files(wrong, [name])
 
 
+@pytest.mark.parametrize("command", [["strip", "x-none"], ["dedupe"], ["join"]])
+def test_commands_that_make_one_file_of_several_join_them(here: Path, command: list[str]):
+    """With line breaks between, in one encoding, and with one byte-order mark at most."""
+    parts = [
+        card("N:a").rstrip(),
+        card("N:b").decode().encode("utf-16"),
+        b"\xef\xbb\xbf" + card("N:c"),
+    ]
+    names = [written(here, f"{n}.vcf", data) for n, data in enumerate(parts)]
+    assert run(*command, *names, "-o", "out").exit_code in {0, 3}
+    assert Path("out").read_bytes() == card("N:a") + card("N:b") + card("N:c")
+    assert run(*command, names[1], "-o", "one").exit_code in {0, 3}
+    assert (Path("one").read_bytes() == parts[1]) == (command != ["join"])
+
+
 @given(WILD_FILES)
 @settings(max_examples=200, deadline=None)
 def test_what_is_not_there_cannot_be_stripped(data: bytes):

@@ -9,6 +9,7 @@ from cardsplit.output import STANDARD_OUTPUT, new_file
 from cardsplit.scan import Scanner
 from cardsplit.sources import check_inputs, no_card, notes_of, opened
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 OnRead = Callable[[int], object]
 
 
@@ -27,20 +28,45 @@ class Passed:
     notes: list[str] = field(default_factory=list)
 
 
+class Joiner:
+    """Makes cards of several files fit into one."""
+
+    def __init__(self) -> None:
+        self._break = b"\r\n"  # how the lines of the card before end
+        self._is_first = True
+        self._ends = True  # whether the card before ends in a line break
+
+    def mended(self, card: Card) -> bytes:
+        """The next card, in UTF-8 if it is UTF-16, behind a line break if one is missing.
+
+        A byte-order mark is left out of all cards but the first.
+        """
+        data = card.shown if card.encoding else bytes(card)
+        if not self._is_first:
+            data = data.removeprefix(BYTE_ORDER_MARK)
+        start = b"" if self._ends else self._break
+        self._is_first = False
+        self._ends = data.endswith((b"\r", b"\n"))
+        self._break = next((one for one in (b"\r\n", b"\n", b"\r") if one in data), self._break)
+        return start + data
+
+
 def pass_through(
     names: list[str],
     place: str = STANDARD_OUTPUT,
     change: Callable[[Card], tuple[bytes, Iterable[str]]] = lambda card: (card, ()),
     *,
+    is_joined: bool = False,
     replacing: bool = False,
     on_read: OnRead = lambda _: None,
 ) -> Passed:
-    """Write the cards of some files into one, each changed alone.
+    """Write the cards of some files into one, each changed alone; several files are joined.
 
     Args:
         names: Paths, or `-` for standard input.
         place: Where the result goes; `-` is standard output.
         change: Gives what is written for a card, and clauses that are worth a note.
+        is_joined: Whether `change` makes the cards of several files fit into one by itself.
         replacing: Whether `place` may exist.
         on_read: Called with how many more bytes have been read.
 
@@ -55,6 +81,7 @@ def pass_through(
     """
     check_inputs(names)
     done = Passed()
+    joiner = None if is_joined or len(names) == 1 else Joiner()
     clauses: Counter[str] = Counter()
     firsts: dict[str, tuple[str, int]] = {}
     with new_file(place, replacing=replacing) as sink:
@@ -65,6 +92,8 @@ def pass_through(
             for clause in told:
                 clauses[clause] += 1
                 firsts.setdefault(clause, (name, number))
+            if joiner:
+                written = joiner.mended(written if isinstance(written, Card) else Card(written))
             sink.write(written)
     for clause, count in clauses.items():
         name, number = firsts[clause]

@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-from cardsplit.card_stream import OnRead, Passed, cards_in
+from cardsplit.card_stream import Joiner, OnRead, Passed, cards_in
 from cardsplit.cards import Card
 from cardsplit.converting import nested_cards
 from cardsplit.output import STANDARD_OUTPUT, new_file
@@ -42,12 +42,13 @@ def dedupe_files(
     done = Passed()
     kept: dict[bytes, tuple[str, int]] = {}
     dropped = []
+    joiner = Joiner() if len(names) > 1 else None
     with new_file(place, replacing=replacing) as sink:
         for name, number, card in cards_in(names, done.notes, on_read):
             done.cards += 1
             same = kept.setdefault(content_of(card), (name, number))
             if same == (name, number) or not _stands_alone(card):
-                sink.write(card)
+                sink.write(joiner.mended(card) if joiner else card)
             else:
                 dropped.append((name, number, *same))
     done.changed = len(dropped)

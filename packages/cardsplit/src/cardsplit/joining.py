@@ -1,10 +1,8 @@
 """Joining files into one that every program reads: with a line break between any two cards."""
 
-from cardsplit.card_stream import OnRead, Passed, pass_through
+from cardsplit.card_stream import Joiner, OnRead, Passed, pass_through
 from cardsplit.cards import Card
 from cardsplit.output import STANDARD_OUTPUT
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def join_files(
@@ -31,22 +29,10 @@ def join_files(
     Raises:
         CardsplitError: See `cardsplit.card_stream.pass_through`.
     """
-    last_break = b"\r\n"  # how the lines of the card before end
-    is_first = ends = True
+    joiner = Joiner()
 
     def mended(card: Card) -> tuple[bytes, list[str]]:
-        nonlocal last_break, is_first, ends
-        data, notes = bytes(card), []
-        if card.encoding:
-            data = card.shown
-            notes.append("UTF-16 became UTF-8, as one file has one encoding")
-        if not is_first:
-            data = data.removeprefix(BYTE_ORDER_MARK)
-        start = b"" if ends else last_break
-        is_first = False
-        ends = data.endswith((b"\r", b"\n"))
-        if b"\n" in data or b"\r" in data:
-            last_break = b"\r\n" if b"\r\n" in data else b"\n" if b"\n" in data else b"\r"
-        return start + data, notes
+        notes = ["UTF-16 became UTF-8, as one file has one encoding"] if card.encoding else []
+        return joiner.mended(card), notes
 
-    return pass_through(names, place, mended, replacing=replacing, on_read=on_read)
+    return pass_through(names, place, mended, is_joined=True, replacing=replacing, on_read=on_read)

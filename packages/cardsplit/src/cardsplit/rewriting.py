@@ -109,7 +109,8 @@ def check_joints(store: CardStore) -> None:
         ):
             raise InputError(
                 f"`{after.name}` cannot follow `{before.name}` in one file: no line break is "
-                "between them, or their encodings differ; give `--in-place`."
+                "between them, or their encodings differ; use `cardsplit join` first, or give "
+                "`--in-place`."
             )
 
 
