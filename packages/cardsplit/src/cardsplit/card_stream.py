@@ -86,10 +86,10 @@ def pass_through(
     firsts: dict[str, tuple[str, int]] = {}
     with new_file(place, replacing=replacing) as sink:
         for name, number, card in cards_in(names, done.notes, on_read):
-            written, told = change(card)
+            written, odd = change(card)
             done.cards += 1
             done.changed += written != card
-            for clause in told:
+            for clause in odd:
                 clauses[clause] += 1
                 firsts.setdefault(clause, (name, number))
             if joiner:
@@ -116,7 +116,7 @@ def cards_in(
         with opened(name, twice=False, on_read=on_read) as source:
             scanner = Scanner(source.read)
             for number, card in enumerate(cards_of(scanner), 1):
-                if scanner.cards:  # else there is none, which is told below
+                if scanner.cards:  # else there is none, which is an error below
                     yield name, number, card
             if not scanner.cards:
                 raise no_card(name)

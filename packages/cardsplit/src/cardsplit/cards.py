@@ -59,7 +59,7 @@ class Card(bytes):
         return text.encode("utf-8", "surrogatepass")
 
     def replaced(self, changes: list[tuple[Span, bytes]]) -> "Card":
-        """The card with some of its lines written anew.
+        """The card with some of its lines written again.
 
         Args:
             changes: Spans of `shown`, ascending, and what shall stand there instead.

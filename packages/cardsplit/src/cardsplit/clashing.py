@@ -126,7 +126,7 @@ def _clash(
     rules: tuple[str, ...],
 ) -> Clash:
     """Say what is known of one clash."""
-    told: list[Member] = []
+    listed: list[Member] = []
     values: dict[str, dict[str, None]] = {}
     shown: dict[tuple[bytes, str], str] = {}  # what lines say, as most are the same in each card
     cores: set[bytes] = set()
@@ -135,7 +135,7 @@ def _clash(
         cores.add(card.core)
         file, _, _ = store.place(number)
         company = card.first("ORG")
-        told.append(
+        listed.append(
             Member(
                 store.sources[file].name,
                 lines[number],
@@ -148,7 +148,7 @@ def _clash(
                 shown[said] = _shown(line)
             values.setdefault(line.name, {})[shown[said]] = None
     lost = {name: tuple(values[name]) for name in SINGLE if len(values.get(name, ())) > 1}
-    return Clash(key.decode("utf-8", "replace"), rules, tuple(told), lost, len(cores) == 1)
+    return Clash(key.decode("utf-8", "replace"), rules, tuple(listed), lost, len(cores) == 1)
 
 
 def display_name(card: Card) -> str:

@@ -7,7 +7,7 @@ and a mark on FN alone tells no two of them apart. Such a card gets a line
 
 before its FN: the words of FN as the given name, with the mark. A mark otherwise stands behind a
 family name, so the line shows by its empty family name that it is new, and undoing takes all of it
-away. A card with neither N nor FN stays as it is, and is told.
+away. A card with neither N nor FN stays as it is, and is noted.
 
 Decision: docs/decisions/0050-a-name-for-cards-without-one.md.
 """

@@ -67,7 +67,7 @@ class Piece:
 
 
 class Oddity(NamedTuple):
-    """Something in a file that a careful reader should be told.
+    """Something in a file that a careful reader should know of.
 
     Attributes:
         what: A few words, such as `card without END`.

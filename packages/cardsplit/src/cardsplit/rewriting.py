@@ -46,7 +46,7 @@ class Rewriting:
 
     Attributes:
         cards: How many cards were read.
-        changed: How many of them were written anew.
+        changed: How many of them were written again.
         clashes: How many groups of clashing cards there were; 0 for undoing.
         marks: The mark of each card that got one, by its number, counted from 0.
         copies: Groups of cards that are equal byte for byte, by their numbers.

@@ -21,7 +21,7 @@ from cardsplit.pieces import Oddity
 from cardsplit.scan import CHUNK
 
 STANDARD_INPUT = "-"
-MOST_NOTES = 10  # oddities that are told one by one
+MOST_NOTES = 10  # oddities that are noted one by one
 
 
 class Source:
