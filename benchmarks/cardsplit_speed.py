@@ -7,7 +7,7 @@ their flaws included. vobject and vdirsyncer are slow, so they get a small part 
 figures are of their own run over that part.
 
     python benchmarks/cardsplit_speed.py                    # 200,000 cards, about 85 MB
-    python benchmarks/cardsplit_speed.py --cards 20000 --growth 1000
+    python benchmarks/cardsplit_speed.py --table            # 10, 80 and 300 MB, any case of letters
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from __future__ import annotations
 import argparse
 import filecmp
 import importlib.util
+import math
 import os
+import random
+import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +33,10 @@ from vcard_making import made_cards  # noqa: E402 - found only from here  # pyri
 CARDSPLIT = str(Path(sysconfig.get_path("scripts"), "cardsplit"))
 SMALL_SHARE = 100  # part of the file that slow libraries get
 MB = 1e6
+CARD_BYTES = 417  # of a made card, on average
+READ = 1 << 22  # bytes of lines that are read at a time
+SINGLE_MB = 10  # the largest file that is split into a file for each card
+WORDS = re.compile(rb"^(?:BEGIN|END):VCARD|^[A-Z]+(?=[;:])", re.MULTILINE)
 
 PERL_SPLIT = r"""
 my ($input, $n, $i, $k) = (shift, 950, 1, 0);
@@ -165,21 +172,56 @@ def race(cards: int, runs: int, namesakes: float) -> None:
     show("look", reading)
 
 
-def grow(most: int, runs: int) -> None:
-    """Measure files of growing size, up to `most` MB."""
-    print(f"\n{'growth':16s} {'split, MB/s':>12s} {'MB of memory':>13s} {'antimerge, MB/s':>16s} "
-          f"{'MB of memory':>13s}")  # fmt: skip
-    size = most / 8
-    while size <= most:
-        with open("grown.vcf", "wb") as file:  # noqa: PTH123 - short
-            file.writelines(made_cards(int(size * MB / 425)))
-        real = Path("grown.vcf").stat().st_size / MB
-        cpu, memory = measure(
-            [CARDSPLIT, "split", "grown.vcf", "-o", "grown", "--force"], runs=runs
-        )
-        anti, used = measure([CARDSPLIT, "antimerge", "grown.vcf"], runs=1)
-        print(f"{real:13.1f} MB {real / cpu:12.1f} {memory:13.1f} {real / anti:16.1f} {used:13.1f}")
-        size *= 2
+def recase(source: str, target: str, case: str) -> None:
+    """Copy a file with all words that may be written in any case in this one."""
+    draw = random.Random(1)  # noqa: S311 - not for secrets
+    ways = (bytes.lower,) if case == "lower" else (bytes.upper, bytes.lower, bytes.title)
+    with open(source, "rb") as file, open(target, "wb") as out:  # noqa: PTH123 - short
+        while lines := file.readlines(READ):
+            out.write(WORDS.sub(lambda word: draw.choice(ways)(word[0]), b"".join(lines)))
+
+
+def tabulate(sizes: list[int], runs: int) -> None:
+    """Measure files of several sizes and in several cases, and print a table for the docs."""
+    perl = shutil.which("perl")
+    heads = (
+        "MB",
+        "letters",
+        "split",
+        "Perl",
+        "antimerge",
+        "Perl",
+        "split `-n 1`",
+        "MB for split",
+        "MB for antimerge",
+    )
+    print(f"| {' | '.join(heads)} |")
+    print("| --- " * 9 + "|")
+    for size in sizes:
+        with open("upper.vcf", "wb") as file:  # noqa: PTH123 - short
+            file.writelines(made_cards(int(size * MB / CARD_BYTES)))
+        for case in ("upper", "lower", "mixed"):
+            if case != "upper":
+                recase("upper.vcf", f"{case}.vcf", case)
+            files = [f"{case}.vcf"]
+            split, used = measure([CARDSPLIT, "split", *files, "-o", "table", "--force"], runs=runs)
+            anti, kept = measure([CARDSPLIT, "antimerge", *files], runs=runs)
+            perls = [math.nan, math.nan]
+            if perl and case == "upper":  # it finds no card in the others
+                perls = [
+                    measure([perl, "-e", script, *files], runs=runs)[0]
+                    for script in (PERL_SPLIT, PERL_ANTIMERGE)
+                ]
+            single = math.nan
+            if size <= SINGLE_MB:
+                single, _ = measure(
+                    [CARDSPLIT, "split", *files, "-n", "1", "-o", "single", "--force"], runs=1
+                )
+                shutil.rmtree("single")
+            cells = [split, perls[0], anti, perls[1], single]
+            shown = ["" if math.isnan(cell) else f"{cell:.2f} s" for cell in cells]
+            row = [str(size), case, *shown, f"{used:.0f}", f"{kept:.0f}"]
+            print(f"| {' | '.join(row)} |", flush=True)
 
 
 def main() -> None:
@@ -189,14 +231,15 @@ def main() -> None:
     parser.add_argument("--namesakes", type=float, default=0.05, help="share of them; 0 to 1")
     parser.add_argument("--runs", type=int, default=3, help="of each program; the best counts")
     parser.add_argument(
-        "--growth", type=float, metavar="MB", help="measure up to this size as well"
+        "--table", action="store_true", help="print the table of docs/cardsplit.md instead"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        race(options.cards, options.runs, options.namesakes)
-        if options.growth:
-            grow(options.growth, 1)
+        if options.table:
+            tabulate([10, 80, 300], options.runs)
+        else:
+            race(options.cards, options.runs, options.namesakes)
         os.chdir(ROOT)
 
 

@@ -115,5 +115,5 @@ def test_an_interrupt_leaves_no_part(here: Path):
         process.send_signal(signal.SIGINT)
         _, told = process.communicate()
     assert process.returncode == 130
-    assert b"interrupted" in told
+    assert b"interrupted by SIGINT" in told
     assert list(here.iterdir()) == []

@@ -22,7 +22,9 @@ from vcard_making import card, made_cards, peter, write_cards
 
 COMMAND = [str(Path(sysconfig.get_path("scripts"), "cardsplit"))]
 MODULE = [sys.executable, "-m", "cardsplit"]
-COMMANDS = ["split", "antimerge", "undo", "clashes", "count"]
+COMMANDS = [
+    *("split", "antimerge", "undo", "clashes", "count", "join", "convert", "dedupe", "strip")
+]
 TWO = peter("ABC-Corp") + peter("XYZ-Corp")
 PACKAGE = Path(__file__).parents[1]
 

@@ -83,7 +83,7 @@ WRITTEN = [
     ("3.0", b"N:Foo\\;Bar;Peter\n", ABC, b"N:Foo\\;Bar /ABC-Corp/;Peter\n"),
     ("3.0", b"FN:Peter Miller\n", ABC, b"FN:Peter Miller /ABC-Corp/\n"),
     ("3.0", b"N:a;b\n", Mark("Acme, Inc; Co", 1), b"N:a /Acme\\, Inc\\; Co/;b\n"),
-    ("2.1", b"N:a;b\n", Mark("Acme, Inc; Co", 1), b"N:a /Acme, Inc\\; Co/;b\n"),
+    ("2.1", b"N:a;b\n", Mark("Acme, Inc; Co", 1), b"N:a /Acme Inc\\; Co/;b\n"),
     ("3.0", b"N:a;b\n", Mark("Müller", 1), "N:a /Müller/;b\n".encode()),
     ("2.1", b"N:a;b\n", Mark("Müßig", 1), b"N:a /Mussig/;b\n"),
     ("2.1", b"N;CHARSET=ISO-8859-1:a;b\n", Mark("Müller", 1),

@@ -5,13 +5,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from cardsplit import Card, Rule
-from cardsplit.keys import key_by_reading, key_of
+from cardsplit.keys import keys_by_reading, keys_of
+from cardsplit.labels import company
 from cardsplit.marks import Mark
 from cardsplit.naming import (
     bearers,
-    key_when_marked,
-    key_when_marked_by_reading,
-    label,
+    keys_when_marked,
+    keys_when_marked_by_reading,
     level_of,
     mark_by_reading,
     mark_card,
@@ -88,14 +88,14 @@ def test_keys_marks_and_labels_of_simple_names_are_those_of_a_full_reading(
     """For cards that are simple, and for such that only look so."""
     one, (rule, with_fn) = Card(data), how
     event("simple" if one.simple_name else "not simple")
-    assert key_of(one, rule) == key_by_reading(one, rule)
+    assert keys_of(one, rule) == keys_by_reading(one, rule)
     assert mark_card(one, mark, with_fn=with_fn) == mark_by_reading(one, mark, with_fn=with_fn)
-    key = key_when_marked_by_reading(one, mark, rule, with_fn=with_fn)
-    assert key_when_marked(one, mark, rule, with_fn=with_fn) == key
+    key = keys_when_marked_by_reading(one, mark, rule, with_fn=with_fn)
+    assert keys_when_marked(one, mark, rule, with_fn=with_fn) == key
     if key:
         after = mark_by_reading(one, mark, with_fn=with_fn)
         assert after is not None
-        assert key == key_by_reading(after, rule)
+        assert key == keys_by_reading(after, rule)
         assert level_of(after) == mark.level
         for back in (unmark_card(after), unmark_by_reading(after)):
             assert back is not None
@@ -104,8 +104,10 @@ def test_keys_marks_and_labels_of_simple_names_are_those_of_a_full_reading(
     before, slow = unmark_card(one), unmark_by_reading(one)
     assert (before and before[:3]) == (slow and slow[:3])
     assert level_of(one) == (slow.mark.level if slow else level_of(one))
-    if one.simple_name and (company := simple_company(one)) is not None:
-        assert company == label(Card(b"\r\n" + one), 0)  # which is read in full
+    if one.simple_name and (found := simple_company(one)) is not None:
+        assert found == company(
+            Card(b"\r\n" + one.replace(b"2.1", b"3.0"))
+        )  # which is read in full
 
 
 @pytest.mark.parametrize("eol", ["\r\n", "\n"])

@@ -137,7 +137,8 @@ def test_sizes_are_read_as_people_write_them():
     """Powers of 1000, of 1024 with an i, and no nonsense."""
     texts = ["1", "2.5MB", "900k", "1KiB", "1 GiB", ".5k"]
     assert [parse_size(text) for text in texts] == [1, 2_500_000, 900_000, 1024, 1 << 30, 500]
-    for text in ("", "0", "MB", "-1", "1XB", "0.1"):
+    assert parse_size("9" * 400 + "G") > 10**400  # however large
+    for text in ("", "0", "MB", "-1", "1XB", "0.1", "2.5", "2.5B", "1.0", "0.0001k", "1e6", "1.k"):
         with pytest.raises(UsageError, match="is no size"):
             parse_size(text)
     with pytest.raises(UsageError, match="at least 1 card"):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cardsplit.lines import EDGE, EMPTY_AGENT, logical_lines
-from cardsplit.pieces import NO_END, STRAY, Piece
+from cardsplit.pieces import GLUED, NO_END, STRAY, Piece
 from cardsplit.scan import Scanner
 from vcard_making import WILD_FILES, card
 
@@ -24,6 +24,11 @@ def scanned(data: bytes, **how: int) -> tuple[bytes, list[int], Scanner]:
     return joined, starts, scanner
 
 
+def grouped(data: bytes, group: bytes = b"item1.") -> bytes:
+    """A card each line of which is of a group."""
+    return b"".join(group + line for line in data.splitlines(keepends=True))
+
+
 def starts_by_brackets(data: bytes) -> list[int]:
     """The twin: the whole file line by line, each END paired with the nearest open BEGIN."""
     stack: list[tuple[int, bool, list[int]]] = []
@@ -32,16 +37,18 @@ def starts_by_brackets(data: bytes) -> list[int]:
     for start, stop in logical_lines(data):
         line = data[start:stop]
         edge = EDGE.match(line)
-        if edge and not line[edge.end() :].strip(b"\r\n"):
-            if edge.lastgroup == "end":
-                if stack:
-                    begin, is_agent, _ = stack.pop()
-                    if not stack:
-                        found.append(begin)
-                    elif not is_agent:
-                        stack[-1][2].append(begin)
-            elif edge.lastgroup == "begin" or stack:
-                is_agent = edge.lastgroup == "agent" or bool(EMPTY_AGENT.match(before))
+        kind = edge.lastgroup if edge else ""
+        if edge and (kind == "end" or not line[edge.end() :].strip(b"\r\n")):
+            if kind in {"end", "glued"} and stack:
+                begin, is_agent, _ = stack.pop()
+                if not stack:
+                    found.append(begin)
+                elif not is_agent:
+                    stack[-1][2].append(begin)
+            if kind == "glued":
+                stack.append((start + edge.start("glued"), False, []))
+            elif kind == "begin" or (kind == "agent" and stack):
+                is_agent = kind == "agent" or bool(EMPTY_AGENT.match(before))
                 stack.append((start, is_agent and bool(stack), []))
         before = line.splitlines(keepends=True)[-1]
     for begin, is_agent, children in stack:  # never closed, so what they hold follows them
@@ -98,6 +105,23 @@ NESTED = [
     ("CR alone", card("N:a", eol="\r") * 3, 3),
     ("blank lines between", (card("N:a") + b"\r\n\r\n") * 4, 4),
     ("an agent of nobody", b"AGENT:BEGIN:VCARD\r\n" + card("N:a"), 1),
+    ("no line break between", card("N:a").rstrip() + card("N:b").rstrip() + card("N:c"), 3),
+    ("in small letters", (card("N:a").rstrip() + card("N:b")).lower(), 2),
+    ("a byte-order mark on the line", card("N:a").rstrip() + b"\xef\xbb\xbf" + card("N:b"), 2),
+    ("a form feed between", card("N:a").rstrip() + b"\f" + card("N:b"), 2),
+    ("a line of hyphens between", card("N:a").rstrip() + b" --- next: " + card("N:b"), 2),
+    (
+        "commas between",
+        card("N:a").rstrip() + b"," + card("N:b").rstrip() + b",\n" + card("N:c"),
+        3,
+    ),
+    ("a word that only starts so", card("N:a", "END:VCARDS", "END:VCARDBEGIN:VCARDS"), 1),
+    ("a note of both", card("NOTE:END:VCARDBEGIN:VCARD") + card("N:b"), 2),
+    ("both in a nested card", card(card("N:b").decode().strip() + card("N:c").decode().strip()), 1),
+    ("a group", grouped(card("N:a")) * 2, 2),
+    ("a group at BEGIN alone", (b"a-1." + card("N:a")) * 2, 2),
+    ("a group and no break", card("N:a").rstrip() + grouped(card("N:a")).rstrip() + card("N:c"), 3),
+    ("a group that is folded", card("N:a").replace(b"BEGIN", b"g.\r\n BEGIN") * 2, 2),
 ]
 
 
@@ -144,6 +168,16 @@ def test_a_folded_line_of_any_length_passes_in_pieces():
     for chunk in (100, 999, 4096):
         joined, starts, _ = scanned(data, chunk=chunk, tail=500)
         assert (joined, len(starts)) == (data, 2)
+
+
+def test_cards_on_one_line_are_told():
+    """Where one ends and the next begins, once for each place, and nothing else is odd."""
+    data = card("N:a").rstrip() + card("N:b") + card("N:c").rstrip() + b";" + card("N:d")
+    for chunk in (7, 64, 10_000):
+        joined, starts, scanner = scanned(data, chunk=chunk)
+        assert (joined, len(starts)) == (data, 4)
+        assert [odd.what for odd in scanner.oddities] == [GLUED, GLUED]
+        assert [data[odd.offset :][:9] for odd in scanner.oddities] == [b"END:VCARD"] * 2
 
 
 def test_stray_text_is_told_once_for_each_place():

@@ -118,10 +118,19 @@ FRAGMENTS = st.sampled_from(
         b"BEGIN:VCARD\n x",
         b"\0",
         b"\xe4",
+        b"END:VCARDBEGIN:VCARD",
+        b"end:vcard,begin:vCard",
+        b"END:VCARD;ENCODING=QUOTED-PRINTABLE:x=",
+        b"item1.BEGIN:VCARD",
+        b"a.END:VCARD",
+        b"b.\r\n END:VCARD -- \xef\xbb\xbfb.BEGIN:VCARD",
     ]
 )
 WHOLE_CARDS = st.sampled_from(
-    [card("N:a"), card("N:a", eol="\n"), card("PHOTO:a="), b"BEGIN:VCARD\nN:a\nEND:VCARD\n"]
+    [
+        *(card("N:a"), card("N:a", eol="\n"), card("PHOTO:a="), b"BEGIN:VCARD\nN:a\nEND:VCARD\n"),
+        *(card("N:a").lower(), card("N:a").replace(b"VCARD", b"vCard"), card("N:a") + b"\n"),
+    ]
 )
 #: Files that break every rule, with some whole cards among them.
 WILD_FILES = st.lists(
@@ -139,9 +148,10 @@ def namesakes(draw: st.DrawFn) -> bytes:
         return draw(st.sampled_from(choices))
 
     family = pick(
-        "Miller", "miller", "", "Müller", "M /a", "Miller ", "Miller /A 1/", *_LOOK_ALIKES
+        *("Miller", "miller", "", "Müller", "M /a", "Miller ", "Miller /A 1/", *_LOOK_ALIKES),
+        *("Miller,Smith", "Miller /A/,Smith", ",Smith", "Miller\\,Smith"),
     )
-    given = pick("Peter", "peter", "", " ", "P /A/")
+    given = pick("Peter", "peter", "", " ", "P /A/", "Peter,Paul")
     both, other = f"{family};{given}", pick("Miller", "Miller /A/")
     lines = {
         "plain": [f"N:{both}"],
@@ -152,9 +162,13 @@ def namesakes(draw: st.DrawFn) -> bytes:
         "group": [f"item1.N:{both};;;"],
         "small": [f"n:{both}"],
         "two": [f"N;ALTID=1:{both}", f"N;ALTID=1;LANGUAGE=x:{other};{given}"],
+        "two turned": [f"N;ALTID=1;LANGUAGE=x:{other};{given}", f"N;ALTID=1:{both}"],
+        "blank": ["N:;;;;"],
+        "like new": [f"N:;{given} /A/;;;"],
+        "cut": ["N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:" + pick("M=C3", "M=C4", "M=E2=82")],
         "folded": [f"N:{family}\r\n ;{given}"],
     }[pick("plain", "plain", "plain", "quoted", "middle", "suffix", "none", "group", "small", "two",
-           "folded")]  # fmt: skip
+           "two turned", "blank", "like new", "cut", "folded")]  # fmt: skip
     for name, values in (
         ("FN", (f"{given} {family}", "Peter Miller", "Peter Miller /A/")),
         ("ORG", ("A", "B", "A;x", "A;y", "", "Ä", "A/B", "A 1")),

@@ -3,11 +3,12 @@
     from cardsplit import antimerge, split, undo
 
     cards = list(split(data))            # b"".join(cards) == data
-    told_apart = antimerge(cards)        # N:Miller /ABC-Corp/;Peter
-    assert undo(told_apart) == cards
+    marked = antimerge(cards)        # N:Miller /ABC-Corp/;Peter
+    assert undo(marked) == cards
 
 Files of any size are handled by `split_files`, `antimerge_files`, `antimerge_in_place`,
-`undo_file`, `count_file` and `find_clashes`, which is what the command `cardsplit` calls.
+`undo_files`, `undo_in_place`, `count_file` and `find_clashes`, which is what the command
+`cardsplit` calls.
 """
 
 from importlib import import_module
@@ -15,20 +16,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cardsplit.antimerging import (
-        Rewriting,
         antimerge,
         antimerge_files,
-        antimerge_in_place,
         undo,
         undo_file,
+        undo_files,
     )
+    from cardsplit.apps import APPS, App
     from cardsplit.cards import Card, split
     from cardsplit.census import Census, count_file
     from cardsplit.clashing import Clash, find_clashes
+    from cardsplit.converting import Converted, convert
+    from cardsplit.deduplicating import dedupe_files
     from cardsplit.errors import CardsplitError, InputError, OutputError, UsageError
+    from cardsplit.in_place import antimerge_in_place, undo_in_place
+    from cardsplit.joining import join_files
     from cardsplit.limits import PRESETS, Limit
-    from cardsplit.rules import Rule
+    from cardsplit.rewriting import Rewriting
+    from cardsplit.rules import Detail, Rule
+    from cardsplit.single_files import split_by
     from cardsplit.splitting import Part, Splitting, split_files
+    from cardsplit.stripping import strip_files
 
     __version__: str
 
@@ -36,29 +44,40 @@ if TYPE_CHECKING:
 # starting is most of the time that a small file takes.
 _HOMES = {
     "antimerging": (
-        "Rewriting",
         "antimerge",
         "antimerge_files",
-        "antimerge_in_place",
         "undo",
         "undo_file",
+        "undo_files",
     ),
+    "apps": ("APPS", "App"),
     "cards": ("Card", "split"),
+    "converting": ("Converted", "convert"),
+    "deduplicating": ("dedupe_files",),
+    "joining": ("join_files",),
+    "single_files": ("split_by",),
+    "stripping": ("strip_files",),
     "census": ("Census", "count_file"),
     "clashing": ("Clash", "find_clashes"),
+    "in_place": ("antimerge_in_place", "undo_in_place"),
+    "rewriting": ("Rewriting",),
     "errors": ("CardsplitError", "InputError", "OutputError", "UsageError"),
-    "rules": ("Rule",),
+    "rules": ("Detail", "Rule"),
     "limits": ("PRESETS", "Limit"),
     "splitting": ("Part", "Splitting", "split_files"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "APPS",
     "PRESETS",
+    "App",
     "Card",
     "CardsplitError",
     "Census",
     "Clash",
+    "Converted",
+    "Detail",
     "InputError",
     "Limit",
     "OutputError",
@@ -71,12 +90,19 @@ __all__ = [
     "antimerge",
     "antimerge_files",
     "antimerge_in_place",
+    "convert",
     "count_file",
+    "dedupe_files",
     "find_clashes",
+    "join_files",
     "split",
+    "split_by",
     "split_files",
+    "strip_files",
     "undo",
     "undo_file",
+    "undo_files",
+    "undo_in_place",
 ]
 
 

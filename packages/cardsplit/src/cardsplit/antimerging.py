@@ -1,53 +1,29 @@
-"""Anti-merging and undoing it: cards in memory, or files in two passes.
+"""Anti-merging and undoing it: cards in memory, or files that are joined into one.
 
-The first pass over files notes the key of each card (`cardsplit.reading`), then marks are planned
-(`cardsplit.planning`), and the second pass copies the files, with only the marked cards written
-anew. Memory is bounded by the names, not by the files.
+Files that are replaced where they are: `cardsplit.in_place`.
 """
 
-import contextlib
-import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator, Mapping
 
+from cardsplit.card_store import CardStore
 from cardsplit.cards import Card
-from cardsplit.encodings import BYTE_ORDER_MARKS
-from cardsplit.errors import InputError, OutputError
 from cardsplit.marks import Mark
-from cardsplit.naming import mark_card
-from cardsplit.output import STANDARD_OUTPUT, new_file, unwritable
+from cardsplit.naming import Changes, mark_card
+from cardsplit.output import STANDARD_OUTPUT, new_file
 from cardsplit.planning import plan
-from cardsplit.reading import deck_of, read_deck
-from cardsplit.recognising import recognise
+from cardsplit.reading import index_of, read_index
+from cardsplit.recognising import Unmarking, recognise
+from cardsplit.rewriting import (
+    OnRead,
+    Rewriting,
+    check_joints,
+    file_changes,
+    notes_of_all,
+    rewrite,
+    stored,
+)
 from cardsplit.rules import Rule
-from cardsplit.shelf import Shelf
-from cardsplit.sources import check_inputs, notes_of, opened
-
-COPIED = 1 << 20  # bytes copied at a time
-BACKUP_SUFFIX = ".bak"
-
-
-@dataclass(slots=True)
-class Rewriting:
-    """What anti-merging or undoing did to its input.
-
-    Attributes:
-        cards: How many cards were read.
-        changed: How many of them were written anew.
-        clashes: How many groups of clashing cards there were; 0 for undoing.
-        marks: The mark of each card that got one, by its number, counted from 0.
-        copies: Groups of cards that are equal byte for byte, by their numbers.
-        notes: What was odd, a clause each.
-    """
-
-    cards: int = 0
-    changed: int = 0
-    clashes: int = 0
-    marks: dict[int, Mark] = field(default_factory=dict)
-    copies: list[list[int]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+from cardsplit.sources import check_inputs
 
 
 def antimerge(
@@ -77,8 +53,8 @@ def antimerge(
     rule = Rule(key)
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
     with_fn = with_fn or rule is Rule.FN
-    deck = deck_of(taken, rule)
-    marks = plan(deck, level=deck.level + 1, with_fn=with_fn).marks
+    index = index_of(taken, rule)
+    marks = plan(index, level=index.level + 1, with_fn=with_fn).marks
     changed = {
         number: mark_card(taken[number], mark, with_fn=with_fn) or taken[number]
         for number, mark in marks.items()
@@ -96,7 +72,7 @@ def undo(cards: Iterable[bytes]) -> list[Card]:
         The cards as they were given to `antimerge`, byte for byte.
     """
     taken = [card if isinstance(card, Card) else Card(card) for card in cards]
-    before = recognise(lambda rule: deck_of(taken, rule), taken.__getitem__)
+    before = recognise(lambda rule: index_of(taken, rule), taken.__getitem__)
     return [before.get(n, card) for n, card in enumerate(taken)]
 
 
@@ -107,7 +83,7 @@ def antimerge_files(
     rule: Rule = Rule.DISPLAY,
     with_fn: bool = False,
     replacing: bool = False,
-    on_read: Callable[[int], object] = lambda _: None,
+    on_read: OnRead = lambda _: None,
 ) -> Rewriting:
     """Anti-merge files into one.
 
@@ -117,7 +93,7 @@ def antimerge_files(
         rule: How the address book recognises a person.
         with_fn: Whether to mark FN as well as N. The rule `fn` always does.
         replacing: Whether `place` may exist.
-        on_read: Told how many more bytes have been read; all are read twice.
+        on_read: Called with how many more bytes have been read; all are read twice.
 
     Returns:
         What was done.
@@ -129,55 +105,9 @@ def antimerge_files(
     Memory: about 150 bytes for each name. Cost: about 10 ns a byte, and 150 µs a marked card.
     """
     check_inputs(names)
-    with_fn = with_fn or rule is Rule.FN
-    with _shelf(names, on_read) as shelf:
-        done, changed = _planned(shelf, rule, with_fn=with_fn)
-        _check_joints(shelf)
-        with new_file(place, replacing=replacing) as sink:
-            _rewrite(shelf, changed, sink, on_read)
-    return done
-
-
-def antimerge_in_place(
-    name: str,
-    *,
-    rule: Rule = Rule.DISPLAY,
-    with_fn: bool = False,
-    backup: bool = False,
-    on_read: Callable[[int], object] = lambda _: None,
-) -> Rewriting:
-    """Anti-merge a file and put the result in its place, if it differs.
-
-    Args:
-        name: A path.
-        rule: See `antimerge_files`.
-        with_fn: See `antimerge_files`.
-        backup: Whether to keep the file as it was, with `.bak` behind its name.
-        on_read: See `antimerge_files`.
-
-    Returns:
-        What was done.
-
-    Raises:
-        CardsplitError: See `antimerge_files`; also if there is a backup already.
-    """
-    with_fn = with_fn or rule is Rule.FN
-    with _shelf([name], on_read) as shelf:
-        done, changed = _planned(shelf, rule, with_fn=with_fn)
-        if not done.changed:
-            return done
-        kept = f"{name}{BACKUP_SUFFIX}"
-        if backup:
-            if os.path.lexists(kept):
-                raise OutputError(f"`{kept}` is there already; move it away first.")
-            try:
-                shutil.copy2(name, kept)
-            except OSError as error:
-                with contextlib.suppress(OSError):
-                    os.unlink(kept)  # noqa: PTH108 - the name is kept as the user wrote it
-                raise unwritable(kept, error) from error
-        with new_file(name, replacing=True) as sink:
-            _rewrite(shelf, changed, sink, on_read)
+    with stored(names, on_read) as store:
+        done, changed = planned(store, rule, with_fn=with_fn or rule is Rule.FN)
+        _write_joined(store, changed, place, replacing=replacing, on_read=on_read)
     return done
 
 
@@ -186,15 +116,27 @@ def undo_file(
     place: str = STANDARD_OUTPUT,
     *,
     replacing: bool = False,
-    on_read: Callable[[int], object] = lambda _: None,
+    on_read: OnRead = lambda _: None,
 ) -> Rewriting:
-    """Take off the marks of a file that was anti-merged.
+    """Take off the marks of a file that was anti-merged; see `undo_files`."""
+    return undo_files([name], place, replacing=replacing, on_read=on_read)
+
+
+def undo_files(
+    names: list[str],
+    place: str = STANDARD_OUTPUT,
+    *,
+    replacing: bool = False,
+    on_read: OnRead = lambda _: None,
+) -> Rewriting:
+    """Take off the marks of files that were anti-merged, and join them into one.
 
     Args:
-        name: A path, or `-` for standard input.
+        names: Paths, or `-` for standard input. Files that were anti-merged together are given
+            together.
         place: Where the original goes; `-` is standard output.
         replacing: Whether `place` may exist.
-        on_read: Told how many more bytes have been read; all are read twice or more often.
+        on_read: Called with how many more bytes have been read; all are read twice or more often.
 
     Returns:
         What was done.
@@ -202,33 +144,59 @@ def undo_file(
     Raises:
         CardsplitError: See `antimerge_files`.
     """
-    with _shelf([name], on_read) as shelf:
-        before = recognise(lambda rule: read_deck(shelf, rule), shelf.load)
-        done = Rewriting(cards=len(shelf), changed=len(before), notes=_notes(shelf))
-        with new_file(place, replacing=replacing) as sink:
-            _rewrite(shelf, before, sink, on_read)
+    check_inputs(names)
+    with stored(names, on_read) as store:
+        done, before = unmarked(store)
+        _write_joined(store, before, place, replacing=replacing, on_read=on_read)
     return done
 
 
-@contextlib.contextmanager
-def _shelf(names: list[str], on_read: Callable[[int], object]) -> Iterator[Shelf]:
-    """Open inputs that are read more than once."""
-    with contextlib.ExitStack() as stack:
-        yield Shelf(
-            [stack.enter_context(opened(name, twice=True, on_read=on_read)) for name in names]
-        )
+def unmarked(store: CardStore) -> tuple[Rewriting, Mapping[int, Card]]:
+    """The marked cards of a store as they were before, and what that changes."""
+    before = recognise(lambda rule: read_index(store, rule), store.load)
+    if not before.is_complete and len(store.sources) > 1:
+        alone = _unmarked_alone(store)
+        before = max(before, alone, key=len)
+    files = file_changes(store, before)
+    notes = notes_of_all(store)
+    return Rewriting(len(store), len(before), notes=notes, files=files), before
 
 
-class _Marked(Mapping[int, Card]):
+def _unmarked_alone(store: CardStore) -> Unmarking:
+    """The marked cards of files that seem to have been anti-merged one by one."""
+    changes: dict[int, Changes] = {}
+    for source, first in zip(store.sources, list(store.first_numbers), strict=True):
+        one = CardStore([source])
+        found = recognise(lambda rule, one=one: read_index(one, rule), one.load)
+        changes |= {first + number: lines for number, lines in found.changes.items()}
+    return Unmarking(store.load, changes, is_complete=False)
+
+
+def _write_joined(
+    store: CardStore,
+    changed: Mapping[int, Card],
+    place: str,
+    *,
+    replacing: bool,
+    on_read: OnRead,
+) -> None:
+    """Write the files of a store into one, with some cards changed."""
+    check_joints(store)
+    with new_file(place, replacing=replacing) as sink:
+        for file in range(len(store.sources)):
+            rewrite(store, changed, file, sink, on_read)
+
+
+class Marked(Mapping[int, Card]):
     """The marked cards by number, made when asked for, so that they need no memory."""
 
-    def __init__(self, shelf: Shelf, marks: dict[int, Mark], *, with_fn: bool) -> None:
-        self._shelf = shelf
+    def __init__(self, store: CardStore, marks: dict[int, Mark], *, with_fn: bool) -> None:
+        self._stored = store
         self._marks = marks
         self._with_fn = with_fn
 
     def __getitem__(self, number: int) -> Card:
-        mark, card = self._marks[number], self._shelf.load(number)
+        mark, card = self._marks[number], self._stored.load(number)
         return mark_card(card, mark, with_fn=self._with_fn) or card
 
     def __iter__(self) -> Iterator[int]:
@@ -238,74 +206,26 @@ class _Marked(Mapping[int, Card]):
         return len(self._marks)
 
 
-def _planned(shelf: Shelf, rule: Rule, *, with_fn: bool) -> tuple[Rewriting, _Marked]:
-    """Read a shelf and plan its marks."""
-    deck = read_deck(shelf, rule)
-    made = plan(deck, level=deck.level + 1, with_fn=with_fn)
-    changed = _Marked(shelf, made.marks, with_fn=with_fn)
-    notes = _notes(shelf)
+def planned(store: CardStore, rule: Rule, *, with_fn: bool) -> tuple[Rewriting, Marked]:
+    """Read a store and plan its marks."""
+    index = read_index(store, rule)
+    made = plan(index, level=index.level + 1, with_fn=with_fn)
+    changed = Marked(store, made.marks, with_fn=with_fn)
+    notes = notes_of_all(store)
     if made.bare:
         notes.append(
-            f"{_line_of(shelf, made.bare[0])}: {len(made.bare)} clashing card(s) from here on have "
+            f"{_line_of(store, made.bare[0])}: {len(made.bare)} clashing card(s) from here on have "
             "no N or FN that could be marked"
         )
-    done = Rewriting(len(shelf), len(made.marks), made.clashes, made.marks, made.copies, notes)
+    files = file_changes(store, changed)
+    done = Rewriting(
+        len(store), len(made.marks), made.clashes, made.marks, made.copies, notes, files
+    )
     return done, changed
 
 
-def _line_of(shelf: Shelf, number: int) -> str:
+def _line_of(store: CardStore, number: int) -> str:
     """Where a card starts, in words."""
-    file, start, _ = shelf.place(number)
-    source = shelf.sources[file]
+    file, start, _ = store.place(number)
+    source = store.sources[file]
     return f"`{source.name}`, line {source.lines_at([start])[0]}"
-
-
-def _notes(shelf: Shelf) -> list[str]:
-    return [
-        note
-        for source, oddities in zip(shelf.sources, shelf.oddities, strict=True)
-        for note in notes_of(source, oddities)
-    ]
-
-
-def _check_joints(shelf: Shelf) -> None:
-    """Refuse files that would run into each other."""
-    for before, after in zip(shelf.sources, shelf.sources[1:], strict=False):
-        last = before.read_at((before.size or 1) - 1, 1)
-        starts = after.read_at(0, 3)
-        if (
-            before.encoding
-            or after.encoding
-            or last not in {b"\r", b"\n"}
-            or starts.startswith((*BYTE_ORDER_MARKS, b"\xef\xbb\xbf"))
-        ):
-            raise InputError(
-                f"`{after.name}` cannot follow `{before.name}` in one file: no line break is "
-                "between them, or their encodings differ; anti-merge them with `--in-place`."
-            )
-
-
-def _rewrite(
-    shelf: Shelf, changed: Mapping[int, Card], sink: BinaryIO, on_read: Callable[[int], object]
-) -> None:
-    """Copy the files of a shelf, with some cards changed."""
-    numbers = iter([*sorted(changed), -1])
-    number = next(numbers)
-    for index, source in enumerate(shelf.sources):
-        done = 0
-        while number >= 0 and shelf.place(number)[0] == index:
-            _, start, stop = shelf.place(number)
-            _copy(source.read_at, done, start, sink)
-            sink.write(changed[number])
-            on_read(stop - done)
-            done, number = stop, next(numbers)
-        _copy(source.read_at, done, source.size or 0, sink)
-        on_read((source.size or 0) - done)
-
-
-def _copy(read_at: Callable[[int, int], bytes], start: int, stop: int, sink: BinaryIO) -> None:
-    """Copy the bytes between two offsets."""
-    while start < stop:
-        data = read_at(start, min(COPIED, stop - start))
-        sink.write(data)
-        start += len(data)

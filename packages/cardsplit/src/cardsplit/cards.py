@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Self
 
-from cardsplit.content import Property
+from cardsplit.content import Property, one_line
 from cardsplit.encodings import BYTE_ORDER_MARKS, guess
 from cardsplit.lazy import lazy
 from cardsplit.lines import (
@@ -26,7 +26,7 @@ from cardsplit.plain import SimpleName, simple_name
 from cardsplit.scan import Scanner
 
 _USUAL = frozenset({"N", "FN", "ORG", "TITLE", "EMAIL", "TEL"})  # what anti-merging looks at
-_USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])")
+_USUAL_VERSION = re.compile(rb"VERSION:(2\.1|3\.0|4\.0)\r?\n(?![ \t])", re.IGNORECASE)
 
 
 class Card(bytes):
@@ -59,7 +59,7 @@ class Card(bytes):
         return text.encode("utf-8", "surrogatepass")
 
     def replaced(self, changes: list[tuple[Span, bytes]]) -> "Card":
-        """The card with some of its lines written anew.
+        """The card with some of its lines written again.
 
         Args:
             changes: Spans of `shown`, ascending, and what shall stand there instead.
@@ -97,16 +97,23 @@ class Card(bytes):
         for span in logical_lines(shown):
             line = shown[span.start : span.stop]
             edge = EDGE.match(line)
-            if edge is None or line[edge.end() :].strip(b"\r\n"):
+            kind = edge.lastgroup if edge else None
+            behind = line[edge.end() :].strip(b"\r\n") if edge else b""
+            if edge is None or (behind and kind != "end"):
                 if depth == 1:
                     own.append((span, line))
-            elif edge.lastgroup == "end":
+                continue
+            start = span.start
+            if kind in {"end", "glued"} and depth:
                 depth -= 1
                 if depth == 0:
-                    stop = span.stop
+                    is_alone = kind == "end" and not behind
+                    stop = span.stop if is_alone else start + edge.end("end")
                     break
-            elif depth or edge.lastgroup == "begin":
-                begin = begin if depth else span.start
+            if kind == "glued":
+                start, kind = start + edge.start("glued"), "begin"
+            if kind == "begin" or (kind == "agent" and depth):
+                begin = begin if depth else start
                 depth += 1
         return Span(begin, stop), own
 
@@ -127,8 +134,8 @@ class Card(bytes):
         if self._simple and (usual := _USUAL_VERSION.match(self.shown, self._simple.start)):
             return usual[1].decode("ascii")
         for _, line in self._body[1]:
-            if line[:8].upper() == b"VERSION:":
-                return line[8:].strip().decode("ascii", "replace")
+            if (named := Property(line, "")).name == "VERSION":
+                return one_line(named.text())
         return ""
 
     @lazy

@@ -12,7 +12,9 @@ from cardsplit.sources import notes_of, opened
 
 UNNAMED = "none"  # the version of a card without VERSION
 SEARCHED = 1 << 16  # bytes of a card in which its VERSION is looked for
-_USUAL_START = re.compile(rb"BEGIN:VCARD\r?\nVERSION:(2\.1|[34]\.0)\r?\n(?![ \t])")
+_USUAL = rb"BEGIN:VCARD\r?\nVERSION:(2\.1|[34]\.0)\r?\n(?![ \t])"
+_MOST_USUAL_STARTS = re.compile(_USUAL)  # as it is searched, much quicker than in any case
+_USUAL_START = re.compile(_USUAL, re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -89,7 +91,9 @@ def count_file(name: str, on_read: Callable[[int], object] = lambda _: None) -> 
 
 def _usual_versions(data: bytes, cards: int) -> Counter[bytes] | None:
     """The versions of plain cards, if each names one of the usual ones in its second line."""
-    found = _USUAL_START.findall(data)
+    if b"BEGIN:VCARD" not in data:
+        return None
+    found = _MOST_USUAL_STARTS.findall(data)
     return Counter(found) if len(found) == cards else None
 
 

@@ -5,72 +5,58 @@ Results go to stdout, progress and notes to stderr. The exit status is 0 for don
 input, and 130 after Ctrl-C.
 """
 
-import io
-import json
-import os
-import sys
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from cardsplit.errors import CardsplitError, OutputError, UsageError
+from cardsplit.apps import APPS, App
+from cardsplit.changing_commands import convert, dedupe, join, strip
+from cardsplit.errors import UsageError
 from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
-from cardsplit.output import STANDARD_OUTPUT, new_file
+from cardsplit.options import (
+    AS_JSON,
+    BACKUP,
+    FILES,
+    FORCE,
+    IN_PLACE,
+    OUT,
+    REPORT,
+    check_rewriting,
+    examples,
+    leave,
+    print_json,
+    write_report,
+)
+from cardsplit.process import failures_as_sentences, heed_signals, say
 from cardsplit.progress import Progress
-from cardsplit.rules import Rule
-from cardsplit.sources import STANDARD_INPUT, check_inputs, no_card
+from cardsplit.rules import Detail, Rule
+from cardsplit.sources import check_inputs, no_card
 
-if TYPE_CHECKING:
-    from cardsplit.antimerging import Rewriting
-
-FAILED, WRONG_USAGE, ODD_INPUT, INTERRUPTED = 1, 2, 3, 130  # 130 is 128 + SIGINT, as shells have it
+PRINTED = 1000  # lines printed at a time
 
 
 class _Group(click.Group):
-    """Turns cardsplit's exceptions into one line on stderr and an exit status."""
+    """Turns exceptions into one line on stderr and an exit status."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with failures_as_sentences():  # `--help` is printed here
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # a name may have letters a terminal lacks
-        try:
+        with failures_as_sentences():
             return super().invoke(ctx)
-        except CardsplitError as error:
-            click.echo(f"cardsplit: {error}", err=True)
-            raise click.exceptions.Exit(
-                WRONG_USAGE if isinstance(error, UsageError) else FAILED
-            ) from error
-        except BrokenPipeError:
-            # Whoever read stdout has seen enough; the interpreter must not try to flush it again.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise click.exceptions.Exit(FAILED) from None
-        except KeyboardInterrupt as error:
-            click.echo("cardsplit: interrupted; nothing was written", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from error
-
-
-def _examples(*lines: str) -> str:
-    """Lines for the end of a help text, which are not wrapped."""
-    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-FILES = click.argument("files", metavar="FILE...", nargs=-1, required=True)
-OUT = click.option(
-    "-o", "--out", metavar="OUT", default=STANDARD_OUTPUT, help="File to write; `-` is stdout."
-)
-AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-FORCE = click.option("--force", is_flag=True, help="Replace what is there already.")
 
 
 @click.group(
     cls=_Group,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_examples(
+    epilog=examples(
         "cardsplit split contacts.vcf                # adr.001.vcf, … of 950 cards each",
-        "cardsplit antimerge contacts.vcf -o told-apart.vcf",
-        "cardsplit undo told-apart.vcf -o contacts.vcf",
+        "cardsplit antimerge contacts.vcf -o marked.vcf",
+        "cardsplit undo marked.vcf -o contacts.vcf",
         'eval "$(_CARDSPLIT_COMPLETE=bash_source cardsplit)"   # completion; or zsh_source',
     ),
 )
@@ -86,16 +72,22 @@ def app() -> None:
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "cardsplit split contacts.vcf -n 100 -o parts    # parts/adr.001.vcf and so on",
         "cardsplit split contacts.vcf --preset nextcloud --dry-run",
         "cat *.vcf | cardsplit split - --max-bytes 2.5MB",
+        "cardsplit split contacts.vcf --by fn -o people  # people/Peter_Miller.vcf and so on",
     )
 )
 @FILES
 @click.option("-n", "number", type=int, metavar="CARDS", help=f"Cards in a part; {DEFAULT_CARDS}.")
 @click.option("--max-bytes", metavar="SIZE", help="Bytes in a part, such as `2.5MB`.")
 @click.option("--preset", type=click.Choice(list(PRESETS)), help="What a service is known to take.")
+@click.option(
+    "--by",
+    type=click.Choice(["fn", "uid"]),
+    help="A file for each card, called after its FN or UID.",
+)
 @click.option("-o", "--out", metavar="DIR", default=".", help="Folder for the parts.")
 @click.option(
     "--prefix", metavar="NAME", default="adr", help="What the names of the parts start with; adr."
@@ -109,6 +101,7 @@ def split(  # noqa: PLR0913 - each is an option of its own
     number: int | None,
     max_bytes: str | None,
     preset: str | None,
+    by: str | None,
     out: str,
     prefix: str,
     force: bool,
@@ -116,64 +109,84 @@ def split(  # noqa: PLR0913 - each is an option of its own
     as_json: bool,
 ) -> None:
     """Split files into parts of so many cards or bytes; joined, the parts are the input again."""
-    from cardsplit.splitting import split_files
-
-    if sum(given is not None for given in (number, max_bytes, preset)) > 1:
-        raise UsageError("`-n`, `--max-bytes` and `--preset` exclude each other; give one of them.")
+    if sum(given is not None for given in (number, max_bytes, preset, by)) > 1:
+        raise UsageError(
+            "`-n`, `--max-bytes`, `--preset` and `--by` exclude each other; give one of them."
+        )
     if preset is not None:
         limit = PRESETS[preset]
     elif max_bytes is not None:
         limit = Limit(max_bytes=parse_size(max_bytes))
     else:
         limit = Limit(cards=DEFAULT_CARDS if number is None else number)
-    with Progress(list(files)) as progress:
-        done = split_files(
-            list(files),
-            limit,
-            folder=Path(out),
-            prefix=prefix,
-            replacing=force,
-            dry_run=dry_run,
-            on_read=progress,
-        )
+    names, folder = list(files), Path(out)
+    with Progress(names) as progress:
+        if by is not None:
+            from cardsplit.single_files import split_by
+
+            done = split_by(
+                names, by, folder=folder, replacing=force, dry_run=dry_run, on_read=progress
+            )
+        else:
+            from cardsplit.splitting import split_files
+
+            done = split_files(
+                names,
+                limit,
+                folder=folder,
+                prefix=prefix,
+                replacing=force,
+                dry_run=dry_run,
+                on_read=progress,
+            )
     if as_json:
-        parts = [{"path": str(p.path), "cards": p.cards, "bytes": p.size} for p in done.parts]
-        _print_json(
+        names = ("path", "cards", "bytes")
+        parts = [dict(zip(names, row, strict=True)) for row in done.rows()]
+        print_json(
             {"parts": parts, "dry_run": dry_run, "limit": asdict(limit), "notes": done.notes}
         )
     else:
-        for part in done.parts:
-            click.echo(f"{part.path}\t{part.cards} cards\t{part.size} bytes")
-    _leave(done.notes)
+        rows = done.rows()
+        while some := list(islice(rows, PRINTED)):
+            lines = (f"{path}\t{cards} cards\t{size} bytes" for path, cards, size in some)
+            click.echo("\n".join(lines))
+    leave(done.notes)
 
 
 @app.command(
-    epilog=_examples(
-        "cardsplit antimerge contacts.vcf -o told-apart.vcf",
+    epilog=examples(
+        "cardsplit antimerge contacts.vcf -o marked.vcf",
         "cardsplit antimerge contacts.vcf --in-place --backup    # keeps contacts.vcf.bak",
+        "cardsplit antimerge contacts.vcf --for google -o out.vcf",
         "cardsplit antimerge - --key fn < in.vcf > out.vcf       # for programs that go by FN",
     )
 )
 @FILES
 @OUT
-@click.option("--in-place", is_flag=True, help="Replace each file by its own result.")
-@click.option("--backup", is_flag=True, help="With `--in-place`: keep each file as `FILE.bak`.")
+@IN_PLACE
+@BACKUP
+@click.option(
+    "--for",
+    "app_name",
+    type=click.Choice(list(APPS)),
+    help="The program that the cards are for, instead of `--key` and `--fn`.",
+)
 @click.option(
     "--key",
     type=click.Choice([rule.value for rule in Rule]),
-    default=Rule.DISPLAY.value,
     help="How the address book recognises a person; display if left out.",
 )
 @click.option("--fn", "with_fn", is_flag=True, help="Mark FN as well as N; `--key fn` always does.")
 @FORCE
-@click.option("--json", "report", metavar="REPORT", help="Write what was done as JSON.")
-def antimerge(
+@REPORT
+def antimerge(  # noqa: PLR0913 - each is an option of its own
     *,
     files: tuple[str, ...],
     out: str,
     in_place: bool,
     backup: bool,
-    key: str,
+    app_name: str | None,
+    key: str | None,
     with_fn: bool,
     force: bool,
     report: str | None,
@@ -181,84 +194,107 @@ def antimerge(
     """Mark people of the same name, so that no address book takes them for one.
 
     `N:Miller;Peter`, there twice, becomes `N:Miller /ABC-Corp/;Peter` and
-    `N:Miller /XYZ-Corp/;Peter`. Nothing else changes; `undo` gives the original back. Several files
-    become one, and their cards are told apart from each other too; with `--in-place` each file
-    stays by itself.
+    `N:Miller /XYZ-Corp/;Peter`. Nothing else changes; `undo` gives the original back. The cards of
+    several files are told apart from each other too. The files become one, or with `--in-place`
+    each is replaced, all or none.
     """
-    from cardsplit.antimerging import antimerge_files, antimerge_in_place
-
-    rule, names = Rule(key), list(files)
-    _check_antimerge(names, out, in_place=in_place, backup=backup, force=force, report=report)
+    if app_name and (key or with_fn):
+        raise UsageError("`--for` says which key and whether FN; leave `--key` and `--fn` out.")
+    rule, with_fn = APPS[app_name] if app_name else App(Rule(key or Rule.DISPLAY), with_fn)
+    names = list(files)
+    check_rewriting(names, out, in_place=in_place, backup=backup, force=force, report=report)
     with Progress(names, passes=2) as progress:
         if in_place:
-            done = [
-                antimerge_in_place(
-                    name, rule=rule, with_fn=with_fn, backup=backup, on_read=progress
-                )
-                for name in names
-            ]
+            from cardsplit.in_place import antimerge_in_place
+
+            done = antimerge_in_place(
+                names, rule=rule, with_fn=with_fn, backup=backup, on_read=progress
+            )
         else:
-            done = [
-                antimerge_files(
-                    names, out, rule=rule, with_fn=with_fn, replacing=force, on_read=progress
-                )
-            ]
+            from cardsplit.antimerging import antimerge_files
+
+            done = antimerge_files(
+                names, out, rule=rule, with_fn=with_fn, replacing=force, on_read=progress
+            )
     if report is not None:
-        _write_report(report, names if in_place else [out], done, force=force)
-    cards, marked, clashes = (
-        sum(getattr(one, name) for one in done) for name in ("cards", "changed", "clashes")
-    )
-    click.echo(f"cardsplit: {cards} cards; {marked} marked in {clashes} clash(es)", err=True)
-    copies = [len(same) for one in done for same in one.copies]
-    if copies:
-        click.echo(
-            f"cardsplit: {sum(copies)} cards are copies, equal byte for byte, of {len(copies)}; "
-            "they were not told apart",
-            err=True,
+        write_report(report, None if in_place else out, done, force=force)
+    say(f"{done.cards} cards; {done.changed} marked in {done.clashes} clash(es)")
+    if done.copies:
+        say(
+            f"{sum(map(len, done.copies))} cards are copies, equal byte for byte, of "
+            f"{len(done.copies)}; they were not told apart"
         )
-    _leave([note for one in done for note in one.notes])
+    leave(done.notes)
 
 
 @app.command(
-    epilog=_examples(
-        "cardsplit undo told-apart.vcf -o contacts.vcf",
+    epilog=examples(
+        "cardsplit undo marked.vcf -o contacts.vcf",
         "cat parts/adr.*.vcf | cardsplit undo - > contacts.vcf",
-    )
-)
-@click.argument("file", metavar="FILE")
-@OUT
-@FORCE
-def undo(*, file: str, out: str, force: bool) -> None:
-    """Take the marks of the last `antimerge` off again: the original bytes.
-
-    Names that only look like marks stay. A mark proves itself by the other cards of its file, so
-    give the whole file: join parts before undoing them.
-    """
-    from cardsplit.antimerging import undo_file
-
-    _check_other_place([file], out)
-    with Progress([file], passes=2) as progress:
-        done = undo_file(file, out, replacing=force, on_read=progress)
-    click.echo(f"cardsplit: {done.cards} cards; {done.changed} marks taken off", err=True)
-    _leave(done.notes)
-
-
-@app.command(
-    epilog=_examples(
-        "cardsplit clashes contacts.vcf    # namesakes, where they are, and where they differ",
-        "cardsplit clashes *.vcf --json    # across files too",
+        "cardsplit undo *.vcf --in-place     # files that were anti-merged together",
     )
 )
 @FILES
+@OUT
+@IN_PLACE
+@BACKUP
+@FORCE
+@REPORT
+def undo(
+    *,
+    files: tuple[str, ...],
+    out: str,
+    in_place: bool,
+    backup: bool,
+    force: bool,
+    report: str | None,
+) -> None:
+    """Take the marks of the last `antimerge` off again: the original bytes.
+
+    Names that only look like marks stay. A mark proves itself by the other cards that were
+    anti-merged with it, so give all files of that run: join the parts of a file before undoing it.
+    """
+    names = list(files)
+    check_rewriting(names, out, in_place=in_place, backup=backup, force=force, report=report)
+    with Progress(names, passes=2) as progress:
+        if in_place:
+            from cardsplit.in_place import undo_in_place
+
+            done = undo_in_place(names, backup=backup, on_read=progress)
+        else:
+            from cardsplit.antimerging import undo_files
+
+            done = undo_files(names, out, replacing=force, on_read=progress)
+    if report is not None:
+        write_report(report, None if in_place else out, done, force=force)
+    say(f"{done.cards} cards; {done.changed} marks taken off")
+    leave(done.notes)
+
+
+@app.command(
+    epilog=examples(
+        "cardsplit clashes contacts.vcf    # namesakes, where they are, and where they differ",
+        "cardsplit clashes *.vcf --json    # across files too",
+        "cardsplit clashes contacts.vcf --by email --by number",
+    )
+)
+@FILES
+@click.option(
+    "--by",
+    type=click.Choice(["name", *(detail.value for detail in Detail)]),
+    multiple=True,
+    help="What counts; all of it if left out.",
+)
 @AS_JSON
-def clashes(*, files: tuple[str, ...], as_json: bool) -> None:
-    """Say who would be merged, by which rule, and what would be lost."""
+def clashes(*, files: tuple[str, ...], by: tuple[str, ...], as_json: bool) -> None:
+    """Say who would be merged, by name, UID, e-mail address or number, and what would be lost."""
     from cardsplit.clashing import find_clashes
 
+    counted = [*(Rule if "name" in by or not by else ()), *(d for d in Detail if d in by or not by)]
     with Progress(list(files), passes=2) as progress:
-        found, notes = find_clashes(list(files), on_read=progress)
+        found, notes = find_clashes(list(files), progress, counted)
     if as_json:
-        _print_json({"clashes": [asdict(clash) for clash in found], "notes": notes})
+        print_json({"clashes": [asdict(clash) for clash in found], "notes": notes})
     else:
         for clash in found:
             kind = "copies" if clash.is_copies else "clash"
@@ -268,11 +304,11 @@ def clashes(*, files: tuple[str, ...], as_json: bool) -> None:
                 click.echo(f"  {member.file}:{member.line}\t{member.name}{company}")
             for name, values in clash.lost.items():
                 click.echo(f"  one is kept of {name}: {' | '.join(values)}")
-    _leave(notes)
+    leave(notes)
 
 
 @app.command(
-    epilog=_examples(
+    epilog=examples(
         "cardsplit count contacts.vcf      # one line",
         "cardsplit count *.vcf --json      # for another program",
     )
@@ -287,7 +323,7 @@ def count(*, files: tuple[str, ...], as_json: bool) -> None:
     with Progress(list(files)) as progress:
         found = [count_file(name, progress) for name in files]
     if as_json:
-        _print_json({"files": [asdict(census) for census in found]})
+        print_json({"files": [asdict(census) for census in found]})
     else:
         for census in found:
             versions = ", ".join(f"{n} of {name}" for name, n in census.versions.items())
@@ -295,66 +331,14 @@ def count(*, files: tuple[str, ...], as_json: bool) -> None:
     for census in found:
         if not census.cards:
             raise no_card(census.name)
-    _leave([note for census in found for note in census.notes])
+    leave([note for census in found for note in census.notes])
 
 
-def _check_antimerge(
-    files: list[str], out: str, *, in_place: bool, backup: bool, force: bool, report: str | None
-) -> None:
-    """Refuse options that contradict each other, and a report that has no place."""
-    if in_place and (out != STANDARD_OUTPUT or STANDARD_INPUT in files):
-        raise UsageError("`--in-place` goes with neither `-o` nor `-`; leave one of them out.")
-    if backup and not in_place:
-        raise UsageError("`--backup` is for `--in-place`; give both or neither.")
-    if in_place:
-        check_inputs(files)
-    _check_other_place(files, out)
-    if report == STANDARD_OUTPUT and out == STANDARD_OUTPUT and not in_place:
-        raise UsageError("the result and the report cannot both go to stdout; give `-o OUT`.")
-    if report not in {None, STANDARD_OUTPUT} and not force and os.path.lexists(str(report)):
-        raise OutputError(f"`{report}` is there already; choose another name or give `--force`.")
-
-
-def _check_other_place(files: list[str], out: str) -> None:
-    """Refuse to write a file while it is read."""
-    if out != STANDARD_OUTPUT and os.path.realpath(out) in map(os.path.realpath, files):
-        raise UsageError(f"`{out}` is an input as well; write to another file.")
-
-
-def _write_report(place: str, outputs: list[str], done: "list[Rewriting]", *, force: bool) -> None:
-    """Write what anti-merging did, for another program."""
-    told = [
-        {
-            "output": output,
-            "cards": one.cards,
-            "clashes": one.clashes,
-            "marks": [
-                {"card": number + 1, "mark": mark.text}
-                for number, mark in sorted(one.marks.items())
-            ],
-            "copies": [[number + 1 for number in same] for same in one.copies],
-            "notes": one.notes,
-        }
-        for output, one in zip(outputs, done, strict=True)
-    ]
-    text = json.dumps({"files": told}, indent=2, ensure_ascii=False) + "\n"
-    with new_file(place, replacing=force) as sink:
-        sink.write(text.encode("utf-8", "replace"))
-
-
-def _print_json(found: object) -> None:
-    text = json.dumps(found, indent=2, ensure_ascii=False)
-    click.echo(text.encode("utf-8", "replace").decode("utf-8"))
-
-
-def _leave(notes: list[str]) -> None:
-    """Say what was odd, and leave with the status for it."""
-    for note in notes:
-        click.echo(f"cardsplit: note: {note}", err=True)
-    if notes:
-        raise click.exceptions.Exit(ODD_INPUT)
+for command in (join, convert, dedupe, strip):
+    app.add_command(command)
 
 
 def main() -> None:
     """Run the command, as installed."""
+    heed_signals()
     app()

@@ -29,7 +29,11 @@ _FOLDED_21 = re.compile(BREAK + rb"(?=[ \t])")  # the blank stays
 _QUOTED = re.compile(rb"=" + BREAK + rb"|=\Z|=[0-9A-Fa-f]{2}|" + FOLD.pattern)
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_UNPRINTED = re.compile(r"[\s\0-\x1f\x7f-\x9f]+")
 _COMPONENT = re.compile(rb"(?:\\.|[^;\\])*+\\?", re.DOTALL)
+_VALUE = re.compile(rb"(?:\\.|[^,\\])*+\\?", re.DOTALL)
+_SEPARATOR = re.compile(rb"[;,]")
+_ALTERNATIVE = re.compile(rb';[ \t]*ALTID[ \t]*=[ \t]*"?([^";:,]*)', re.IGNORECASE)
 _COMPONENT_21 = re.compile(rb"(?:\\;|[^;])*+")
 
 
@@ -73,6 +77,11 @@ class Property:
             match, self._folded_head = _match_folded_head(raw)
         self._match = match
         self.name = match[2].decode("ascii").upper() if match else ""
+
+    @property
+    def group(self) -> str:
+        """The name of its group, or `""`."""
+        return self._match[1].decode("ascii") if self._match and self._match[1] else ""
 
     @property
     def head(self) -> bytes:
@@ -165,9 +174,7 @@ class Property:
         if self._is_plain:
             stops = accumulate(len(part) + 1 for part in data.split(b";"))
             return [Span(start, stop - 1) for start, stop in pairwise([0, *stops])]
-        masked = without_trail_bytes(data, self.codec)
-        if self.flat.ends is not None:
-            masked = self._with_encoded_semicolons_hidden(masked)
+        masked = self._masked
         pattern = _COMPONENT_21 if self.is_21 else _COMPONENT
         spans = []
         stop = -1
@@ -178,12 +185,40 @@ class Property:
         return spans
 
     @lazy
+    def _masked(self) -> bytes:
+        """The flat value with all bytes hidden that look like a separator and are none."""
+        masked = without_trail_bytes(self.flat.data, self.codec)
+        return masked if self.flat.ends is None else self._with_encoded_separators_hidden(masked)
+
+    @lazy
     def first_stop(self) -> int:
-        """Where the first component ends in the flat value."""
-        if not self._is_plain:
-            return self.components[0].stop
-        found = self.flat.data.find(b";")
-        return found if found >= 0 else len(self.flat.data)
+        """Where the first value of the first component ends in the flat value.
+
+        In 2.1 too, where a comma only is a separator for some of the programs that read it.
+        """
+        return self._first_value(self.components[0]).stop
+
+    def _first_value(self, span: Span) -> Span:
+        """The first of the values of a component that a comma separates."""
+        if b"," not in self.flat.data:
+            return span
+        found = _VALUE.match(self._masked, *span)
+        return Span(span.start, found.end())  # type: ignore[union-attr]  # matches always
+
+    def first_texts(self) -> list[str]:
+        """What the components say, of a list its first value, stripped.
+
+        In 2.1 a comma is text.
+        """
+        if self.is_21 or b"," not in self.flat.data:
+            return self.texts()
+        return [self.text(self._first_value(span)).strip() for span in self.components]
+
+    @lazy
+    def alternative_id(self) -> bytes:
+        """The `ALTID`, which lines share that say the same in other languages, or `b""`."""
+        found = b";" in self.head and _ALTERNATIVE.search(self.head)
+        return found[1] if found else b""
 
     @lazy
     def _is_plain(self) -> bool:
@@ -191,11 +226,12 @@ class Property:
         flat = self.flat
         return flat.ends is None and b"\\" not in flat.data and not needs_care(self.codec)
 
-    def _with_encoded_semicolons_hidden(self, masked: bytes) -> bytes:
-        """A semicolon written `=3B` is text; only a literal one separates."""
+    def _with_encoded_separators_hidden(self, masked: bytes) -> bytes:
+        """A semicolon written `=3B` is text, and a comma `=2C`; only a literal one separates."""
         hidden = bytearray(masked)
-        for at, byte in enumerate(masked):
-            if byte == ord(";") and self.raw[self.flat.raw_end(at + 1) - 1] != ord(";"):
+        for separator in _SEPARATOR.finditer(masked):
+            at = separator.start()
+            if self.raw[self.flat.raw_end(at + 1) - 1] != masked[at]:
                 hidden[at] = ord("x")
         return bytes(hidden)
 
@@ -235,6 +271,11 @@ class Property:
         """The line break that the line itself uses, else CRLF."""
         found = _BREAK.search(self.raw)
         return found[0] if found else b"\r\n"
+
+
+def one_line(text: str) -> str:
+    """Text that breaks neither a line nor a column where it is printed."""
+    return _UNPRINTED.sub(" ", text).strip()
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -6,11 +6,15 @@ any time.
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from cardsplit.errors import UsageError
 
 DEFAULT_CARDS = 950
-_SIZE = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(?:([kMG])(i?))?B?", re.IGNORECASE)
+# Bytes are whole, so a fraction needs a unit: `2.5` was mostly meant to be megabytes.
+_SIZE = re.compile(
+    r"(?:(\d+)|(\d+\.\d+|\.\d+)(?=\s*[kMG]))\s*(?:([kMG])(i?))?B?", re.IGNORECASE | re.ASCII
+)
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
 
 
@@ -76,7 +80,7 @@ def parse_size(text: str) -> int:
 
     Args:
         text: A number, then `k`, `M` or `G` for powers of 1000 or `Ki`, `Mi`, `Gi` for powers of
-            1024, then perhaps `B`.
+            1024, then perhaps `B`. A fraction needs a unit.
 
     Returns:
         The number of bytes, at least 1.
@@ -91,8 +95,11 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     size = 0
     if match:
-        base = 1024 if match[3] else 1000
-        size = int(float(match[1]) * base ** _POWERS[(match[2] or "").lower()])
+        base = 1024 if match[4] else 1000
+        size = int(Decimal(match[1] or match[2]) * base ** _POWERS[(match[3] or "").lower()])
     if size < 1:
-        raise UsageError(f"`{text}` is no size of at least 1 byte; give one such as `2.5MB`.")
+        raise UsageError(
+            f"`{text}` is no size: a whole number of bytes, or a number with a unit, was expected; "
+            "give one such as `4096` or `2.5MB`."
+        )
     return size

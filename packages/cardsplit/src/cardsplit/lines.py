@@ -35,18 +35,37 @@ def _word(text: bytes) -> bytes:
     )
 
 
-_CARD = _GAP + rb":" + _GAP + _word(b"VCARD") + _GAP + rb"(?=[\r\n]|\Z)"
-_EDGE = (
-    BYTE_ORDER_MARK
-    + rb"(?:(?P<begin>" + _word(b"BEGIN") + rb")|(?P<end>" + _word(b"END") + rb"))" + _CARD
-)  # fmt: skip
+_VCARD = _GAP + rb":" + _GAP + _word(b"VCARD")
+_CARD = _VCARD + _GAP + rb"(?=[\r\n]|\Z)"
+# Between two cards on one line.
+_SEPARATOR = rb"(?:" + BREAK + rb"[ \t])?(?:[^A-Za-z0-9\r\n][^\r\n]{0,255}?)?"
+
+
+def _edge(group: bytes) -> bytes:
+    """A pattern for a line that opens a card, closes one, or does both, with this group or none.
+
+    `cat` makes `END:VCARDBEGIN:VCARD` of files without a line break at their end. Other text may
+    follow an `END:VCARD` as well, but not a letter, which would make another word of it.
+    """
+    begin = BYTE_ORDER_MARK + group + _word(b"BEGIN") + _CARD
+    end = BYTE_ORDER_MARK + group + rb"(?P<end>" + _word(b"END") + _VCARD + rb")"
+    glued = _SEPARATOR + rb"(?P<glued>" + begin + rb")"
+    text = rb"(?![A-Za-z0-9]|" + BREAK + rb"[ \t])"
+    behind = rb"(?:" + _GAP + rb"(?=[\r\n]|\Z)|" + glued + rb"|" + text + rb")"
+    return rb"(?:(?P<begin>" + begin + rb")|" + end + behind + rb")"
+
+
 _INLINE_AGENT = (
     rb"(?P<agent>" + _GROUP + rb"AGENT(?:;[^:\r\n]*+)?:" + _GAP + rb"(?:" + _word(b"BEGIN") + rb")"
     + _CARD + rb")"
 )  # fmt: skip
 
-#: A logical line that opens or closes a card, matched at its start.
-EDGE = re.compile(rb"(?:" + _EDGE + rb"|" + _INLINE_AGENT + rb")", re.IGNORECASE)
+#: A logical line that opens or closes a card, matched at its start. The last group that matched is
+#: `begin`, `end`, `glued` for an `END` with a `BEGIN` behind it on the line, or `agent`.
+EDGE = re.compile(
+    rb"(?:" + _edge(_GROUP + rb"(?:" + BREAK + rb"[ \t])?") + rb"|" + _INLINE_AGENT + rb")",
+    re.IGNORECASE,
+)
 #: `AGENT:` with nothing behind it: the card that follows belongs to the one around it.
 EMPTY_AGENT = re.compile(_GROUP + rb"AGENT(?:;[^:\r\n]*+)?:[ \t]*+(?:[\r\n]|\Z)", re.IGNORECASE)
 
@@ -61,19 +80,21 @@ _UP_TO_COLON = re.compile(rb"[^:\r\n]*+:")
 
 
 @cache
-def edges(*, lone_cr: bool, agents: bool) -> re.Pattern[bytes]:
+def edges(*, lone_cr: bool, agents: bool, groups: bool) -> re.Pattern[bytes]:
     """A pattern that finds edges after a line break, as cheap as the data allows.
 
     Args:
         lone_cr: Whether a CR without LF ends lines here. A pattern that starts with one known
             byte is searched several times faster than one that starts with a choice.
         agents: Whether `AGENT:BEGIN:VCARD` may occur, which can start with any letter's group.
+        groups: Whether `item1.BEGIN:VCARD` may occur, which can as well.
 
     Returns:
         A pattern whose match starts at the last byte of the break before the edge.
     """
     start = rb"[\r\n](?!\n)" if lone_cr else rb"\n"
-    body = rb"(?:" + _EDGE + rb"|" + _INLINE_AGENT + rb")" if agents else _EDGE
+    edge = _edge(_GROUP + rb"(?:" + BREAK + rb"[ \t])?" if groups else b"")
+    body = rb"(?:" + edge + rb"|" + _INLINE_AGENT + rb")" if agents else edge
     return re.compile(start + body, re.IGNORECASE)
 
 
@@ -105,7 +126,9 @@ NAME = re.compile(rb"[ \t]*(?:[A-Za-z0-9-]+\.)?([A-Za-z0-9-]+)[ \t]*[;:]")
 
 SQUEEZED = bytes(range(256)).lower()
 WHITE = b" \t\r\n"
-_SIMPLE = re.compile(rb"BEGIN:VCARD(\r?\n)[A-Z].*\1(?=END:VCARD\1[\r\n]*\Z)", re.DOTALL)
+_SIMPLE = re.compile(
+    rb"BEGIN:VCARD(\r?\n)[A-Z].*\1(?=END:VCARD\1[\r\n]*\Z)", re.DOTALL | re.IGNORECASE
+)
 _NAME_AFTER_SOFT_BREAK = re.compile(rb"=\r?\n[A-Za-z0-9.-]+[ \t]*[;:]")
 
 

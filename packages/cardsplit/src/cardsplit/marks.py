@@ -43,7 +43,8 @@ _FROM_ASCII_LETTERS = str.maketrans(
 # What a line is never broken inside of: an escape, an encoded byte, a character of several bytes.
 # Blanks stay with what stands before them, as a line that starts with one would be read as folded.
 _UNIT = re.compile(
-    rb" ?(?:\\.|=[0-9A-F]{2}|[\x81-\x9f\xc0-\xff][\x80-\xbf]+|[\x81-\xff][\x30-\xff]|.) *",
+    rb" ?(?:\\.|=[C-F][0-9A-F](?:=[89AB][0-9A-F])+|=[0-9A-F]{2}"
+    rb"|[\x81-\x9f\xc0-\xff][\x80-\xbf]+|[\x81-\xff][\x30-\xff]|.) *",
     re.DOTALL,
 )
 
@@ -94,7 +95,7 @@ def marked(line: Property, mark: Mark) -> bytes | None:
     head, tail = line.raw[: line.flat.raw_end(at)], line.raw[line.flat.raw_end(at) :]
     if is_easy(line, mark):
         return head + new + tail
-    for raw in _forms(line, _Parts(head, _quoted(new) if line.is_quoted_printable else new, tail)):
+    for raw in _forms(line, _Parts(head, quoted(new) if line.is_quoted_printable else new, tail)):
         if _taken_off(line.like(raw), mark) == line.raw:
             return raw
     return None
@@ -144,6 +145,8 @@ def _written(line: Property, mark: Mark, *, after_nothing: bool) -> bytes | None
     text = shown_mark(mark)
     if not after_nothing:
         text = " " + text
+    if line.is_21:  # which has no escape for a comma
+        text = text.replace(",", "")
     escaped = re.sub("[;]" if line.is_21 else "[;,]", r"\\\g<0>", text)
     try:
         return escaped.encode(line.codec_to_write)
@@ -153,7 +156,7 @@ def _written(line: Property, mark: Mark, *, after_nothing: bool) -> bytes | None
         return plain.encode() if plain.isascii() else None
 
 
-def _quoted(data: bytes) -> bytes:
+def quoted(data: bytes) -> bytes:
     """Encode as quoted-printable, without soft breaks."""
     return b"".join(
         b"=%02X" % byte if byte < 0x20 or byte > 0x7E or byte == ord("=") else bytes([byte])  # noqa: PLR2004 - the printable part of ASCII
@@ -220,6 +223,15 @@ def _forms(line: Property, parts: _Parts) -> Iterator[bytes]:
             around = _wrapped(_UNIT.findall(start), LIMIT - 1, LIMIT - 1) or [start]
             yield head + glue + glue.join(around) + glue + tail
     yield plain
+
+
+def folded(head: bytes, value: bytes, glue: bytes) -> bytes:
+    """A line of this head and value without its break, folded by `glue` so that it fits."""
+    if len(head) + len(value) <= LIMIT:
+        return head + value
+    units = _UNIT.findall(value)
+    pieces = _wrapped([head, *units], LIMIT - 1, LIMIT - 1)
+    return glue.join(pieces or [head + value])
 
 
 def _final_break(raw: bytes) -> bytes:

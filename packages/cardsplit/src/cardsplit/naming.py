@@ -1,28 +1,17 @@
-"""Putting a mark on a card, taking it off, and what the mark can say."""
+"""Putting a mark on a card, and taking it off."""
 
 from operator import itemgetter
 from typing import NamedTuple
 
 from cardsplit.cards import Card
 from cardsplit.content import Property
-from cardsplit.keys import key_of_names, stand_in
+from cardsplit.keys import Keys, keys_of, keys_of_names
 from cardsplit.lines import Span
-from cardsplit.marks import (
-    LONGEST_TEXT,
-    Mark,
-    clean,
-    mark_of,
-    marked,
-    name_in,
-    unmarked,
-)
-from cardsplit.plain import simple_company
-from cardsplit.rules import Rule
+from cardsplit.marks import Mark, mark_of, marked, name_in, unmarked
+from cardsplit.missing_name import mark_of_new_name, new_name
+from cardsplit.rules import Detail, Rule
 
 _ASCII = bytes(range(128))
-RUNGS = 4  # of the ladder of labels, before the counter
-
-
 #: Lines of a card and what stands there instead.
 Changes = list[tuple[Span, bytes]]
 
@@ -52,9 +41,22 @@ def level_of(card: Card) -> int:
     """The level of the mark that a card's name ends like; 0 if it ends like none."""
     if card.simple_name:
         return card.simple_name.level
-    lines = bearers(card)
-    mark = mark_of(name_in(lines[0][1])) if lines else None
+    mark = _mark_of_name(card)
     return mark.level if mark else 0
+
+
+def _mark_of_name(card: Card) -> Mark | None:
+    """The mark that the first N ends like, or the FN of a card without N, or an N made new."""
+    lines = bearers(card)
+    if not lines:
+        return None
+    return mark_of(name_in(lines[0][1])) or _mark_of_new_name(lines)
+
+
+def _mark_of_new_name(lines: list[tuple[Span, Property]]) -> Mark | None:
+    """The mark of the only N of a card, if it may have been made with it."""
+    is_one = len(lines) == 1 and lines[0][1].name == "N"
+    return mark_of_new_name(lines[0][1]) if is_one else None
 
 
 def mark_card(card: Card, mark: Mark, *, with_fn: bool) -> Card | None:
@@ -80,34 +82,43 @@ def mark_by_reading(card: Card, mark: Mark, *, with_fn: bool) -> Card | None:
     return card.replaced(changes) if changes else None
 
 
-def key_when_marked(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> bytes:
-    """The key that a card has once it bears `mark`; `b""` if it cannot bear it.
+def can_bear_a_mark(card: Card) -> bool:
+    """Whether a card has a name to put a mark on."""
+    return bool(card.simple_name or bearers(card))
+
+
+def keys_when_marked(card: Card, mark: Mark, rule: Rule | Detail, *, with_fn: bool) -> Keys:
+    """The keys that a card has once it bears `mark`; none if it cannot bear it.
 
     It can bear it if its lines can be written with it, and `unmark_card` then gives the card back.
     """
     simple = card.simple_name
     if simple and not with_fn and (new := simple.written(mark)):
-        return simple.key(card, rule, new)
-    return key_when_marked_by_reading(card, mark, rule, with_fn=with_fn)
+        return (simple.key(card, rule, new),)
+    return keys_when_marked_by_reading(card, mark, rule, with_fn=with_fn)
 
 
-def key_when_marked_by_reading(card: Card, mark: Mark, rule: Rule, *, with_fn: bool) -> bytes:
-    """What `key_when_marked` says, of any card."""
+def keys_when_marked_by_reading(
+    card: Card, mark: Mark, rule: Rule | Detail, *, with_fn: bool
+) -> Keys:
+    """What `keys_when_marked` says, of any card."""
     changes = _changes(card, mark, with_fn=with_fn)
     if not changes:
-        return b""
+        return ()
+    if not card.all("N"):
+        after = card.replaced(changes)
+        back = unmark_card(after)
+        is_undone = back is not None and back.card == card and back.mark.level == mark.level
+        return keys_of(after, rule) if is_undone else ()
     raw = dict(changes)
     lines = [(line, line.like(raw[span]) if span in raw else line) for span, line in _names(card)]
     if not all(_is_sure(before, after, mark) for before, after in lines):
         marked_card = card.replaced(changes)
         back = unmark_card(marked_card)
         if back is None or back.card != card or back.mark.level != mark.level:
-            return b""
-    found: dict[str, Property] = {}
-    for _, line in lines:
-        found.setdefault(line.name, line)
-    name, formatted = found.get("N"), found.get("FN")
-    return key_of_names(name, formatted, Rule.FN if name is None else rule)
+            return ()
+    names, formatted = ([line for _, line in lines if line.name == name] for name in ("N", "FN"))
+    return keys_of_names(names, formatted, rule)
 
 
 def _is_sure(before: Property, after: Property, mark: Mark) -> bool:
@@ -137,7 +148,10 @@ def _names(card: Card) -> list[tuple[Span, Property]]:
 
 
 def _changes(card: Card, mark: Mark, *, with_fn: bool) -> Changes:
-    """The lines of a card that bear a mark, written with it; none if one cannot be."""
+    """The lines of a card that bear a mark, written with it; none if one cannot be.
+
+    A card without N gets one.
+    """
     lines = bearers(card)
     if with_fn and lines and lines[0][1].name == "N":
         lines = _names(card)
@@ -147,6 +161,9 @@ def _changes(card: Card, mark: Mark, *, with_fn: bool) -> Changes:
         if raw is None:
             return []
         changes.append((span, raw))
+    if not card.all("N"):
+        new = new_name(card, mark)
+        return [new, *changes] if new else []
     return changes
 
 
@@ -172,6 +189,8 @@ def unmark_card(card: Card) -> Unmarked | None:
 def unmark_by_reading(card: Card) -> Unmarked | None:
     """What `unmark_card` does, of any card; the changes may be written otherwise."""
     lines = bearers(card)
+    if mark := _mark_of_new_name(lines):
+        return _without_new_name(card, lines[0][0], mark)
     mark = mark_of(name_in(lines[0][1])) if lines else None
     if mark is None:
         return None
@@ -189,42 +208,15 @@ def unmark_by_reading(card: Card) -> Unmarked | None:
     return Unmarked(card.replaced(changes), mark, with_fn, changes)
 
 
-def label(card: Card, rung: int) -> str:
-    """What a mark could say of a card.
-
-    Args:
-        card: The card.
-        rung: 0 for its company, 1 for the company with its units, 2 for the title, 3 for the
-            first e-mail address or number.
-
-    Returns:
-        Text fit for a mark, or `""`. A card without a name is told by its stand-in first.
-    """
-    if rung == 0 and card.simple_name and (found := simple_company(card)) is not None:
-        return found
-    company = card.first("ORG")
-    texts = [text for text in company.texts() if text] if company else []
-    if rung == 0:
-        return clean(texts[0]) if company and company.texts()[0] else ""
-    if rung == 1:
-        return clean(" ".join(texts))
-    names = ("TITLE",) if rung == 2 else ("EMAIL", "TEL")  # noqa: PLR2004 - as said above
-    line = next(filter(None, map(card.first, names)), None)
-    text = line.text().strip() if line else ""
-    lines = bearers(card)
-    if text and lines and not any(lines[0][1].texts()):
-        text = f"{stand_in(card)} {text}"
-    return clean(text)
-
-
-def count_base(card: Card) -> str:
-    """What stands before a number: the company, else what stands in for a name, else nothing."""
-    lines = bearers(card)
-    is_nameless = bool(lines) and not any(lines[0][1].texts())
-    return label(card, 0) or (stand_in(card) if is_nameless else "")
-
-
-def counted(base: str, number: int) -> str:
-    """The last rung of the ladder."""
-    room = LONGEST_TEXT - len(f" {number}")  # the number must not be cut off
-    return f"{clean(base)[:room]} {number}".strip()
+def _without_new_name(card: Card, span: Span, mark: Mark) -> Unmarked | None:
+    """Take the N off that a card got with its mark, and the mark off its FN."""
+    changes: Changes = [(span, b"")]
+    for where, line in card.all("FN"):
+        raw = unmarked(line, mark)
+        if raw is None:
+            return None
+        changes.append((where, raw))
+    before = card.replaced(sorted(changes))
+    if before.replaced(_changes(before, mark, with_fn=False)) != card:
+        return None
+    return Unmarked(before, mark, with_fn=False, changes=sorted(changes))

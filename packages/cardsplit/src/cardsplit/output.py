@@ -8,9 +8,11 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -18,6 +20,8 @@ from cardsplit.errors import OutputError
 
 STANDARD_OUTPUT = "-"
 _BUFFER = 1 << 20
+_LONGEST = 200  # letters of a name that the name of a hidden folder takes over
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 def unwritable(place: object, error: OSError) -> OutputError:
@@ -42,6 +46,8 @@ def new_file(place: str, *, replacing: bool) -> Iterator[BinaryIO]:
         OutputError: If a file is there that may not be replaced, or the system refuses.
     """
     if place == STANDARD_OUTPUT:
+        if sys.stdout is None:  # what Python makes of a closed one
+            raise OutputError("standard output is closed, but the result goes there; give `-o`.")
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
@@ -65,88 +71,181 @@ def new_file(place: str, *, replacing: bool) -> Iterator[BinaryIO]:
         raise unwritable(place, error) from error
 
 
-class PartFiles:
-    """A series of files `adr.001.vcf`, `adr.002.vcf`, … that appear together.
+class Replacements:
+    """Files that are replaced together.
+
+    Use as a context manager; left with an exception, it leaves every file as it was.
+    """
+
+    def __init__(self, backup_suffix: str = "") -> None:
+        """Start without files.
+
+        Args:
+            backup_suffix: What stands behind the name of a file's backup; `""` for no backups.
+        """
+        self._suffix = backup_suffix
+        self._folders = contextlib.ExitStack()
+        self._written: list[tuple[str, Path, Path]] = []  # name, place, and its new content
+
+    @contextlib.contextmanager
+    def new_file(self, name: str) -> Iterator[BinaryIO]:
+        """Write the new content of a file, with its permissions, beside it."""
+        path = Path(os.path.realpath(name))
+        try:
+            folder = self._folders.enter_context(
+                tempfile.TemporaryDirectory(prefix=f".{path.name[:_LONGEST]}.", dir=path.parent)
+            )
+            written = Path(folder, "new")
+            with written.open("wb", buffering=_BUFFER) as file:
+                yield file
+            shutil.copymode(path, written)
+        except OSError as error:
+            raise unwritable(name, error) from error
+        self._written.append((name, path, written))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._folders:
+            if kind is None:
+                self._publish()
+
+    def _publish(self) -> None:
+        """Replace all files; where one cannot be, put those back that were."""
+        with contextlib.ExitStack() as undoing, uninterrupted():
+            for name, path, written in self._written:
+                kept = Path(f"{name}{self._suffix}" if self._suffix else written.with_name("old"))
+                try:
+                    undoing.callback(_remove, kept)
+                    shutil.copy2(path, kept)
+                    written.replace(path)
+                except OSError as error:
+                    raise unwritable(kept if written.exists() else name, error) from error
+                undoing.callback(shutil.copy2, kept, path)
+            undoing.pop_all()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, if it is there and that can be done."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+class StagedFiles:
+    """New files of a folder that appear together.
 
     Use as a context manager; left with an exception, it leaves nothing behind.
     """
 
-    def __init__(self, folder: Path, prefix: str, *, replacing: bool) -> None:
+    def __init__(self, folder: Path, prefix: str) -> None:
         """Prepare to write.
 
         Args:
             folder: Where the files go; made if it is missing.
-            prefix: What their names start with.
-            replacing: Whether files of an earlier series may be there; all of them go.
-
-        Raises:
-            OutputError: If there are such files and they may not be replaced.
+            prefix: What the hidden folder is called in which they are written.
         """
         self._folder = folder
         self._prefix = prefix
-        self._file: BinaryIO | None = None
+        self._file = -1  # its descriptor, as a file object costs as much as a small part
         self._count = 0
-        self.stale = earlier_parts(folder, prefix)
-        if self.stale and not replacing:
-            raise OutputError(
-                f"`{self.stale[0]}` is there already, with {len(self.stale)} part(s) of the same "
-                "name in all; choose another folder or `--prefix`, or give `--force`."
-            )
 
     def __enter__(self) -> Self:
         try:
             self._new_folders = _missing(self._folder)
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._hidden = Path(tempfile.mkdtemp(prefix=f".{self._prefix}.", dir=self._folder))
+            self._hidden = tempfile.mkdtemp(prefix=f".{self._prefix}.", dir=self._folder)
+            self._at_folder = os.open(self._folder, os.O_RDONLY)
+            self._at_hidden = os.open(self._hidden, os.O_RDONLY)
         except OSError as error:
             raise unwritable(self._folder, error) from error
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+    ) -> None:
         with contextlib.suppress(OSError):
             self._close()
         shutil.rmtree(self._hidden, ignore_errors=True)
+        os.close(self._at_hidden)
+        os.close(self._at_folder)
         if kind is not None:
             for folder in self._new_folders:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
+        if isinstance(error, OSError):
+            raise unwritable(self._folder, error) from error
 
     def _close(self) -> None:
         """Finish the file that was started last."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            os.close(file)
 
     def begin(self) -> None:
         """Start the next file."""
         self._close()
         self._count += 1
-        self._file = (self._hidden / str(self._count)).open("wb", buffering=0)
+        self._file = os.open(str(self._count), _NEW_FILE, 0o666, dir_fd=self._at_hidden)
 
     def write(self, data: memoryview) -> None:
         """Add to the file that was started last."""
         while data:
-            data = data[self._file.write(data) :]  # type: ignore[union-attr]  # `begin` came first
+            data = data[os.write(self._file, data) :]
 
-    def names(self) -> list[Path]:
-        """The places of the files so far, numbered so that they sort."""
-        return part_paths(self._folder, self._prefix, self._count)
+    def publish(self, name: Callable[[int], str], stale: Iterable[Path] = ()) -> None:
+        """Put all files at their places, and remove others.
 
-    def publish(self) -> list[Path]:
-        """Put all files at their places, and remove those of an earlier series."""
+        Args:
+            name: Gives the name of a file by its number, from 1.
+            stale: Files to remove, unless they have been replaced.
+        """
         self._close()
-        places = self.names()
-        for number, place in enumerate(places, 1):
-            (self._hidden / str(number)).replace(place)
-        for old in set(self.stale) - set(places):
-            old.unlink()
-        return places
+        with uninterrupted():
+            for number in range(1, self._count + 1):
+                os.rename(
+                    str(number),
+                    name(number),
+                    src_dir_fd=self._at_hidden,
+                    dst_dir_fd=self._at_folder,
+                )
+            for old in stale:
+                number = int(old.name.rsplit(".", 2)[1])
+                if not (1 <= number <= self._count and old.name == name(number)):
+                    old.unlink()
 
 
-def part_paths(folder: Path, prefix: str, count: int) -> list[Path]:
-    """Where so many parts go: `adr.001.vcf` and so on, with more digits where there are more."""
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let signals that ask the program to stop wait, while files appear one after the other.
+
+    Blocking them would not do: another thread, as of a progress bar, would take them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python runs handlers in the main thread alone
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda which, _: came.append(which))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+def part_name(prefix: str, count: int) -> Callable[[int], str]:
+    """How so many parts are called: `adr.001.vcf` and so on, with more digits where there are more.
+
+    Returns:
+        A function from the number of a part, from 1, to its name.
+    """
     width = max(3, len(str(count)))
-    return [folder / f"{prefix}.{number:0{width}}.vcf" for number in range(1, count + 1)]
+    return lambda number: f"{prefix}.{number:0{width}}.vcf"
 
 
 def earlier_parts(folder: Path, prefix: str) -> list[Path]:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 NO_END = "card without `END:VCARD`"
 STRAY = "text outside of any card"
+GLUED = "`END:VCARD` and the next `BEGIN:VCARD` on one line"
 
 
 class Run(NamedTuple):
@@ -29,26 +30,33 @@ class Run(NamedTuple):
         return found
 
 
+class Starts(NamedTuple):
+    """Where plain cards begin that are written in more than one way, as offsets in the view."""
+
+    found: list[int]
+
+    def starts(self, _shown: bytes, _base: int) -> list[int]:
+        """As `Run.starts`."""
+        return self.found
+
+
 class Piece:
     """A run of bytes of the file. All pieces joined are the file.
 
     Attributes:
         data: The bytes as they are.
         count: How many cards begin in them.
+        is_plain: Whether cards follow each other here, without nested or oddly written ones.
     """
 
-    __slots__ = ("_run", "_starts", "count", "data")
+    __slots__ = ("_run", "_starts", "count", "data", "is_plain")
 
-    def __init__(self, data: bytes, starts: list[int] | Run) -> None:
+    def __init__(self, data: bytes, starts: list[int] | Run, *, is_plain: bool = False) -> None:
         self.data = data
         self._run = starts if isinstance(starts, Run) else None
         self._starts = None if isinstance(starts, Run) else starts
         self.count = len(starts) if isinstance(starts, list) else starts.cards
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether cards follow each other here, without nested or oddly written ones."""
-        return self._run is not None
+        self.is_plain = is_plain
 
     @property
     def starts(self) -> list[int]:
@@ -59,7 +67,7 @@ class Piece:
 
 
 class Oddity(NamedTuple):
-    """Something in a file that a careful reader should be told.
+    """Something in a file that a careful reader should know of.
 
     Attributes:
         what: A few words, such as `card without END`.

@@ -1,6 +1,6 @@
 """By what an address book takes two cards for one person. `cardsplit.keys` carries the rules out.
 
-None of them looks at more than names, as real programs do.
+None of the rules looks at more than names, as real programs do.
 """
 
 import enum
@@ -13,3 +13,11 @@ class Rule(enum.StrEnum):
     LAST_FIRST = "last-first"
     N_LINE = "n-line"
     FN = "fn"
+
+
+class Detail(enum.StrEnum):
+    """What else two cards can have in common. Programs find duplicates by it; none is marked."""
+
+    UID = "uid"
+    EMAIL = "email"
+    NUMBER = "number"

@@ -8,10 +8,9 @@ a nested card, or the next card after one whose `END` is lost. It is nested if t
 is closed later, within `WINDOW` bytes, as brackets are paired; else it is the next card. After an
 empty `AGENT:` it is always nested.
 
-Two ways lead to the same boundaries. The fast one looks at a whole block by a handful of searches
-in C: with white space deleted and letters lowered, are there exactly as many `begin:vcard` and
-`end:vcard` as there are plain `END`-`BEGIN` pairs of lines? Then nothing odd can hide in it. Else
-the exact one looks at each line that may open or close a card.
+Two ways lead to the same boundaries. The fast one looks at a whole block of plain cards at once
+(`cardsplit.plain_blocks`). Where a block is not plain, the exact one looks at each line that may
+open or close a card.
 """
 
 import re
@@ -33,18 +32,17 @@ from cardsplit.lines import (
     edges,
     is_quoted_printable,
 )
-from cardsplit.pieces import NO_END, STRAY, Oddity, Piece, Run
+from cardsplit.pieces import GLUED, NO_END, STRAY, Oddity, Piece, Run, Starts
+from cardsplit.plain_blocks import plain_block
 
 CHUNK = 1 << 18  # bytes read at a time; a quarter MiB stays in the processor's cache
 WINDOW = 1 << 20  # how far behind a nested BEGIN the card around it must be closed
 LONGEST_TAIL = 1 << 16  # of a logical line that is kept until its end is seen
 
-# Each search for a pair also asks for a line before it and a letter behind it, so that neither
-# `NOTE:END:VCARD` nor a folded `BEGIN:VCARD` is taken for one.
-_PAIR = re.compile(rb"(\nEND:VCARD(?:\r?\n)+)BEGIN:VCARD\r?\n[A-Z]", re.IGNORECASE)
-_OPENING = re.compile(rb"(?:[ \t]*+\r?\n)*+((?:\xef\xbb\xbf)?BEGIN:VCARD\r?\n[A-Z])", re.IGNORECASE)
 _BLANK = re.compile(rb"(?:[\s\0\x1a]|\xef\xbb\xbf)*+")
-_AFTER_BREAK = re.compile(rb"(?:\r\n|\r|\n)?")
+_REST = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n)?")
+_ENDS = ("end", "glued")
+_PLAIN = ([Run], [Starts])  # the kinds of what is settled in a piece of plain cards alone
 _NEVER = maxsize
 
 
@@ -58,11 +56,20 @@ class _Frame:
 
 
 class _Edge(NamedTuple):
-    """A line of the view that opens or closes a card, line break included in `stop`."""
+    """Where the view opens or closes a card.
+
+    Attributes:
+        start: Where its line starts, or a `BEGIN` behind an `END` on the same line.
+        stop: Where its line ends, break included, or such a `BEGIN` starts.
+        kind: `begin`, `end`, `glued` for an `END` with a `BEGIN` on its line, `agent` for
+            `AGENT:BEGIN:VCARD`, or `begin of agent`.
+        done: Where the text of the line ends that belongs to the card.
+    """
 
     start: int
     stop: int
-    kind: str | None  # "begin", "end", "agent" for `AGENT:BEGIN:VCARD`, or "begin of agent"
+    kind: str | None
+    done: int
 
 
 class _Line(NamedTuple):
@@ -78,6 +85,7 @@ class Scanner:
     Attributes:
         oddities: What was found on the way; complete when `pieces` is exhausted.
         encoding: `""`, `"utf-16-le"` or `"utf-16-be"`; known after the first piece.
+        cards: How many cards have been found so far.
 
     Cost: about 2 ns a byte where all is plain, 6 ns where it is not. Memory: a few chunks, plus
     `WINDOW` while it is open whether a card is nested.
@@ -101,6 +109,7 @@ class Scanner:
         """
         self.oddities: list[Oddity] = []
         self.encoding = ""
+        self.cards = 0
         self._read = read
         self._chunk = chunk
         self._window = window
@@ -109,7 +118,8 @@ class Scanner:
         self._base = 0  # offset of the view's first byte, in units, behind a UTF-16 mark
         self._skipped = 0  # bytes before the view: the UTF-16 mark
         self._stack: list[_Frame] = []
-        self._settled: list[int | Run] = []
+        self._settled: list[int | Run | Starts] = []
+        self._is_mixed = False  # whether plain cards were written in more than one way lately
         self._gap: int | None = 0  # where the text after the last card starts; None once reported
         self._last_end = 0
         # The state at the place up to which the view has been scanned:
@@ -140,8 +150,11 @@ class Scanner:
             safe = scanned if at_end else min(scanned, self._first_open() - self._base)
             cut = len(raw) if at_end else safe * self._unit
             if cut or mark:
+                is_plain = self._unit == 1 and [type(one) for one in self._settled] in _PLAIN
                 starts = self._starts(shown, len(mark))
-                yield Piece(mark + raw[:cut] if mark else raw[:cut], starts)
+                piece = Piece(mark + raw[:cut] if mark else raw[:cut], starts, is_plain=is_plain)
+                self.cards += piece.count
+                yield piece
                 self._settled.clear()
                 mark = b""
             if at_end:
@@ -161,7 +174,7 @@ class Scanner:
             return run._replace(start=run.start - base)
         found: list[int] = []
         for settled in self._settled:
-            found += settled.starts(shown, base) if isinstance(settled, Run) else [settled]
+            found += [settled] if isinstance(settled, int) else settled.starts(shown, base)
         return [(start - base) * unit + lead for start in found]
 
     def _scan(self, shown: bytes, start: int, *, at_end: bool) -> int:
@@ -174,7 +187,7 @@ class Scanner:
         stop = len(shown) if at_end else self._trusted(shown, start)
         if start < stop:
             found = self._edges(shown, start, stop)
-            last_end = next((n for n in reversed(range(len(found))) if found[n].kind == "end"), -1)
+            last_end = next((n for n in reversed(range(len(found))) if found[n].kind in _ENDS), -1)
             for number, edge in enumerate(found):
                 self._take(edge, shown)
                 if number == last_end and not self._stack and not at_end:
@@ -191,25 +204,14 @@ class Scanner:
 
     def _scan_plain(self, shown: bytes, start: int) -> int:
         """Take a block of plain cards at once; return where it ends, or `start` if it is not."""
-        opening = _OPENING.match(shown, start)
-        pair = opening and _PAIR.search(shown, opening.end() - 1)
-        if not opening or not pair:
+        block = plain_block(shown, start, self._base, mixed_first=self._is_mixed)
+        if block is None:
             return start
-        separator, closing = pair[0], pair[1]
-        first, stop = opening.start(1), shown.rfind(separator, pair.start()) + len(closing)
-        cards = shown.count(separator, first, stop) + 1
-        squeezed = shown[first:stop].translate(SQUEEZED, WHITE)
-        if (
-            # As many as the plain pairs have, so there are no others, however they are written ...
-            squeezed.count(b":vcard") != 2 * cards
-            # ... and none of them is the text of a quoted-printable line.
-            or (b"quoted-printable" in squeezed and b"=end:vcard" in squeezed)
-        ):
-            return start
-        self._note_gap(shown, first)
-        self._settled.append(Run(self._base + first, cards, separator, len(closing)))
-        self._gap = self._last_end = self._base + stop
-        return stop
+        self._is_mixed = isinstance(block.cards, Starts)
+        self._note_gap(shown, block.start)
+        self._settled.append(block.cards)
+        self._gap = self._last_end = self._base + block.stop
+        return block.stop
 
     def _trusted(self, shown: bytes, start: int) -> int:
         """The last place at which a logical line seems to start; what follows may be half a line.
@@ -238,6 +240,7 @@ class Scanner:
         pattern = edges(
             lone_cr=block.count(b"\r") != block.count(b"\r\n"),
             agents=b":begin:vcard" in squeezed,
+            groups=b".begin:vcard" in squeezed or b".end:vcard" in squeezed,
         )
         found = []
         at_start = None if self._inside else EDGE.match(shown, start)
@@ -248,11 +251,14 @@ class Scanner:
                 break
             if may_swallow and line > start and self._line(shown, line, start).goes_on:
                 continue
-            after = _AFTER_BREAK.match(shown, match.end()).end()  # type: ignore[union-attr]
-            kind = match.lastgroup
+            kind, done, after = match.lastgroup, match.end(), _after_line(shown, match.end())
             if kind == "begin" and agents and self._follows_agent(shown, line, start):
                 kind = "begin of agent"
-            found.append(_Edge(line, after, kind))
+            if kind == "glued":
+                line, begin = match.start(kind), line
+                found.append(_Edge(begin, line, kind, line))
+                kind = "begin"
+            found.append(_Edge(line, after, kind, done))
         return found
 
     def _line(self, shown: bytes, line: int, floor: int) -> _Line:
@@ -297,10 +303,12 @@ class Scanner:
     def _take(self, edge: _Edge, shown: bytes) -> None:
         """Pair an edge with those before it."""
         at = self._base + edge.start
-        if edge.kind == "end":
+        if edge.kind in _ENDS:
+            if edge.kind == "glued":
+                self._report(GLUED, at)
             if self._stack:
                 frame = self._stack.pop()
-                self._last_end = self._base + edge.stop
+                self._last_end = self._base + edge.done
                 if not self._stack:
                     self._gap = self._last_end
                 elif not frame.is_agent:
@@ -364,6 +372,11 @@ def _line_start(shown: bytes, stop: int, floor: int) -> int:
     """Start of the physical line that holds what stands before `stop`; at least `floor`."""
     line_feed = shown.rfind(b"\n", floor, stop)
     return max(line_feed, shown.rfind(b"\r", max(line_feed, floor), stop), floor - 1) + 1
+
+
+def _after_line(shown: bytes, at: int) -> int:
+    """Where the physical line that holds `at` ends, its break included."""
+    return _REST.match(shown, at).end()  # type: ignore[union-attr]  # matches always
 
 
 def _ends_softly(shown: bytes, start: int, stop: int) -> bool:

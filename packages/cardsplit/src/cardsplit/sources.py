@@ -16,11 +16,12 @@ from typing import BinaryIO, Self
 
 from cardsplit.encodings import sniff, view
 from cardsplit.errors import InputError, UsageError
+from cardsplit.packed import is_compressed, unpack
 from cardsplit.pieces import Oddity
 from cardsplit.scan import CHUNK
 
 STANDARD_INPUT = "-"
-MOST_NOTES = 10  # oddities that are told one by one
+MOST_NOTES = 10  # oddities that are noted one by one
 
 
 class Source:
@@ -106,9 +107,14 @@ def opened(
     with contextlib.ExitStack() as stack:
         try:
             if name == STANDARD_INPUT:
+                if sys.stdin is None:  # what Python makes of a closed one
+                    raise InputError("standard input is closed, but `-` reads it; give a file.")
                 file: BinaryIO = sys.stdin.buffer
             else:
                 file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: PTH123 - `name` is kept as the user wrote it
+                if is_compressed(file):
+                    file = stack.enter_context(tempfile.TemporaryFile(buffering=0))  # type: ignore[assignment]  # a raw file has all that is used of it
+                    unpack(name, file)
             if twice and not _is_plain(file):
                 spool = stack.enter_context(tempfile.TemporaryFile(buffering=0))
                 shutil.copyfileobj(file, spool, CHUNK)

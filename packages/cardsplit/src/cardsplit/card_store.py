@@ -32,12 +32,13 @@ class Block(NamedTuple):
     is_plain: bool
 
 
-class Shelf:
+class CardStore:
     """The cards of one or more files, by number.
 
     Attributes:
         sources: The files, in order; all of them can be read twice.
         oddities: What was found odd in each of them, once `blocks` is exhausted.
+        first_numbers: The number of the first card of each of them, likewise.
 
     Memory: 8 bytes a card, and the longest card while reading.
     """
@@ -48,6 +49,7 @@ class Shelf:
         self._starts = array("Q")  # of each card, counted through all files
         self._bases = [0]  # where each file starts, counted so, and where the last one ends
         self._encodings: list[str] = []
+        self.first_numbers: list[int] = []
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -59,10 +61,11 @@ class Shelf:
             InputError: If a file holds no card, or one that is too long.
         """
         self._starts, self._bases, self._encodings = array("Q"), [0], []
-        self.oddities = []
+        self.oddities, self.first_numbers = [], []
         for source in self.sources:
             scanner = Scanner(source.rewound().read)
             before = len(self._starts)
+            self.first_numbers.append(before)
             yield from self._blocks_of(scanner, source.name)
             if len(self._starts) == before:
                 raise no_card(source.name)
