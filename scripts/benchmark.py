@@ -63,7 +63,7 @@ def drawn(results: dict[str, Any]) -> Figure:
     winners: dict[str, str] = {}
     figure, axes = plt.subplots(figsize=(8, 1.4 + 0.27 * len(problems)), layout="constrained")
     for problem in problems:
-        for target in filter(lambda target: target["ratio"], problem["rungs"]):
+        for target in filter(lambda target: target["ratio"], targets_of(problem)):
             winner = _winner(target)
             colour = winners.setdefault(winner, COLOURS[looks(winner).colour].light)
             axes.plot(

@@ -14,10 +14,10 @@ from thalweg._util.machine import Machine
 from thalweg_lab.bench.cost import Costs, Step
 from thalweg_lab.bench.document import Results, cases_of
 from thalweg_lab.bench.goals import goals
-from thalweg_lab.bench.ladder import Rung
 from thalweg_lab.bench.memory import Peak
 from thalweg_lab.bench.profiles import profiles
 from thalweg_lab.bench.results import Raced, Timing
+from thalweg_lab.bench.targets import Target
 from thalweg_lab.pages.bench_markdown import markdown
 from thalweg_lab.pages.bench_page import render_bench
 from thalweg_lab.pages.cost_page import render_cost
@@ -69,7 +69,7 @@ def results_of_record(record: dict[str, Any]) -> Results:
 
 def _raced(problem: dict[str, Any]) -> Raced:
     values = _only(Raced, problem)
-    for name, kind in (("rungs", Rung), ("compiled", Rung), ("timings", Timing)):
+    for name, kind in (("targets", Target), ("compiled", Target), ("timings", Timing)):
         values[name] = tuple(kind(**_only(kind, each)) for each in problem[name])
     return Raced(**values)
 

@@ -24,8 +24,8 @@ def test_another_record_makes_another_readme(script):
     """The figures are not the script's."""
     page, results = script.README.read_text(encoding="utf-8"), script.record()
     for problem in results["problems"]:
-        for rung in problem["rungs"]:
-            rung.update(ratio=0.25, bound="measured")
+        for target in script.targets_of(problem):
+            target.update(ratio=0.25, bound="measured")
     assert script.filled(page, results).count("| 0.25 | 0.25 |") == len(script.KINDS)
 
 

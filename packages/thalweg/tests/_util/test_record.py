@@ -19,8 +19,8 @@ def history_of(losses: list[float]) -> dict[str, np.ndarray]:
 
 def test_a_target_is_reached_by_the_first_row_at_or_below_it():
     """Not by a later one, even where the loss rose in between."""
-    rung = first_below(history_of([9.0, 5.0, 1.0, 7.0, 0.5]), 1.0)
-    assert (rung.target, rung.seconds, rung.gradients) == (1.0, 2.0, 6)
+    target = first_below(history_of([9.0, 5.0, 1.0, 7.0, 0.5]), 1.0)
+    assert (target.target, target.seconds, target.gradients) == (1.0, 2.0, 6)
 
 
 def test_a_target_that_was_not_reached_has_no_time():

@@ -49,10 +49,10 @@ def firsts(records: Sequence[RunRecord]) -> list[First]:
     if not records:
         return []
     result = []
-    for place, rung in enumerate(records[0].ladder):
+    for place, first in enumerate(records[0].ladder):
         reached = {r.method: r.ladder[place].seconds for r in records}
         times = {method: s for method, s in reached.items() if s is not None}
-        result.append(First(rung.target, dict(sorted(times.items(), key=lambda item: item[1]))))
+        result.append(First(first.target, dict(sorted(times.items(), key=lambda item: item[1]))))
     return result
 
 
