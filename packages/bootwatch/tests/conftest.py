@@ -25,6 +25,7 @@ import pytest
 from bootwatch.cli import main
 from bootwatch.ledger import Attempt, Ledger
 from bootwatch.simulator import FakeDevice, Fault, Simulator, Timing
+from scripted import RECIPE, Script
 
 COMMAND = str(Path(sysconfig.get_path("scripts"), "bootwatch"))
 PATIENCE = 90  # seconds until a command counts as hanging, also on a busy machine
@@ -271,3 +272,15 @@ def wait_for_phase() -> Callable[[subprocess.Popen[str], str], None]:
         raise AssertionError(f"the command ended before its phase {phase}")
 
     return wait
+
+
+@pytest.fixture
+def script(world: World) -> Iterator[Script]:
+    """A scripted device, configured as `tk` with a recipe for it."""
+    device = Script(world.folder / "own.toml")
+    world.device()
+    device.use(RECIPE)
+    world.sections[""] |= {"recipe": "own.toml", "url": f"http://127.0.0.1:{device.port}"}
+    world.sections["verify"] |= {"stable_for": "100ms", "down_within": "1s"}
+    yield device
+    device.close()

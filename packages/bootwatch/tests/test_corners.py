@@ -73,9 +73,9 @@ def test_a_plan_in_json_masks_the_password_too(world):
     world.device(recipe="generic-form")
     planned = json.loads(world.run("plan", "tk", "--json", expect=0).stdout)
     assert [one["phase"] for one in planned] == [
-        "reach", "login", "login", "act", "act", "down", "back", "logout",
+        "reach", "login", "login", "login", "act", "act", "down", "back", "checks", "logout",
     ]  # fmt: skip
-    assert planned[2]["body"] == "token=<login_token>&user=admin&password=*****"
+    assert planned[3]["body"] == "token=<login_token>&user=admin&password=*****"
 
 
 def test_only_an_answer_to_our_question_counts():

@@ -37,7 +37,8 @@ class Verify(_Section):
         sip: `host:port` that must answer SIP OPTIONS afterwards, or nothing.
         stable_for: Seconds without a failed probe until the device counts as back.
         down_within: Seconds in which it must go down.
-        deadline: Seconds, counted from the request to restart, until it must be back.
+        deadline: Seconds, counted from the request to restart, until it must be back. It bounds
+            `down_within`, too.
         poll: Seconds between two probes.
     """
 
@@ -123,6 +124,7 @@ class Device(_Section):
         settings: Values for what the recipe leaves open.
         serial: Serial number that the device must show, if it shows any.
         ca: File with the certificate authority that signed the device's certificate.
+        allow_old_tls: Without this, TLS before 1.2 is refused. Needs a pinned certificate.
         timeout: Seconds until a request is given up.
         pause: Seconds before the request to restart; the recipe's own pause if not given.
     """
@@ -135,6 +137,7 @@ class Device(_Section):
     settings: dict[str, str] = Field(default_factory=dict)
     serial: str | None = None
     ca: str | None = None
+    allow_old_tls: bool = False
     timeout: Duration = 10.0
     pause: Duration | None = None
     verify: Verify = Field(default_factory=Verify)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from bootwatch.durations import show_duration
 from bootwatch.ledger import DAY
-from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +46,7 @@ def why_not(
         return "too-many", why
     latest = attempts[: limits.failures]
     if len(latest) == limits.failures and not any(
-        one.verdict is Verdict.CONFIRMED for one in latest
+        one.verdict is not None and one.verdict.restarted for one in latest
     ):
         why = (
             f"The last {limits.failures} restarts all failed (`limits.failures`), so that one "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from bootwatch.attempt import Ended
 from bootwatch.errors import SilentError
 from bootwatch.reboot import device_lock, reboot
-from bootwatch.sip import ask_options
+from bootwatch.sip import ask_options, is_healthy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def is_alive(site: Site) -> bool:
         with device_lock(site):
             target = site.device.verify.sip
             if target is not None:
-                return ask_options(target, timeout=site.device.timeout) is not None
+                return is_healthy(ask_options(target, timeout=site.device.timeout))
             with site.conversation() as talk:
                 return talk.send(site.recipe.probe, cookies={}).means == "ok"
     except Ended:

@@ -126,7 +126,7 @@ def answer_digest(device: FakeDevice, heard: Heard) -> Answer:
         return Answer(200, b'{"login": 3}', (cookie,))
     if heard.method == "POST" and path == "/updownload":
         good = inside and fields.get("rebootpbx") == "Neustart"
-        return Answer(200, b"{}", restart=True) if good else Answer(403)
+        return Answer(200, b'{"text": "Neustart"}', restart=True) if good else Answer(403)
     if path == "/unlogAdmin":
         return Answer(200) if device.close_session(cookies.values()) else Answer(403)
     return _auerswald_pages(device, path, inside=inside)
@@ -148,7 +148,9 @@ def answer_tr064(device: FakeDevice, heard: Heard) -> Answer:
     if challenge:
         return challenge
     name = wanted.partition("#")[2]
-    body = f"<s:Envelope><s:Body><u:{name}Response/></s:Body></s:Envelope>".encode()
+    uptime = f"<NewUpTime>{device.uptime()}</NewUpTime>" if name == "GetInfo" else ""
+    response = f"<u:{name}Response>{uptime}</u:{name}Response>"
+    body = f"<s:Envelope><s:Body>{response}</s:Body></s:Envelope>".encode()
     device.logins += name == "GetInfo"
     return Answer(200, body, restart=name == "Reboot")
 
@@ -176,7 +178,7 @@ def answer_generic(device: FakeDevice, heard: Heard) -> Answer:  # noqa: PLR0911
         return Answer(302, b"", headers)
     if path == "/reboot" and inside:
         return Answer(200, b"rebooting", restart=True)
-    return Answer(200, b'<form>wrong<input name="password"></form>')
+    return Answer(200, b'<form>wrong<input type="password" name="password"></form>')
 
 
 PAGES: dict[str, Callable[[FakeDevice, Heard], Answer]] = {
