@@ -14,8 +14,10 @@ import os
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -227,7 +229,9 @@ class World:
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
-    return json.dumps(value)  # the same for texts, numbers, booleans and lists of them
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    return json.dumps(value)  # the same for texts, numbers and booleans
 
 
 @pytest.fixture(scope="session")
@@ -284,3 +288,26 @@ def script(world: World) -> Iterator[Script]:
     world.sections["verify"] |= {"stable_for": "100ms", "down_within": "1s"}
     yield device
     device.close()
+
+
+@pytest.fixture
+def inbox() -> Iterator[tuple[str, list[bytes]]]:
+    """A web server on loopback that keeps what it is sent: its address, and the list."""
+    heard: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"json://127.0.0.1:{server.server_address[1]}", heard
+    server.shutdown()
+    server.server_close()
+    thread.join()

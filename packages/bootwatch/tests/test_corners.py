@@ -218,9 +218,11 @@ from bootwatch.passwords import PasswordSource
 PasswordSource(keyring="tk").read(user="admin", folder=Path(), environment={})
 """
 SEND_MESSAGE = """
+from pathlib import Path
 from bootwatch.config import Notify
 from bootwatch.notifying import notify
-notify(None, Notify(urls=("json://x",)))
+from bootwatch.passwords import Redactor
+notify("title", "text", Notify(urls=("json://x",)), folder=Path(), redactor=Redactor())
 """
 
 

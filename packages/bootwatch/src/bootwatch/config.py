@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from bootwatch.durations import Duration
 from bootwatch.errors import ConfigError
 from bootwatch.passwords import PasswordSource
+from bootwatch.permissions import why_not_trusted
 from bootwatch.recipe import Recipe, load_recipe
 from bootwatch.suggestions import nearest
 
@@ -102,14 +103,25 @@ class Notify(_Section):
     """Whom to tell.
 
     Attributes:
-        urls: Where to send a message, as apprise writes them.
+        urls: Where to send a message, as apprise writes them; or where such a URL stands, as it
+            often holds a secret.
         success: Send one after a confirmed restart, too.
         textfile: File for Prometheus' textfile collector, relative to the state folder.
+        heartbeat: URL that is fetched after each good night and each good probe; or where it
+            stands. A service behind it raises the alarm when nothing comes any more.
     """
 
-    urls: tuple[str, ...] = ()
+    urls: tuple[str | PasswordSource, ...] = ()
     success: bool = False
     textfile: str | None = None
+    heartbeat: str | PasswordSource | None = None
+
+    def credentials(self) -> list[str]:
+        """List the credentials of systemd that hold URLs."""
+        sources = [*self.urls, self.heartbeat]
+        return [
+            one.credential for one in sources if isinstance(one, PasswordSource) and one.credential
+        ]
 
 
 class Device(_Section):
@@ -253,6 +265,9 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: With every mistake that was found, each by its path in the file.
     """
+    danger = why_not_trusted(path)
+    if danger:
+        raise ConfigError(f"The configuration `{path}` {danger}")
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -296,8 +311,10 @@ def _sentence(error: ErrorDetails) -> str:
             known: list[str] = ["devices"]
         elif len(place) == _DEPTH_OF_DEVICE:
             known = sorted(Device.model_fields)
-        else:
-            known = sorted(_SECTIONS[place[-2]].model_fields)
+        else:  # the last known section above it; the parts of a URL's source stand deeper
+            above = [one for one in place if one in _SECTIONS]
+            section = PasswordSource if "PasswordSource" in place else _SECTIONS[above[-1]]
+            known = sorted(section.model_fields)
         return f"{path} is not a known key; {nearest(place[-1], known)}"
     message = error["msg"]
     return f"{path} {message}" if error["type"] in _OURS else f"{path}: {message}"

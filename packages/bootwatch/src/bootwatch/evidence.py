@@ -139,4 +139,4 @@ class Evidence:
         return None
 
     def _was_gone(self) -> bool:
-        return self.serial_looks > 1 and self.serial_looks == self.serial_gone
+        return 0 < self.serial_looks == self.serial_gone

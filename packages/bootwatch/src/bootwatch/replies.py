@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LARGEST_REPLY = 4 << 20  # bytes; the pages of these devices have a few thousand
 PERMANENT = {301, 308}  # the page has moved: that says nothing about a password
 PASSING = {408, 425, 429, *range(500, 600)}  # try again later: nor does that
+CONTROLS = {"Cc", "Cf", "Zl", "Zp", "Cs"}  # Unicode's categories of what is not seen
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib finds out itself which of the two it is
 
 
@@ -204,9 +205,9 @@ def _ends_it(attribute: str) -> bool:
 
 
 def without_controls(text: str) -> str:
-    """Drop what would move a terminal's cursor, break a line of a log, or turn a line around."""
+    """Drop what would move a cursor or turn a line around; a new line becomes a space."""
     return "".join(
-        letter
+        " " if letter in "\r\n\t" else letter
         for letter in text
-        if unicodedata.category(letter) not in {"Cc", "Cf", "Zl", "Zp", "Cs"}
+        if letter in "\r\n\t" or unicodedata.category(letter) not in CONTROLS
     )

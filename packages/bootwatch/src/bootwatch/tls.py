@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from bootwatch.errors import CertificateError, ConfigError, OldTlsError, SilentError
 from bootwatch.files import replace_file
+from bootwatch.permissions import why_not_trusted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +54,9 @@ def read_pin(path: Path) -> str | None:
     Raises:
         ConfigError: The file holds something else.
     """
+    danger = why_not_trusted(path)
+    if danger:
+        raise ConfigError(f"The fingerprint `{path}` {danger}")
     try:
         text = path.read_text(encoding="ascii").strip().lower().replace(":", "")
     except FileNotFoundError:
@@ -85,6 +89,9 @@ def make_context(*, pin: str | None, ca: Path | None, old: bool = False) -> ssl.
             "`allow_old_tls` holds for a pinned certificate only, and none is stored; "
             "run `bootwatch trust` first"
         )
+    danger = None if ca is None else why_not_trusted(ca)
+    if danger:
+        raise ConfigError(f"`ca` = `{ca}` {danger}")
     if pin is None:
         try:
             return ssl.create_default_context(cafile=ca)
