@@ -60,6 +60,7 @@ class Script:
 
     Attributes:
         heard: Method and path of each request, and its body.
+        heads: The first line and the headers of each request.
         replies: Bytes by path that win over those of a usual device; `None` hangs up.
         away: While this is set, connections are closed without a word.
         silent: While this is set, they are accepted and never answered.
@@ -68,6 +69,7 @@ class Script:
     def __init__(self, path: Path) -> None:
         self._path = path
         self.heard: list[tuple[str, str, str]] = []
+        self.heads: list[str] = []
         self.replies: dict[str, bytes | Callable[[], bytes | None] | None] = {}
         self.away, self.silent, self.closing = False, threading.Event(), threading.Event()
         self.session: str | None = None
@@ -108,6 +110,7 @@ class Script:
             body += connection.recv(65536)
         method, path, _ = head.decode().split(" ", 2)
         self.heard.append((method, path, body.decode("latin-1")))
+        self.heads.append(head.decode("latin-1"))
         while self.silent.is_set() and not self.closing.wait(0.01):
             pass
         if self.away or self.closing.is_set():

@@ -7,7 +7,7 @@ import pytest
 
 from bootwatch.errors import ConfigError
 from bootwatch.recipe import load_recipe, recipe_names
-from bootwatch.simulator.pages import PAGES
+from bootwatch.simulator.kinds import KINDS
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "bootwatch.md"
 
@@ -45,7 +45,7 @@ def test_every_recipe_loads_and_has_its_device():
     """What comes with bootwatch is valid, and can be simulated."""
     for name in recipe_names():
         assert load_recipe(name, folder=Path()).summary
-    assert recipe_names() == sorted(PAGES)
+    assert recipe_names() == sorted(KINDS)
 
 
 @pytest.mark.parametrize(

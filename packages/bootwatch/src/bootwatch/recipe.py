@@ -257,6 +257,13 @@ class Recipe(_Part):
             raise ValueError("a login is proved by text, cookie or location, not by status alone")
         return self
 
+    @property
+    def can_prove(self) -> bool:
+        """Whether a restart can be more than probable, if the device shows what is asked for."""
+        counts = any(name in step.capture for step in self.steps() for name in EVIDENCE)
+        in_words = any(rule.means == "ok" and rule.text for rule in self.act[-1].rules)
+        return counts or (in_words and (self.session is not None or self.identify is not None))
+
     def steps(self) -> Iterator[Step]:
         """List all steps in the order in which they are sent."""
         yield self.probe
@@ -321,19 +328,35 @@ def load_recipe(name: str, *, folder: Path) -> Recipe:
     Raises:
         ConfigError: There is no such recipe, or it has mistakes: all of them.
     """
+    return parse_recipe(recipe_text(name, folder=folder))
+
+
+def recipe_text(name: str, *, folder: Path) -> str:
+    """Return a recipe as it stands in its file.
+
+    Raises:
+        ConfigError: There is no such recipe, or its file cannot be read or trusted.
+    """
     if name.endswith(".toml"):
         danger = why_not_trusted(folder / name)
         if danger:
             raise ConfigError(f"is a file that {danger}")
         try:
-            text = (folder / name).read_text(encoding="utf-8")
+            return (folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"is a file that cannot be read: {error}") from None
-    elif name in recipe_names():
-        text = resources.files("bootwatch").joinpath("recipes", f"{name}.toml").read_text("utf-8")
-    else:
-        hint = nearest(name, recipe_names())
-        raise ConfigError(f"is {name!r}, which is not a known recipe; {hint}")
+    if name in recipe_names():
+        return resources.files("bootwatch").joinpath("recipes", f"{name}.toml").read_text("utf-8")
+    hint = nearest(name, recipe_names())
+    raise ConfigError(f"is {name!r}, which is not a known recipe; {hint}")
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Check a recipe.
+
+    Raises:
+        ConfigError: It is not TOML, or it has mistakes: all of them.
+    """
     try:
         raw: dict[str, Any] = tomllib.loads(text)
         return Recipe.model_validate(raw)
