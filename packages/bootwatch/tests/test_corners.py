@@ -20,7 +20,7 @@ from bootwatch.errors import ConfigError
 from bootwatch.passwords import PasswordSource
 from bootwatch.recipe import load_recipe
 from bootwatch.simulator import FakeDevice, Fault, Simulator, Timing
-from bootwatch.sip import ask_options
+from bootwatch.sip import ask
 from bootwatch.tls import make_context, read_pin, store_pin
 
 
@@ -94,10 +94,10 @@ def test_only_an_answer_to_our_question_counts():
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        assert ask_options(target, timeout=30) == 404
+        assert ask(target, timeout=30) == 404
         thread.join(timeout=30)
-        assert ask_options(target, timeout=0.1) is None
-    assert ask_options("no.such.host.invalid:5060", timeout=0.1) is None
+        assert ask(target, timeout=0.1) is None
+    assert ask("no.such.host.invalid:5060", timeout=0.1) is None
 
 
 def test_noise_without_end_is_no_answer():
@@ -114,7 +114,7 @@ def test_noise_without_end_is_no_answer():
         thread = threading.Thread(target=make_noise)
         thread.start()
         try:
-            assert ask_options(f"127.0.0.1:{channel.getsockname()[1]}", timeout=0.2) is None
+            assert ask(f"127.0.0.1:{channel.getsockname()[1]}", timeout=0.2) is None
         finally:
             stop.set()
             thread.join()
@@ -131,7 +131,7 @@ def test_the_simulator_answers_nothing_but_questions():
             channel.settimeout(0.05)
             with pytest.raises(TimeoutError):
                 channel.recv(100)
-        assert ask_options(simulator.sip_target, timeout=10) == 200
+        assert ask(simulator.sip_target, timeout=10) == 200
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from bootwatch import patterns
-from bootwatch.sip import ask_options
+from bootwatch.sip import ask
 from scripted import RECIPE, Script, page
 
 
@@ -202,8 +202,8 @@ def test_sip_5xx_is_not_health():
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         target = f"127.0.0.1:{channel.getsockname()[1]}"
-        assert ask_options(target, timeout=30) == 404
+        assert ask(target, timeout=30) == 404
         thread.join(timeout=30)
         statuses.append("503 Service Unavailable")
         threading.Thread(target=answer, daemon=True).start()
-        assert ask_options(target, timeout=0.2) == 503
+        assert ask(target, timeout=0.2) == 503

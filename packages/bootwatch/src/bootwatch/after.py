@@ -12,7 +12,7 @@ from bootwatch.durations import show_duration
 from bootwatch.errors import SilentError, UnprovedError
 from bootwatch.evidence import Evidence, Reading
 from bootwatch.recipe import EVIDENCE
-from bootwatch.sip import ask_options, is_healthy
+from bootwatch.sip import ask, is_healthy
 from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _sip_failures(attempt: Attempt) -> list[str]:
         return []
     # The telephone part may start later than the pages: it has the rest of the time.
     patience = max(attempt.deadline.left, attempt.site.device.timeout)
-    status = ask_options(target, timeout=patience)
+    status = ask(target, timeout=patience)
     attempt.facts["sip"] = "no answer" if status is None else f"answered with {status}"
     return [] if is_healthy(status) else ["sip"]
 

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -87,16 +87,35 @@ class Limits(_Section):
     failures: int = Field(default=3, ge=1)
 
 
+Probe = Literal["sip", "register", "web", "command"]
+
+
 class Watch(_Section):
-    """When `bootwatch watch` restarts the device.
+    """What `bootwatch watch` looks at, and when it restarts the device.
 
     Attributes:
-        every: Seconds between two probes.
-        failures: Failed probes in a row that lead to a restart. At least 1.
+        every: Seconds between two rounds of probes.
+        failures: Failed rounds in a row that lead to a restart. At least 1. A round has failed if
+            one of its probes has.
+        probes: What is asked: SIP OPTIONS, the SIP registrar, the web page, a command. By default
+            SIP where `verify.sip` is given, and the web page otherwise.
+        command: Program and arguments; exit status 0 says that all is well.
+        restart: Whether to restart at all, or only to keep the history.
     """
 
     every: Duration = 60.0
     failures: int = Field(default=5, ge=1)
+    probes: tuple[Probe, ...] = ()
+    command: tuple[str, ...] = ()
+    restart: bool = True
+
+    @model_validator(mode="after")
+    def _has_its_command(self) -> Self:
+        if ("command" in self.probes) != bool(self.command):
+            raise PydanticCustomError(
+                "watch", 'needs both or neither: "command" among its `probes`, and `command`'
+            )
+        return self
 
 
 class Notify(_Section):
@@ -157,6 +176,19 @@ class Device(_Section):
     limits: Limits = Field(default_factory=Limits)
     watch: Watch = Field(default_factory=Watch)
     notify: Notify = Field(default_factory=Notify)
+
+    @model_validator(mode="after")
+    def _knows_where_sip_is(self) -> Self:
+        if self.verify.sip is None and {"sip", "register"} & set(self.watch.probes):
+            raise PydanticCustomError(
+                "watch", "has `watch.probes` that ask SIP, but no `verify.sip` that says where"
+            )
+        return self
+
+    @property
+    def watched(self) -> tuple[Probe, ...]:
+        """What `watch` asks."""
+        return self.watch.probes or (("web",) if self.verify.sip is None else ("sip",))
 
     @field_validator("recipe")
     @classmethod
@@ -253,6 +285,7 @@ _OURS = {  # the mistakes whose message starts with a verb of its own
     "setting",
     "url",
     "verify",
+    "watch",
 }
 
 

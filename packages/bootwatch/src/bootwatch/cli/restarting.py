@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from bootwatch.cli.app import (
     load,
     opened,
 )
+from bootwatch.errors import ConfigError
 from bootwatch.verdicts import Verdict
 
 
@@ -128,8 +130,8 @@ def watch(
     log_json: LogJson = False,
     verbose: Verbose = 0,
 ) -> None:
-    """Probe the device; restart it only when it has failed several probes in a row."""
-    from bootwatch.publishing import publish
+    """Probe the device and keep a history; restart it when it has failed several times in a row."""
+    from bootwatch.publishing import beat, publish
     from bootwatch.screen import print_outcome
     from bootwatch.watching import watch as watch_site
 
@@ -137,8 +139,41 @@ def watch(
     with opened(
         device, config=config, state=state, log_json=log_json, verbose=verbose, tell=True
     ) as site:
-        for outcome in watch_site(site, rounds=rounds):
+        settings, reporter = site.device.notify, site.reporter
+        heartbeat = functools.partial(beat, settings, folder=site.folder, reporter=reporter)
+        for outcome in watch_site(site, rounds=rounds, well=heartbeat):
             print_outcome(outcome, as_json=False)
             publish(site, outcome, again=outcome.reason == told)
             verdict, told = outcome.verdict, outcome.reason
     raise typer.Exit(verdict)
+
+
+@app.command(epilog="Example: `bootwatch report tk > report.html`")
+def report(
+    device: DeviceName,
+    state: State = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a page that asks whether restarts help, how long until it fails again, and when."""
+    import time
+
+    from bootwatch import probe_history
+    from bootwatch.findings import find
+    from bootwatch.ledger import Ledger
+    from bootwatch.report_page import make_report
+    from bootwatch.screen import print_json
+    from bootwatch.sites import state_path
+
+    with Ledger(state_path(state)) as ledger:
+        attempts = ledger.attempts(device, limit=-1)
+        runs = probe_history.runs(ledger, device)
+    if not runs:
+        raise ConfigError(
+            f"Nothing was seen of `{device}` so far; let `bootwatch watch {device}` run for some "
+            "days (`watch.restart = false` only watches)"
+        )
+    findings = find(runs, attempts, now=time.time())
+    if as_json:
+        print_json(findings.as_dict())
+    else:
+        typer.echo(make_report(device, findings), nl=False)

@@ -247,11 +247,11 @@ class Simulator:
 
 
 def _answer_options(channel: socket.socket) -> None:
-    """Answer SIP OPTIONS by 200, with the headers that a response must repeat."""
+    """Answer SIP by 200, with the headers that a response must repeat."""
     while True:
         try:
             request, sender = channel.recvfrom(65535)
-            if request.startswith(b"OPTIONS "):
+            if request.startswith((b"OPTIONS ", b"REGISTER ")):
                 kept = re.findall(rb"(?mi)^(?:Via|From|To|Call-ID|CSeq):[^\r\n]*", request)
                 lines = [b"SIP/2.0 200 OK", *kept, b"Content-Length: 0", b"", b""]
                 channel.sendto(b"\r\n".join(lines), sender)
