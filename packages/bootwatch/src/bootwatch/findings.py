@@ -247,7 +247,7 @@ def _do_restarts_help(
     high = f"{ratio.high:.1f}" if math.isfinite(ratio.high) else "any number"
     facts = (
         f"later than {_span(half)} after a restart it fails {times} times as often as before "
-        f"(95 % interval {ratio.low:.1f} to {high})"
+        f"(95% interval {ratio.low:.1f} to {high})"
     )
     if ratio.p < RARE and ratio.value > 1:
         return f"Restarts seem to help: {facts}"
@@ -262,7 +262,7 @@ def _how_long(curve: Sequence[Step], spells: Sequence[tuple[float, bool, bool]])
     middle, low, high = median(curve)
     day = share_at(curve, DAY)
     rest = (
-        f" After a day {day.share:.0%} still work (95 % interval {day.low:.0%} to {day.high:.0%})."
+        f" After a day {day.share:.0%} still work (95% interval {day.low:.0%} to {day.high:.0%})."
         if any(length >= DAY for length, *_ in spells)
         else ""
     )

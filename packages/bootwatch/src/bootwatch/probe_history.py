@@ -56,7 +56,8 @@ def book_probe(
     """
     with ledger.probes_table() as table:
         row = table.execute(
-            "SELECT id, ok, last FROM probes WHERE device = ? AND kind = ? ORDER BY id DESC LIMIT 1",
+            "SELECT id, ok, last FROM probes WHERE device = ? AND kind = ?"
+            " ORDER BY id DESC LIMIT 1",
             (device, kind),
         ).fetchone()
         if (

@@ -50,7 +50,7 @@ Grey: nobody watched.</p>
 {weeks}
 <h2>How long until it fails again</h2>
 <p class="note">The share of restarts after which it works for longer than so many hours, with its
-95 % interval (Kaplan and Meier).</p>
+95% interval (Kaplan and Meier).</p>
 {curve}
 <h2>At which hours</h2>
 <p class="note">Failures by the hour of the day at which they began.</p>
