@@ -79,7 +79,7 @@ AFTER = {
         0, boots=1, facts={"logout": "no answer (timeout)"}, settings=IMPATIENT
     ),
     Fault.NO_SIP: Claim(
-        12, "sip", boots=1, facts={"sip": "no answer"}, settings={"verify": {"deadline": "4s"}}
+        12, "sip", boots=1, facts={"sip": "no answer"}, settings={"verify": {"deadline": "6s"}}
     ),
     Fault.LATE_SIP: Claim(0, boots=1, facts={"sip": "answered with 200"}),
     Fault.BLOCKED_LINE: Claim(12, "blocked-line", boots=1),

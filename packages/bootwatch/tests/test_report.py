@@ -237,6 +237,7 @@ def test_a_pause_in_watching_ends_a_run(tmp_path):
 def test_watching_keeps_a_history_of_every_probe(world):
     """SIP, registrar, web page and a command of one's own; the page is made from them."""
     device, _ = world.device(sip=True)
+    world.sections[""]["timeout"] = "30s"
     world.sections["watch"] = {
         "every": "10ms",
         "failures": 2,

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from bootwatch.attempt import NOT_AVAILABLE, Ended
-from bootwatch.before import identify, log_in, look_at_lines, read_evidence
+from bootwatch.before import DOWN_PROBES, identify, log_in, look_at_lines, read_evidence
 from bootwatch.clock import Deadline
 from bootwatch.durations import show_duration
 from bootwatch.errors import SilentError, UnprovedError
@@ -18,8 +18,6 @@ from bootwatch.verdicts import Verdict
 if TYPE_CHECKING:
     from bootwatch.attempt import Attempt
 
-DOWN_PROBES = 2  # one lost packet is no restart
-
 
 def wait_until_down(attempt: Attempt) -> float:
     """Wait until the device has failed some probes in a row.
@@ -30,6 +28,8 @@ def wait_until_down(attempt: Attempt) -> float:
     Raises:
         Ended: It kept answering.
     """
+    if attempt.down_since is not None:  # seen already, while the reply was awaited
+        return attempt.down_since
     settings = attempt.site.device.verify
     span = min(settings.down_within, attempt.deadline.left)
     limit, failed, since = Deadline(span), 0, 0.0

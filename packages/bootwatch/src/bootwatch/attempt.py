@@ -126,6 +126,8 @@ class Attempt:
         counters: The latest uptime and count of starts that the device told.
         before: The same before the act.
         act_reply: The reply to the act, if one came.
+        down_since: Monotonic time at which it was seen down before its reply to the act was given
+            up; `None` otherwise.
         session_died: The old session is refused afterwards; `None` if that cannot be told.
         serial_looks: How often the serial page was asked for while the device was away ...
         serial_gone: ... and how often it was not there.
@@ -147,6 +149,7 @@ class Attempt:
     counters: Reading = field(default_factory=Reading)
     before: Reading = field(default_factory=Reading)
     act_reply: Reply | None = None
+    down_since: float | None = None
     session_died: bool | None = None
     serial_looks: int = 0
     serial_gone: int = 0

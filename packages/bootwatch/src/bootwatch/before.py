@@ -11,6 +11,7 @@ from bootwatch.attempt import NOT_AVAILABLE, Ended
 from bootwatch.clock import Deadline
 from bootwatch.errors import CertificateError, OldTlsError, SilentError, UnprovedError
 from bootwatch.evidence import Reading, read_counters
+from bootwatch.lookout import Lookout
 from bootwatch.patterns import count
 from bootwatch.verdicts import Verdict
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from bootwatch.replies import Reply
 
 REACH_ATTEMPTS = 3
+DOWN_PROBES = 2  # failed ones in a row: one lost packet is no restart
 CLIENT_ERRORS = 400  # the first status that says that a request failed
 
 
@@ -228,11 +230,14 @@ def act(attempt: Attempt, *, number: int) -> None:
     attempt.ledger.intend(number)
     attempt.acted = True
     attempt.deadline = Deadline(attempt.site.device.verify.deadline)
+    lookout = Lookout(attempt.site, patience=attempt.patience, enough=DOWN_PROBES)
     try:
-        reply = attempt.talk.send(last)
+        with lookout:
+            reply = attempt.talk.send(last)
     except SilentError as error:
         # Many devices go down before they have answered. Whether this one did will be seen.
         attempt.facts["restart"] = f"reply lost ({error.reason})"
+        attempt.down_since = lookout.down_since
         return
     attempt.facts["restart"] = f"answered with status {reply.status}"
     _expect_session(reply)
