@@ -32,7 +32,7 @@ from scripted import RECIPE, Script
 COMMAND = str(Path(sysconfig.get_path("scripts"), "bootwatch"))
 PATIENCE = 90  # seconds until a command counts as hanging, also on a busy machine
 PASSWORD = 'S3cret! ü&"/+~'  # noqa: S105 - of a fake device; each encoding writes it in another way
-QUICK = Timing(down_after=0.03, boot=0.25, session=3.0)
+QUICK = Timing(down_after=0.02, boot=0.2, session=3.0)
 
 Result = subprocess.CompletedProcess[str]
 
@@ -118,7 +118,7 @@ class World:
                 "pause": "20ms",
             },
             "verify": {
-                "stable_for": "150ms",
+                "stable_for": "80ms",
                 "down_within": "5s",
                 "deadline": "20s",
                 "poll": "20ms",
@@ -285,7 +285,7 @@ def script(world: World) -> Iterator[Script]:
     world.device()
     device.use(RECIPE)
     world.sections[""] |= {"recipe": "own.toml", "url": f"http://127.0.0.1:{device.port}"}
-    world.sections["verify"] |= {"stable_for": "100ms", "down_within": "1s"}
+    world.sections["verify"] |= {"stable_for": "60ms", "down_within": "1s"}
     yield device
     device.close()
 

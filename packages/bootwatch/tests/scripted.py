@@ -132,7 +132,7 @@ class Script:
             return page("inside" if inside else "who are you?")
         return page("hello")
 
-    def restart(self, seconds: float = 0.3, text: str = "restarting") -> Callable[[], bytes]:
+    def restart(self, seconds: float = 0.2, text: str = "restarting") -> Callable[[], bytes]:
         """Return a reply to the act that is followed by a restart."""
 
         def reply() -> bytes:

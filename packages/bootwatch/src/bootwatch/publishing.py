@@ -1,4 +1,4 @@
-"""What follows an attempt, whatever its verdict: metrics are written, and people are told.
+"""What follows an attempt, whatever its verdict: metrics are written, and people get a message.
 
 Nothing here can change the verdict: what fails is said on stderr.
 """

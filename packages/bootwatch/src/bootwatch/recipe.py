@@ -2,7 +2,7 @@
 
 A recipe is a TOML file of steps. Each step is one HTTP request; texts in it may hold `{name}`,
 which is replaced by the user, the password, a setting or what an earlier step captured. What the
-reply means is told by the step's rules, the first that fits wins, and none of them may rest on
+reply means is said by the step's rules, the first that fits wins, and none of them may rest on
 the HTTP status alone where a login is to be proved.
 """
 

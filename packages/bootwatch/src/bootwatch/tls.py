@@ -11,6 +11,7 @@ certificate: who is at the other end is known then, whatever the old version is 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import socket
@@ -19,11 +20,14 @@ import warnings
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from bootwatch.clock import Deadline
 from bootwatch.errors import CertificateError, ConfigError, OldTlsError, SilentError
 from bootwatch.files import replace_file
 from bootwatch.permissions import why_not_trusted
+from bootwatch.resolving import TICK, resolve
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 LOOK = 3.0  # seconds to find out which version a device speaks
@@ -127,13 +131,8 @@ def fetch_fingerprint(url: str, *, timeout: float) -> str:
     Raises:
         SilentError: There was no answer, or none in TLS.
     """
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 443
     try:
-        with (
-            socket.create_connection((host, port), timeout=timeout) as plain,
-            _unverified(old=True).wrap_socket(plain, server_hostname=host) as wrapped,
-        ):
+        with _connected(url, timeout=timeout) as wrapped:
             return fingerprint_of(wrapped.getpeercert(binary_form=True) or b"")
     except OSError as error:
         raise SilentError("connect", f"No certificate came from {url}: {error}") from None
@@ -175,19 +174,27 @@ def tls_error(error: BaseException, *, url: str) -> SilentError | None:
 
 def _spoken_version(url: str) -> str | None:
     """Return `TLS 1.0` and the like if the device speaks such an old version, or old ciphers."""
-    parts = urlsplit(url)
-    host, port = parts.hostname or "", parts.port or 443
     try:
-        with (
-            socket.create_connection((host, port), timeout=LOOK) as plain,
-            _unverified(old=True).wrap_socket(plain, server_hostname=host) as wrapped,
-        ):
+        with _connected(url, timeout=LOOK) as wrapped:
             name = wrapped.version() or ""
     except OSError:
         return None
     number = name.removeprefix("TLSv")
     number = f"{number}.0" if "." not in number else number
     return f"TLS {number}" if number in {"1.0", "1.1"} else f"TLS {number} with old ciphers only"
+
+
+@contextlib.contextmanager
+def _connected(url: str, *, timeout: float) -> Iterator[ssl.SSLSocket]:
+    """Connect to look at a certificate or a version, by whatever version of TLS; send nothing."""
+    parts = urlsplit(url)
+    host, limit = parts.hostname or "", Deadline(timeout)
+    found = resolve(host, parts.port or 443, kind=socket.SOCK_STREAM, limit=limit)
+    with (
+        socket.create_connection(found[0][4][:2], timeout=max(limit.left, TICK)) as plain,
+        _unverified(old=True).wrap_socket(plain, server_hostname=host) as wrapped,
+    ):
+        yield wrapped
 
 
 def _unverified(*, old: bool = False) -> ssl.SSLContext:

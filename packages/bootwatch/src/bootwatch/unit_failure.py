@@ -1,6 +1,6 @@
 """What systemd knows about a service that failed before it could say why.
 
-A verdict is told by bootwatch itself. It cannot tell that its credential is missing, that it was
+bootwatch reports each verdict itself. It cannot report that its credential is missing, that it was
 killed for lack of memory, or that it took too long.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def describe(device: str, environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return title and text of a message, or `None` if the service has told people itself.
+    """Return title and text of a message, or `None` if the service has reported it itself.
 
     Args:
         device: The device's name.
@@ -24,8 +24,8 @@ def describe(device: str, environment: Mapping[str, str]) -> tuple[str, str] | N
     result = environment.get("MONITOR_SERVICE_RESULT", "unknown")
     status = environment.get("MONITOR_EXIT_STATUS", "unknown")
     unit = environment.get("MONITOR_UNIT", f"bootwatch-{device}.service")
-    told = {str(int(verdict)) for verdict in Verdict}
-    if result == "exit-code" and status in told:
+    reported = {str(int(verdict)) for verdict in Verdict}
+    if result == "exit-code" and status in reported:
         return None
     text = (
         f"{unit} ended without a verdict (result {result}, status {status}); "

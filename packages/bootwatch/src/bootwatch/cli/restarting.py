@@ -135,7 +135,7 @@ def watch(
     from bootwatch.screen import print_outcome
     from bootwatch.watching import watch as watch_site
 
-    verdict, told = Verdict.CONFIRMED, ""
+    verdict, reported = Verdict.CONFIRMED, ""
     with opened(
         device, config=config, state=state, log_json=log_json, verbose=verbose, tell=True
     ) as site:
@@ -143,8 +143,8 @@ def watch(
         heartbeat = functools.partial(beat, settings, folder=site.folder, reporter=reporter)
         for outcome in watch_site(site, rounds=rounds, well=heartbeat):
             print_outcome(outcome, as_json=False)
-            publish(site, outcome, again=outcome.reason == told)
-            verdict, told = outcome.verdict, outcome.reason
+            publish(site, outcome, again=outcome.reason == reported)
+            verdict, reported = outcome.verdict, outcome.reason
     raise typer.Exit(verdict)
 
 

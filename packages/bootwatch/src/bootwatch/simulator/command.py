@@ -40,7 +40,7 @@ def serve(  # noqa: PLR0913 - one argument for each option of the command
     """Be a fake device until a signal comes. Its addresses are printed as one line of JSON.
 
     Raises:
-        ConfigError: An argument cannot be used; all mistakes are told.
+        ConfigError: An argument cannot be used; the message lists all mistakes.
     """
     mistakes = []
     if recipe not in KINDS:
