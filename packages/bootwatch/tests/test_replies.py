@@ -207,3 +207,17 @@ def test_sip_5xx_is_not_health():
         statuses.append("503 Service Unavailable")
         threading.Thread(target=answer, daemon=True).start()
         assert ask(target, timeout=0.2) == 503
+
+
+def test_a_refusal_before_the_password_was_sent_says_nothing_about_it(world, script):
+    """The page before the login is forbidden: nothing is remembered, and nothing was sent."""
+    before = (
+        '[[login]]\nname = "page"\npath = "/page"\n'
+        'rules = [{ means = "refused", status = [403] }, { means = "ok", text = "hello" }]\n'
+    )
+    script.use(RECIPE.replace("[[login]]", before + "[[login]]", 1))
+    script.replies["/page"] = page("no", status="403 Forbidden")
+    assert world.reboot(expect=3)["reason"] == "unproved"
+    assert count(script, "/login") == 0
+    script.replies.pop("/page")
+    world.run("check", "tk", expect=0)

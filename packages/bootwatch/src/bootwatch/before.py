@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import stamina
-
 from bootwatch.attempt import NOT_AVAILABLE, Ended
 from bootwatch.clock import Deadline
 from bootwatch.errors import CertificateError, OldTlsError, SilentError, UnprovedError
 from bootwatch.evidence import Reading, read_counters
 from bootwatch.lookout import Lookout
 from bootwatch.patterns import count
+from bootwatch.recipe import sends_password
 from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
     from bootwatch.attempt import Attempt
+    from bootwatch.recipe import Step
     from bootwatch.replies import Reply
 
 REACH_ATTEMPTS = 3
@@ -28,26 +28,29 @@ def reach(attempt: Attempt) -> None:
     """Make sure that the device is up.
 
     Raises:
-        Ended: It is not.
+        SilentError: It is not.
         CertificateError: Something else answers.
     """
-    stamina.instrumentation.set_on_retry_hooks([])  # it would log by itself, unredacted
-    wait = attempt.site.device.verify.poll  # doubled each time, with jitter
-    for retry in stamina.retry_context(
-        on=lambda error: (
-            isinstance(error, SilentError) and not isinstance(error, CertificateError | OldTlsError)
-        ),
-        attempts=REACH_ATTEMPTS,
-        wait_initial=wait,
-        wait_jitter=wait,
-        timeout=None,
-    ):
-        with retry:
-            asked = time.monotonic()
-            reply = attempt.talk.send(attempt.site.recipe.probe, cookies={})
-            if reply.means != "ok":
-                raise SilentError("not-ready", f"The device answers with status {reply.status}")
+    wait = attempt.site.device.verify.poll
+    for left in reversed(range(REACH_ATTEMPTS)):
+        asked = time.monotonic()
+        try:
+            _expect_ready(attempt.talk.send(attempt.site.recipe.probe, cookies={}))
+        except (CertificateError, OldTlsError):
+            raise
+        except SilentError:
+            if not left:
+                raise
+            time.sleep(wait)
+            wait *= 2
+        else:
             attempt.answers_after(time.monotonic() - asked)
+            return
+
+
+def _expect_ready(reply: Reply) -> None:
+    if reply.means != "ok":
+        raise SilentError("not-ready", f"The device answers with status {reply.status}")
 
 
 def identify(attempt: Attempt) -> str | None:
@@ -104,7 +107,7 @@ def log_in(attempt: Attempt) -> None:
         attempt.inside = step is site.recipe.login[-1]  # a lost reply may leave a session, too
         reply = attempt.talk.send(step)
         if reply.means != "ok":
-            _refuse_login(attempt, reply)
+            _refuse_login(attempt, step, reply)
         attempt.counters = attempt.counters | read_counters(reply.captured)
     if site.recipe.session and attempt.session_tells and not attempt.acted:
         attempt.session_tells = attempt.talk.send(site.recipe.session).means == "ok"
@@ -119,7 +122,7 @@ def _open_without_login(attempt: Attempt) -> bool:
         return False
 
 
-def _refuse_login(attempt: Attempt, reply: Reply) -> None:
+def _refuse_login(attempt: Attempt, step: Step, reply: Reply) -> None:
     site = attempt.site
     if reply.means != "failed":
         # There is no session of ours, and on some devices a logout would be one more failed try.
@@ -136,7 +139,7 @@ def _refuse_login(attempt: Attempt, reply: Reply) -> None:
     if reply.means == "locked":
         message = f"The account `{site.device.user}` is locked; wait, or unlock it at the device"
         raise Ended(Verdict.LOGIN_REFUSED, "locked", message)
-    if reply.means == "refused" and reply.explicit:
+    if reply.means == "refused" and reply.explicit and sends_password(step, site.recipe):
         attempt.ledger.remember_refused(site.name, site.password)
         message = f"The device refused the password of `{site.device.user}`"
         raise Ended(Verdict.LOGIN_REFUSED, "refused", message)

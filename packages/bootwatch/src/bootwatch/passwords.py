@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import stat
-from html.entities import html5
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from bootwatch.errors import ConfigError
-from bootwatch.replies import without_controls
+from bootwatch.plain_text import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -26,9 +26,6 @@ MASK = "*****"
 SOURCES = "{ file = ... }, { credential = ... }, { env = ... } or { keyring = ... }"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 SHORTEST_CORE = 6  # letters of base64: fewer would hide innocent text
-_NAMES: dict[str, list[str]] = {}  # of entities, by the letter they stand for
-for _name, _letter in html5.items():
-    _NAMES.setdefault(_letter, []).append(_name)
 
 
 class PasswordSource(BaseModel):
@@ -162,10 +159,21 @@ def secret_pattern(secret: str) -> str:
     return "|".join([letters, *(re.escape(text) for text in dict.fromkeys(whole) if text)])
 
 
+@cache
+def _entities() -> dict[str, list[str]]:
+    """Return the names of entities by the letter that they stand for."""
+    from html.entities import html5
+
+    names: dict[str, list[str]] = {}
+    for name, letter in html5.items():
+        names.setdefault(letter, []).append(name)
+    return names
+
+
 def _letter_pattern(letter: str) -> str:
     number = ord(letter)
     forms = [re.escape(letter), f"&#0*{number};?", f"&#x0*{number:x};?"]
-    forms += [f"&(?:amp;)?{name.rstrip(';')};?" for name in _NAMES.get(letter, ())]
+    forms += [f"&(?:amp;)?{name.rstrip(';')};?" for name in _entities().get(letter, ())]
     for encoding in ("utf-8", "iso-8859-1"):
         data = letter.encode(encoding, errors="replace")
         forms += ["".join(f"%(?:25)?{one:02x}" for one in data)]

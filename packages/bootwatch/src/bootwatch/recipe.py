@@ -309,6 +309,11 @@ def _check_texts(step: Step, known: set[str]) -> None:
             known.add(list(step.compute)[number])
 
 
+def sends_password(step: Step, recipe: Recipe) -> bool:
+    """Tell whether a step sends the password: otherwise its reply says nothing about it."""
+    return recipe.auth != "none" or any("password" in _names(text) for text in step.texts())
+
+
 def recipe_names() -> list[str]:
     """List the recipes that come with bootwatch."""
     return sorted(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import email.utils
-import unicodedata
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
 from bootwatch.patterns import fits, search
+from bootwatch.plain_text import without_controls
 
 if TYPE_CHECKING:
     import httpx2
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 LARGEST_REPLY = 4 << 20  # bytes; the pages of these devices have a few thousand
 PERMANENT = {301, 308}  # the page has moved: that says nothing about a password
 PASSING = {408, 425, 429, *range(500, 600)}  # try again later: nor does that
-CONTROLS = {"Cc", "Cf", "Zl", "Zp", "Cs"}  # Unicode's categories of what is not seen
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib finds out itself which of the two it is
 
 
@@ -197,17 +195,10 @@ def _ends_it(attribute: str) -> bool:
     if name == "max-age":
         return value.strip(' "').lstrip("-") == "0" or value.strip(' "').startswith("-")
     if name == "expires":
+        import email.utils
+
         try:
             return email.utils.parsedate_to_datetime(value).year <= 1970  # noqa: PLR2004 - the epoch
         except ValueError:
             return False
     return False
-
-
-def without_controls(text: str) -> str:
-    """Drop what would move a cursor or turn a line around; a new line becomes a space."""
-    return "".join(
-        " " if letter in "\r\n\t" else letter
-        for letter in text
-        if letter in "\r\n\t" or unicodedata.category(letter) not in CONTROLS
-    )

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from bootwatch.errors import BootwatchError, ConfigError, Stopped
-from bootwatch.replies import without_controls
+from bootwatch.plain_text import without_controls
 from bootwatch.signals import SHELL_BASE, stoppable
 from bootwatch.verdicts import Verdict
 
