@@ -14,8 +14,10 @@ import os
 import subprocess
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -25,11 +27,12 @@ import pytest
 from bootwatch.cli import main
 from bootwatch.ledger import Attempt, Ledger
 from bootwatch.simulator import FakeDevice, Fault, Simulator, Timing
+from scripted import RECIPE, Script
 
 COMMAND = str(Path(sysconfig.get_path("scripts"), "bootwatch"))
 PATIENCE = 90  # seconds until a command counts as hanging, also on a busy machine
 PASSWORD = 'S3cret! ü&"/+~'  # noqa: S105 - of a fake device; each encoding writes it in another way
-QUICK = Timing(down_after=0.03, boot=0.25, session=3.0)
+QUICK = Timing(down_after=0.02, boot=0.2, session=3.0)
 
 Result = subprocess.CompletedProcess[str]
 
@@ -115,7 +118,7 @@ class World:
                 "pause": "20ms",
             },
             "verify": {
-                "stable_for": "150ms",
+                "stable_for": "80ms",
                 "down_within": "5s",
                 "deadline": "20s",
                 "poll": "20ms",
@@ -226,7 +229,9 @@ class World:
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{key} = {_toml(one)}" for key, one in value.items()) + " }"
-    return json.dumps(value)  # the same for texts, numbers, booleans and lists of them
+    if isinstance(value, list):
+        return f"[{', '.join(_toml(one) for one in value)}]"
+    return json.dumps(value)  # the same for texts, numbers and booleans
 
 
 @pytest.fixture(scope="session")
@@ -271,3 +276,38 @@ def wait_for_phase() -> Callable[[subprocess.Popen[str], str], None]:
         raise AssertionError(f"the command ended before its phase {phase}")
 
     return wait
+
+
+@pytest.fixture
+def script(world: World) -> Iterator[Script]:
+    """A scripted device, configured as `tk` with a recipe for it."""
+    device = Script(world.folder / "own.toml")
+    world.device()
+    device.use(RECIPE)
+    world.sections[""] |= {"recipe": "own.toml", "url": f"http://127.0.0.1:{device.port}"}
+    world.sections["verify"] |= {"stable_for": "60ms", "down_within": "1s"}
+    yield device
+    device.close()
+
+
+@pytest.fixture
+def inbox() -> Iterator[tuple[str, list[bytes]]]:
+    """A web server on loopback that keeps what it is sent: its address, and the list."""
+    heard: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"json://127.0.0.1:{server.server_address[1]}", heard
+    server.shutdown()
+    server.server_close()
+    thread.join()

@@ -35,7 +35,8 @@ def test_the_package_has_no_other_attributes():
 
 def test_help_shows_an_example_of_each_command(world):
     """`--help` of each command exits with 0 and ends with an example that names the command."""
-    commands = ("plan", "check", "reboot", "history", "watch", "install", "trust", "simulate")
+    commands = ("plan", "check", "reboot", "history", "watch", "report", "install", "trust")
+    commands = (*commands, "notify", "recipe", "simulate")
     listed = world.run("--help", expect=0).stdout
     for command in commands:
         assert command in listed

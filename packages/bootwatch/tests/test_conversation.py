@@ -9,9 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from bootwatch.config import Device
-from bootwatch.conversation import LARGEST_REPLY, Conversation
+from bootwatch.conversation import Conversation
 from bootwatch.errors import SilentError
 from bootwatch.recipe import Recipe
+from bootwatch.replies import LARGEST_REPLY
 
 STEP = {"name": "step", "path": "/", "otherwise": "ok"}
 PROVED = {**STEP, "rules": [{"means": "ok", "text": "in"}]}

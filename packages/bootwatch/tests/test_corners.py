@@ -20,7 +20,7 @@ from bootwatch.errors import ConfigError
 from bootwatch.passwords import PasswordSource
 from bootwatch.recipe import load_recipe
 from bootwatch.simulator import FakeDevice, Fault, Simulator, Timing
-from bootwatch.sip import ask_options
+from bootwatch.sip import ask
 from bootwatch.tls import make_context, read_pin, store_pin
 
 
@@ -73,9 +73,9 @@ def test_a_plan_in_json_masks_the_password_too(world):
     world.device(recipe="generic-form")
     planned = json.loads(world.run("plan", "tk", "--json", expect=0).stdout)
     assert [one["phase"] for one in planned] == [
-        "reach", "login", "login", "act", "act", "down", "back", "logout",
+        "reach", "login", "login", "login", "act", "act", "down", "back", "checks", "logout",
     ]  # fmt: skip
-    assert planned[2]["body"] == "token=<login_token>&user=admin&password=*****"
+    assert planned[3]["body"] == "token=<login_token>&user=admin&password=*****"
 
 
 def test_only_an_answer_to_our_question_counts():
@@ -94,10 +94,10 @@ def test_only_an_answer_to_our_question_counts():
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        assert ask_options(target, timeout=30) == 404
+        assert ask(target, timeout=30) == 404
         thread.join(timeout=30)
-        assert ask_options(target, timeout=0.1) is None
-    assert ask_options("no.such.host.invalid:5060", timeout=0.1) is None
+        assert ask(target, timeout=0.1) is None
+    assert ask("no.such.host.invalid:5060", timeout=0.1) is None
 
 
 def test_noise_without_end_is_no_answer():
@@ -114,7 +114,7 @@ def test_noise_without_end_is_no_answer():
         thread = threading.Thread(target=make_noise)
         thread.start()
         try:
-            assert ask_options(f"127.0.0.1:{channel.getsockname()[1]}", timeout=0.2) is None
+            assert ask(f"127.0.0.1:{channel.getsockname()[1]}", timeout=0.2) is None
         finally:
             stop.set()
             thread.join()
@@ -131,7 +131,7 @@ def test_the_simulator_answers_nothing_but_questions():
             channel.settimeout(0.05)
             with pytest.raises(TimeoutError):
                 channel.recv(100)
-        assert ask_options(simulator.sip_target, timeout=10) == 200
+        assert ask(simulator.sip_target, timeout=10) == 200
 
 
 @pytest.mark.parametrize(
@@ -218,9 +218,11 @@ from bootwatch.passwords import PasswordSource
 PasswordSource(keyring="tk").read(user="admin", folder=Path(), environment={})
 """
 SEND_MESSAGE = """
+from pathlib import Path
 from bootwatch.config import Notify
 from bootwatch.notifying import notify
-notify(None, Notify(urls=("json://x",)))
+from bootwatch.passwords import Redactor
+notify("title", "text", Notify(urls=("json://x",)), folder=Path(), redactor=Redactor())
 """
 
 

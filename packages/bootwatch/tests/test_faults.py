@@ -58,7 +58,9 @@ BEFORE = {
     Fault.DRIP: Claim(6, "endless", settings=IMPATIENT),
     Fault.HALF_REPLY: Claim(6, "half-reply"),
     Fault.NEVER_DOWN: Claim(7, "kept-running", settings={"verify": {"down_within": "500ms"}}),
-    Fault.LOST_REPLY: Claim(0, boots=1, facts={"restart": "reply lost (half-reply)"}),
+    Fault.LOST_REPLY: Claim(
+        13, "no-proof", boots=1, facts={"restart": "reply lost (half-reply)", "proof": "none"}
+    ),
     Fault.EXPIRED_CERTIFICATE: Claim(11, "certificate-expired"),
     Fault.CHANGED_CERTIFICATE: Claim(11, "certificate-changed", boots=1),
 }
@@ -77,7 +79,7 @@ AFTER = {
         0, boots=1, facts={"logout": "no answer (timeout)"}, settings=IMPATIENT
     ),
     Fault.NO_SIP: Claim(
-        12, "sip", boots=1, facts={"sip": "no answer"}, settings={"verify": {"deadline": "4s"}}
+        12, "sip", boots=1, facts={"sip": "no answer"}, settings={"verify": {"deadline": "6s"}}
     ),
     Fault.LATE_SIP: Claim(0, boots=1, facts={"sip": "answered with 200"}),
     Fault.BLOCKED_LINE: Claim(12, "blocked-line", boots=1),

@@ -3,9 +3,7 @@
 import json
 import shutil
 import subprocess
-import threading
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -77,29 +75,6 @@ def test_metrics_of_a_device_without_attempts_have_no_values(tmp_path: Path):
     assert [sample for family in families for sample in family.samples] == []
 
 
-@pytest.fixture
-def inbox():
-    """A web server on loopback that keeps what it is sent: its address, and the list."""
-    heard: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            heard.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"json://127.0.0.1:{server.server_address[1]}", heard
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
 @apprise_is_old
 def test_people_are_told_of_failures_and_not_of_successes(world, inbox):
     """One message for a refused password, without the password; none for a good restart."""
@@ -138,7 +113,7 @@ def test_a_message_that_nobody_takes_changes_no_verdict(world):
     assert "notify.urls[0]" in told
     assert "no/tk.prom" in told
     world.sections["notify"] = {"urls": ["json://127.0.0.1:1"]}
-    assert "Not every address" in world.run("reboot", "tk", expect=9).stderr
+    assert "`notify.urls[0]` did not take the message" in world.run("reboot", "tk", expect=9).stderr
     world.sections["notify"] = {"textfile": "tk\0.prom"}  # a name that no file can have
     assert "ValueError: embedded null byte" in world.run("reboot", "tk", expect=9).stderr
 
@@ -202,7 +177,15 @@ def test_the_units_are_right_and_hardened(world, tmp_path):
     world.device()
     world.sections[""]["password"] = {"credential": "tk"}
     written = world.run("install", "tk", "--into", str(tmp_path), expect=0).stdout.split()
-    assert [Path(one).name for one in written] == ["bootwatch-tk.service", "bootwatch-tk.timer"]
+    written += world.run(
+        "install", "tk", "--watch", "--into", str(tmp_path), expect=0
+    ).stdout.split()
+    assert {Path(one).name for one in written} == {
+        "bootwatch-tk.service",
+        "bootwatch-tk.timer",
+        "bootwatch-tk-failed.service",
+        "bootwatch-tk-watch.service",
+    }
     checked = subprocess.run(
         ["systemd-analyze", "verify", *written],
         capture_output=True,
@@ -211,14 +194,15 @@ def test_the_units_are_right_and_hardened(world, tmp_path):
         check=False,
     )
     assert "bootwatch-tk" not in checked.stdout + checked.stderr
-    rated = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=20", written[0]],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert rated.returncode == 0, rated.stdout + rated.stderr
+    for service in (one for one in written if one.endswith(".service")):
+        rated = subprocess.run(
+            ["systemd-analyze", "security", "--offline=true", "--threshold=20", service],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert rated.returncode == 0, rated.stdout + rated.stderr
 
 
 @needs_systemd

@@ -93,3 +93,43 @@ def test_no_form_of_a_password_survives(password: str):
     ):
         assert redactor.clean(f"<<{form}>>") == f"<<{MASK}>>"
     assert unquote_plus(quote_plus(password)) == password
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "gr%c3%bcn%26%21",
+        "GR%FCN&amp;!",
+        "gr&uuml;n&amp;&#33;",
+        "gr&#xFC;n&#38;&#x0021;",
+        "gr\\u00fcn\\u0026!",
+        "gr\\xfcn&!",
+        "gr%25C3%25BCn%2526!",
+        "GRÜN&!",
+    ],
+)
+def test_an_echo_is_masked_however_it_is_written(form: str):
+    """Percent signs once or twice, entities, escapes, either case, and all of them mixed."""
+    redactor = Redactor()
+    redactor.learn(SecretStr("grün&!"))
+    assert redactor.clean(f"value='{form}' again {form}") == f"value='{MASK}' again {MASK}"
+    assert redactor.clean("a green page & more!") == "a green page & more!"
+
+
+def test_base64_is_masked_whatever_stands_before_the_password():
+    """Of `user:password` no part is left from which the password could be read."""
+    redactor = Redactor()
+    redactor.learn(SecretStr("correct horse"))
+    for user in ("a", "ab", "abc", "admin"):
+        sent = base64.b64encode(f"{user}:correct horse".encode()).decode()
+        left = redactor.clean(f"Basic {sent}").removeprefix("Basic ").replace(MASK, "")
+        assert b"orrect hors" not in base64.b64decode(left + "=" * (-len(left) % 4))
+        assert len(left) <= 12
+
+
+def test_every_secret_is_hidden_also_the_second():
+    """A second one that is learnt does not uncover the first."""
+    redactor = Redactor()
+    redactor.learn(SecretStr("first-one"))
+    redactor.learn(SecretStr("other-two"))
+    assert redactor.clean("first-one other-two") == f"{MASK} {MASK}"

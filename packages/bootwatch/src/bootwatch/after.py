@@ -6,17 +6,17 @@ import time
 from typing import TYPE_CHECKING
 
 from bootwatch.attempt import NOT_AVAILABLE, Ended
-from bootwatch.before import identify, log_in, look_at_lines
+from bootwatch.before import DOWN_PROBES, identify, log_in, look_at_lines, read_evidence
 from bootwatch.clock import Deadline
 from bootwatch.durations import show_duration
-from bootwatch.errors import SilentError
-from bootwatch.sip import ask_options
+from bootwatch.errors import SilentError, UnprovedError
+from bootwatch.evidence import Evidence, Reading
+from bootwatch.recipe import EVIDENCE
+from bootwatch.sip import ask, is_healthy
 from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
     from bootwatch.attempt import Attempt
-
-DOWN_PROBES = 2  # one lost packet is no restart
 
 
 def wait_until_down(attempt: Attempt) -> float:
@@ -28,16 +28,14 @@ def wait_until_down(attempt: Attempt) -> float:
     Raises:
         Ended: It kept answering.
     """
+    if attempt.down_since is not None:  # seen already, while the reply was awaited
+        return attempt.down_since
     settings = attempt.site.device.verify
-    limit, failed, since = Deadline(settings.down_within), 0, 0.0
+    span = min(settings.down_within, attempt.deadline.left)
+    limit, failed, since = Deadline(span), 0, 0.0
     while failed < DOWN_PROBES:
         if limit.over:
-            raise Ended(
-                Verdict.NOT_DOWN,
-                "kept-running",
-                f"The device kept answering for {show_duration(settings.down_within)} after it "
-                "was asked to restart",
-            )
+            raise _kept_running(attempt, span)
         asked = time.monotonic()
         if attempt.probe(within=limit.left):
             failed = 0
@@ -46,6 +44,19 @@ def wait_until_down(attempt: Attempt) -> float:
             failed += 1
         limit.sleep(settings.poll)
     return since
+
+
+def _kept_running(attempt: Attempt, span: float) -> Ended:
+    reply = attempt.act_reply
+    doubt = ""
+    if reply is not None and reply.means != "ok":
+        doubt = f"; its reply (status {reply.status}) is not what the recipe knows"
+    return Ended(
+        Verdict.NOT_DOWN,
+        "act-failed" if doubt else "kept-running",
+        f"The device kept answering for {show_duration(span)} after it was asked to restart"
+        + doubt,
+    )
 
 
 def wait_until_stable(attempt: Attempt, *, down_since: float) -> None:
@@ -62,7 +73,8 @@ def wait_until_stable(attempt: Attempt, *, down_since: float) -> None:
     downs, up_since = 1, None
     while True:
         asked = time.monotonic()
-        if attempt.probe(within=attempt.deadline.left):
+        probe = attempt.probe if up_since else attempt.probe_while_away
+        if probe(within=attempt.deadline.left):
             up_since = asked if up_since is None else up_since
             attempt.downtime = up_since - down_since
             if asked - up_since >= settings.stable_for:
@@ -83,23 +95,52 @@ def wait_until_stable(attempt: Attempt, *, down_since: float) -> None:
 
 
 def check_all(attempt: Attempt) -> None:
-    """Check that the device that came back is the same, and whole.
+    """Check that the device that came back is the same, and whole, and that it did restart.
 
     Raises:
-        Ended: It is another one, or a check failed; all of them are named.
+        Ended: It is another one, a check failed (all of them are named), or nothing proves that it
+            restarted.
     """
     failures = []
+    attempt.counters = Reading()
     try:
         failures += _identity_failures(attempt)
         failures += _session_failures(attempt)
         failures += _sip_failures(attempt)
-        failures += _line_failures(attempt)
+        failures += _failures_logged_in(attempt)
     except SilentError as error:
         failures.append(f"silent-{error.reason}")
+    except UnprovedError as error:
+        attempt.facts["checks"] = str(error)
+        failures.append("unreadable")
+    evidence = Evidence(
+        before=attempt.before,
+        after=attempt.counters,
+        said_so=attempt.said_so,
+        session_died=attempt.session_died,
+        serial_looks=attempt.serial_looks,
+        serial_gone=attempt.serial_gone,
+    )
+    _judge(attempt, evidence, failures)
+
+
+def _judge(attempt: Attempt, evidence: Evidence, failures: list[str]) -> None:
+    disproof, proof = evidence.disproof(), evidence.proof()
+    attempt.facts["proof"] = proof or "none"
+    if disproof and not proof:
+        attempt.facts["proof"] = f"against it: {disproof}"
+        message = f"The device was silent for a while, but did not restart: {disproof}"
+        raise Ended(Verdict.NOT_DOWN, "went-on", message)
     if failures:
         names = ", ".join(failures)
         raise Ended(
             Verdict.CHECK_FAILED, "+".join(failures), f"The device is back, but failed: {names}"
+        )
+    if not proof:
+        raise Ended(
+            Verdict.PROBABLE,
+            "no-proof",
+            "The device was away and is back, but nothing that it shows proves a restart",
         )
 
 
@@ -124,6 +165,7 @@ def _session_failures(attempt: Attempt) -> list[str]:
         attempt.facts["old session"] = NOT_AVAILABLE
         return []
     alive = attempt.talk.send(step, cookies=dict(attempt.talk.cookies)).means == "ok"
+    attempt.session_died = not alive
     attempt.facts["old session"] = "still accepted" if alive else "refused"
     if alive:
         attempt.inside = True
@@ -138,28 +180,43 @@ def _sip_failures(attempt: Attempt) -> list[str]:
         return []
     # The telephone part may start later than the pages: it has the rest of the time.
     patience = max(attempt.deadline.left, attempt.site.device.timeout)
-    status = ask_options(target, timeout=patience)
+    status = ask(target, timeout=patience)
     attempt.facts["sip"] = "no answer" if status is None else f"answered with {status}"
-    return ["sip"] if status is None else []
+    return [] if is_healthy(status) else ["sip"]
 
 
-def _line_failures(attempt: Attempt) -> list[str]:
-    """Look at the lines again, which needs a new login. Only if they could be seen before."""
+def _failures_logged_in(attempt: Attempt) -> list[str]:
+    """Look at lines, uptime and count of starts again, which needs a new login.
+
+    Only what could be seen before is looked at.
+    """
+    recipe = attempt.site.recipe
+    told_inside = recipe.uptime is not None or any(
+        name in step.capture for step in recipe.login for name in EVIDENCE
+    )
+    counts = told_inside and (attempt.before.uptime, attempt.before.boots) != (None, None)
     if attempt.blocked is None:
         attempt.facts["lines"] = NOT_AVAILABLE
-        return []
+        if not counts:
+            return []
     attempt.talk.forget()
     try:
         log_in(attempt)
-        found = look_at_lines(attempt)
+        if counts:
+            read_evidence(attempt)
+        return [] if attempt.blocked is None else _line_failures(attempt, attempt.blocked)
     except Ended as end:
         attempt.facts["lines"] = f"login afterwards: {end.reason}"
         return ["login-after"]
     finally:
         attempt.log_out()
+
+
+def _line_failures(attempt: Attempt, blocked_before: int) -> list[str]:
+    found = look_at_lines(attempt)
     if found is None:
         attempt.facts["lines"] = "not shown any more"
         return ["lines-gone"]
-    newly = found[1] - attempt.blocked
+    newly = found[1] - blocked_before
     attempt.facts["lines"] = f"{newly} newly blocked" if newly > 0 else "none newly blocked"
     return ["blocked-line"] if newly > 0 else []

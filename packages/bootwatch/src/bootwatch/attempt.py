@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 from bootwatch.clock import Deadline
 from bootwatch.conversation import Conversation
-from bootwatch.errors import CertificateError, LedgerError, SilentError
+from bootwatch.errors import (
+    CertificateError,
+    LedgerError,
+    SilentError,
+    UnprovedError,
+)
+from bootwatch.evidence import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,10 +26,14 @@ if TYPE_CHECKING:
     from bootwatch.config import Device
     from bootwatch.ledger import Ledger
     from bootwatch.recipe import Recipe
+    from bootwatch.replies import Reply
     from bootwatch.reporting import Reporter
     from bootwatch.verdicts import Verdict
 
 NOT_AVAILABLE = "not available"
+SHORTEST_PATIENCE = 2.0  # seconds without an answer that count as a failed probe, at least
+SHORTEST_WAIT = 0.05  # seconds that any probe may take, also at the end of a deadline
+SLOWER = 5.0  # ... or so many times what an answer took before the restart
 
 
 @dataclass(frozen=True)
@@ -113,6 +123,15 @@ class Attempt:
         serial: The serial number that the device showed before.
         session_tells: The session page is closed without a login, so that it can prove something.
         blocked: Blocked lines before; `None` if that cannot be seen.
+        counters: The latest uptime and count of starts that the device told.
+        before: The same before the act.
+        act_reply: The reply to the act, if one came.
+        down_since: Monotonic time at which it was seen down before its reply to the act was given
+            up; `None` otherwise.
+        session_died: The old session is refused afterwards; `None` if that cannot be told.
+        serial_looks: How often the serial page was asked for while the device was away ...
+        serial_gone: ... and how often it was not there.
+        patience: Seconds until a probe has failed.
         facts: See `Outcome`.
         downtime: See `Outcome`.
         deadline: When the device must be back; set with the request to restart.
@@ -127,9 +146,31 @@ class Attempt:
     serial: str | None = None
     session_tells: bool = False
     blocked: int | None = None
+    counters: Reading = field(default_factory=Reading)
+    before: Reading = field(default_factory=Reading)
+    act_reply: Reply | None = None
+    down_since: float | None = None
+    session_died: bool | None = None
+    serial_looks: int = 0
+    serial_gone: int = 0
+    patience: float = SHORTEST_PATIENCE
     facts: dict[str, str] = field(default_factory=dict)
     downtime: float | None = None
     deadline: Deadline = field(default_factory=lambda: Deadline(0.0))
+
+    @property
+    def said_so(self) -> bool:
+        """Whether the device said in its own words that it restarts."""
+        reply = self.act_reply
+        return reply is not None and reply.means == "ok" and reply.by_text
+
+    def answers_after(self, seconds: float) -> None:
+        """Note how long a good answer takes: much more is silence.
+
+        A probe that waits for long is answered at last by a device that was away meanwhile, and
+        its restart is overlooked.
+        """
+        self.patience = max(SHORTEST_PATIENCE, SLOWER * seconds)
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -162,14 +203,37 @@ class Attempt:
         Raises:
             CertificateError: Something answers that is not the device.
         """
+        limit = max(min(within, self.patience), SHORTEST_WAIT)
         try:
-            reply = self.talk.send(self.site.recipe.probe, cookies={}, timeout=max(within, 0.05))
+            reply = self.talk.send(self.site.recipe.probe, cookies={}, timeout=limit)
         except CertificateError:
             raise
         except SilentError as error:
             self.site.reporter.note(f"probe: {error}")
             return False
         return reply.means == "ok"
+
+    def probe_while_away(self, *, within: float) -> bool:
+        """Probe, and note whether the page with the serial number is away, too.
+
+        The page is looked at first, so that a device that comes back between the two is not
+        taken for one whose page was there all the time.
+        """
+        step, gone = self.site.recipe.identify, None
+        if step is not None and self.serial is not None and self.said_so:
+            limit = max(min(within, self.patience), SHORTEST_WAIT)
+            try:
+                reply = self.talk.send(step, cookies={}, timeout=limit)
+                gone = reply.means != "ok" or "serial" not in reply.captured
+            except CertificateError:
+                raise
+            except SilentError:
+                gone = True
+        up = self.probe(within=within)
+        if not up and gone is not None:
+            self.serial_looks += 1
+            self.serial_gone += gone
+        return up
 
     def log_out(self) -> None:
         """End the session, if there is one. Never raises: there is nothing better to do then."""
@@ -185,5 +249,7 @@ class Attempt:
             except SilentError as error:
                 result = f"no answer ({error.reason})"
                 break
+            except UnprovedError:  # this way needs what no reply gave; perhaps another does not
+                continue
         self.facts["logout"] = result
         self.talk.forget()

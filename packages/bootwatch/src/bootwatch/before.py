@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
 
-import stamina
-
 from bootwatch.attempt import NOT_AVAILABLE, Ended
 from bootwatch.clock import Deadline
-from bootwatch.errors import CertificateError, SilentError
+from bootwatch.errors import CertificateError, OldTlsError, SilentError, UnprovedError
+from bootwatch.evidence import Reading, read_counters
+from bootwatch.lookout import Lookout
+from bootwatch.patterns import count
+from bootwatch.recipe import sends_password
 from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
     from bootwatch.attempt import Attempt
-    from bootwatch.conversation import Reply
+    from bootwatch.recipe import Step
+    from bootwatch.replies import Reply
 
 REACH_ATTEMPTS = 3
+DOWN_PROBES = 2  # failed ones in a row: one lost packet is no restart
+CLIENT_ERRORS = 400  # the first status that says that a request failed
 
 
 def reach(attempt: Attempt) -> None:
     """Make sure that the device is up.
 
     Raises:
-        Ended: It is not.
+        SilentError: It is not.
         CertificateError: Something else answers.
     """
-    stamina.instrumentation.set_on_retry_hooks([])  # it would log by itself, unredacted
-    wait = attempt.site.device.verify.poll  # doubled each time, with jitter
-    for retry in stamina.retry_context(
-        on=lambda error: isinstance(error, SilentError) and not isinstance(error, CertificateError),
-        attempts=REACH_ATTEMPTS,
-        wait_initial=wait,
-        wait_jitter=wait,
-        timeout=None,
-    ):
-        with retry:
-            reply = attempt.talk.send(attempt.site.recipe.probe, cookies={})
-            if reply.means != "ok":
-                raise SilentError("not-ready", f"The device answers with status {reply.status}")
+    wait = attempt.site.device.verify.poll
+    for left in reversed(range(REACH_ATTEMPTS)):
+        asked = time.monotonic()
+        try:
+            _expect_ready(attempt.talk.send(attempt.site.recipe.probe, cookies={}))
+        except (CertificateError, OldTlsError):
+            raise
+        except SilentError:
+            if not left:
+                raise
+            time.sleep(wait)
+            wait *= 2
+        else:
+            attempt.answers_after(time.monotonic() - asked)
+            return
+
+
+def _expect_ready(reply: Reply) -> None:
+    if reply.means != "ok":
+        raise SilentError("not-ready", f"The device answers with status {reply.status}")
 
 
 def identify(attempt: Attempt) -> str | None:
@@ -52,6 +63,8 @@ def identify(attempt: Attempt) -> str | None:
     if step is None:
         return None
     reply = attempt.talk.send(step, cookies={})
+    if reply.means == "ok":
+        attempt.counters = attempt.counters | read_counters(reply.captured)
     return reply.captured.get("serial") if reply.means == "ok" else None
 
 
@@ -88,33 +101,67 @@ def log_in(attempt: Attempt) -> None:
             f"right one, or run `bootwatch check {site.name} --again` to try it once more",
         )
     if site.recipe.session and not attempt.acted:
-        open_page = attempt.talk.send(site.recipe.session, cookies={}).means == "ok"
-        attempt.session_tells = not open_page
+        attempt.session_tells = not _open_without_login(attempt)
     for step in site.recipe.login:
+        time.sleep(step.pause)
         attempt.inside = step is site.recipe.login[-1]  # a lost reply may leave a session, too
         reply = attempt.talk.send(step)
         if reply.means != "ok":
-            _refuse_login(attempt, reply)
+            _refuse_login(attempt, step, reply)
+        attempt.counters = attempt.counters | read_counters(reply.captured)
     if site.recipe.session and attempt.session_tells and not attempt.acted:
         attempt.session_tells = attempt.talk.send(site.recipe.session).means == "ok"
 
 
-def _refuse_login(attempt: Attempt, reply: Reply) -> None:
+def _open_without_login(attempt: Attempt) -> bool:
+    """Tell whether those who have not logged in see the session's page, too."""
+    step = attempt.site.recipe.session
+    try:
+        return step is not None and attempt.talk.send(step, cookies={}).means == "ok"
+    except UnprovedError:  # its address is part of the session: nobody else can ask for it
+        return False
+
+
+def _refuse_login(attempt: Attempt, step: Step, reply: Reply) -> None:
     site = attempt.site
     if reply.means != "failed":
         # There is no session of ours, and on some devices a logout would be one more failed try.
         attempt.inside = False
+    if reply.moved_to_https and site.device.url.startswith("http:"):
+        raise Ended(
+            Verdict.LOGIN_REFUSED,
+            "unproved",
+            f"The device sends its visitors to {reply.location.split('?')[0]}; write that scheme, "
+            "host and port into `url`",
+        )
     if reply.means == "busy":
         raise Ended(Verdict.BUSY, "busy", "Somebody else is logged in")
     if reply.means == "locked":
         message = f"The account `{site.device.user}` is locked; wait, or unlock it at the device"
         raise Ended(Verdict.LOGIN_REFUSED, "locked", message)
-    if reply.means == "refused":
+    if reply.means == "refused" and reply.explicit and sends_password(step, site.recipe):
         attempt.ledger.remember_refused(site.name, site.password)
         message = f"The device refused the password of `{site.device.user}`"
         raise Ended(Verdict.LOGIN_REFUSED, "refused", message)
-    message = f"The reply to the login (status {reply.status}) does not prove that it worked"
+    message = (
+        f"The reply to the login (status {reply.status}) proves neither that it worked nor that "
+        "the password is wrong"
+    )
     raise Ended(Verdict.LOGIN_REFUSED, "unproved", message)
+
+
+def read_evidence(attempt: Attempt) -> Reading:
+    """Read, logged in, how long the device has run and how often it has started.
+
+    Returns:
+        What it tells, by its page for that, its login and its page with the serial number.
+    """
+    step = attempt.site.recipe.uptime
+    if step is not None:
+        reply = attempt.talk.send(step)
+        if reply.means == "ok":
+            attempt.counters = attempt.counters | read_counters(reply.captured)
+    return attempt.counters
 
 
 def look_at_lines(attempt: Attempt) -> tuple[int, int] | None:
@@ -129,8 +176,8 @@ def look_at_lines(attempt: Attempt) -> tuple[int, int] | None:
     reply = attempt.talk.send(lines.step)
     if reply.means != "ok":
         return None
-    blocked = len(re.findall(lines.blocked, reply.text)) if lines.blocked else 0
-    return len(re.findall(lines.in_use, reply.text)), blocked
+    blocked = count(lines.blocked, reply.text) if lines.blocked else 0
+    return count(lines.in_use, reply.text), blocked
 
 
 def guard(attempt: Attempt) -> None:
@@ -168,34 +215,48 @@ def act(attempt: Attempt, *, number: int) -> None:
         LedgerError: The intent could not be written; nothing was sent then.
     """
     *first, last = attempt.site.recipe.act
+    attempt.before = read_evidence(attempt)
     for step in first:
         time.sleep(step.pause)
-        _expect_no_refusal(attempt.talk.send(step))
+        reply = attempt.talk.send(step)
+        _expect_session(reply)
+        if reply.means == "failed":
+            raise Ended(
+                Verdict.LOGIN_REFUSED,
+                "unproved",
+                f"The step `{step.name}` (status {reply.status}) did not show what was expected, "
+                "so that the request to restart was not sent",
+            )
     pause = attempt.site.device.pause
     time.sleep(last.pause if pause is None else pause)
+    attempt.talk.check(last)
     attempt.ledger.intend(number)
     attempt.acted = True
     attempt.deadline = Deadline(attempt.site.device.verify.deadline)
+    lookout = Lookout(attempt.site, patience=attempt.patience, enough=DOWN_PROBES)
     try:
-        reply = attempt.talk.send(last)
+        with lookout:
+            reply = attempt.talk.send(last)
     except SilentError as error:
         # Many devices go down before they have answered. Whether this one did will be seen.
         attempt.facts["restart"] = f"reply lost ({error.reason})"
+        attempt.down_since = lookout.down_since
         return
     attempt.facts["restart"] = f"answered with status {reply.status}"
-    _expect_no_refusal(reply)
+    _expect_session(reply)
+    attempt.act_reply = reply
+    if reply.means == "failed" and reply.explicit and reply.status >= CLIENT_ERRORS:
+        raise Ended(
+            Verdict.NOT_DOWN,
+            "act-failed",
+            f"The device did not take the request to restart (status {reply.status})",
+        )
 
 
-def _expect_no_refusal(reply: Reply) -> None:
+def _expect_session(reply: Reply) -> None:
     if reply.means in {"refused", "locked", "busy"}:
         raise Ended(
             Verdict.LOGIN_REFUSED,
             "session-lost",
             "The device did not accept the session when it was asked to restart",
-        )
-    if reply.means == "failed":
-        raise Ended(
-            Verdict.NOT_DOWN,
-            "act-failed",
-            f"The device did not take the request to restart (status {reply.status})",
         )

@@ -3,7 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from bootwatch.durations import Duration
 from bootwatch.errors import ConfigError
 from bootwatch.passwords import PasswordSource
+from bootwatch.permissions import why_not_trusted
 from bootwatch.recipe import Recipe, load_recipe
 from bootwatch.suggestions import nearest
 
@@ -37,7 +38,8 @@ class Verify(_Section):
         sip: `host:port` that must answer SIP OPTIONS afterwards, or nothing.
         stable_for: Seconds without a failed probe until the device counts as back.
         down_within: Seconds in which it must go down.
-        deadline: Seconds, counted from the request to restart, until it must be back.
+        deadline: Seconds, counted from the request to restart, until it must be back. It bounds
+            `down_within`, too.
         poll: Seconds between two probes.
     """
 
@@ -85,30 +87,60 @@ class Limits(_Section):
     failures: int = Field(default=3, ge=1)
 
 
+Probe = Literal["sip", "register", "web", "command"]
+
+
 class Watch(_Section):
-    """When `bootwatch watch` restarts the device.
+    """What `bootwatch watch` looks at, and when it restarts the device.
 
     Attributes:
-        every: Seconds between two probes.
-        failures: Failed probes in a row that lead to a restart. At least 1.
+        every: Seconds between two rounds of probes.
+        failures: Failed rounds in a row that lead to a restart. At least 1. A round has failed if
+            one of its probes has.
+        probes: What is asked: SIP OPTIONS, the SIP registrar, the web page, a command. By default
+            SIP where `verify.sip` is given, and the web page otherwise.
+        command: Program and arguments; exit status 0 says that all is well.
+        restart: Whether to restart at all, or only to keep the history.
     """
 
     every: Duration = 60.0
     failures: int = Field(default=5, ge=1)
+    probes: tuple[Probe, ...] = ()
+    command: tuple[str, ...] = ()
+    restart: bool = True
+
+    @model_validator(mode="after")
+    def _has_its_command(self) -> Self:
+        if ("command" in self.probes) != bool(self.command):
+            raise PydanticCustomError(
+                "watch", 'needs both or neither: "command" among its `probes`, and `command`'
+            )
+        return self
 
 
 class Notify(_Section):
     """Whom to tell.
 
     Attributes:
-        urls: Where to send a message, as apprise writes them.
+        urls: Where to send a message, as apprise writes them; or where such a URL stands, as it
+            often holds a secret.
         success: Send one after a confirmed restart, too.
         textfile: File for Prometheus' textfile collector, relative to the state folder.
+        heartbeat: URL that is fetched after each good night and each good probe; or where it
+            stands. A service behind it raises the alarm when nothing comes any more.
     """
 
-    urls: tuple[str, ...] = ()
+    urls: tuple[str | PasswordSource, ...] = ()
     success: bool = False
     textfile: str | None = None
+    heartbeat: str | PasswordSource | None = None
+
+    def credentials(self) -> list[str]:
+        """List the credentials of systemd that hold URLs."""
+        sources = [*self.urls, self.heartbeat]
+        return [
+            one.credential for one in sources if isinstance(one, PasswordSource) and one.credential
+        ]
 
 
 class Device(_Section):
@@ -123,6 +155,7 @@ class Device(_Section):
         settings: Values for what the recipe leaves open.
         serial: Serial number that the device must show, if it shows any.
         ca: File with the certificate authority that signed the device's certificate.
+        allow_old_tls: Without this, TLS before 1.2 is refused. Needs a pinned certificate.
         timeout: Seconds until a request is given up.
         pause: Seconds before the request to restart; the recipe's own pause if not given.
     """
@@ -135,6 +168,7 @@ class Device(_Section):
     settings: dict[str, str] = Field(default_factory=dict)
     serial: str | None = None
     ca: str | None = None
+    allow_old_tls: bool = False
     timeout: Duration = 10.0
     pause: Duration | None = None
     verify: Verify = Field(default_factory=Verify)
@@ -142,6 +176,19 @@ class Device(_Section):
     limits: Limits = Field(default_factory=Limits)
     watch: Watch = Field(default_factory=Watch)
     notify: Notify = Field(default_factory=Notify)
+
+    @model_validator(mode="after")
+    def _knows_where_sip_is(self) -> Self:
+        if self.verify.sip is None and {"sip", "register"} & set(self.watch.probes):
+            raise PydanticCustomError(
+                "watch", "has `watch.probes` that ask SIP, but no `verify.sip` that says where"
+            )
+        return self
+
+    @property
+    def watched(self) -> tuple[Probe, ...]:
+        """What `watch` asks."""
+        return self.watch.probes or (("web",) if self.verify.sip is None else ("sip",))
 
     @field_validator("recipe")
     @classmethod
@@ -238,6 +285,7 @@ _OURS = {  # the mistakes whose message starts with a verb of its own
     "setting",
     "url",
     "verify",
+    "watch",
 }
 
 
@@ -250,6 +298,9 @@ def load_config(path: Path) -> Config:
     Raises:
         ConfigError: With every mistake that was found, each by its path in the file.
     """
+    danger = why_not_trusted(path)
+    if danger:
+        raise ConfigError(f"The configuration `{path}` {danger}")
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -293,8 +344,10 @@ def _sentence(error: ErrorDetails) -> str:
             known: list[str] = ["devices"]
         elif len(place) == _DEPTH_OF_DEVICE:
             known = sorted(Device.model_fields)
-        else:
-            known = sorted(_SECTIONS[place[-2]].model_fields)
+        else:  # the last known section above it; the parts of a URL's source stand deeper
+            above = [one for one in place if one in _SECTIONS]
+            section = PasswordSource if "PasswordSource" in place else _SECTIONS[above[-1]]
+            known = sorted(section.model_fields)
         return f"{path} is not a known key; {nearest(place[-1], known)}"
     message = error["msg"]
     return f"{path} {message}" if error["type"] in _OURS else f"{path}: {message}"

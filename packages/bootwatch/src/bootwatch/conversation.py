@@ -7,17 +7,17 @@ one byte a second for ever is silent, too.
 
 from __future__ import annotations
 
-import re
 import ssl
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote_plus, urlsplit
 
+from bootwatch.clock import Deadline
 from bootwatch.errors import ConfigError, SilentError
 from bootwatch.passwords import MASK
-from bootwatch.recipe import PLACEHOLDER
-from bootwatch.tls import certificate_error, make_context
+from bootwatch.replies import LARGEST_REPLY, Raw, Reply, set_cookies, understand
+from bootwatch.templates import Evaluate, as_it_is, escape_for, escape_path, fill
+from bootwatch.tls import make_context, tls_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from bootwatch.config import Device
-    from bootwatch.recipe import Means, Recipe, Step
+    from bootwatch.recipe import Recipe, Step
 
-LARGEST_REPLY = 4 << 20  # bytes; the pages of these devices have a few thousand
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -43,41 +42,50 @@ class Request:
     body: bytes | None
 
 
-@dataclass(frozen=True)
-class Reply:
-    """What came back, and what it means by the step's rules."""
-
-    status: int
-    text: str
-    means: Means
-    captured: dict[str, str] = field(default_factory=dict)
-
-
-def build_request(step: Step, recipe: Recipe, *, url: str, values: dict[str, str]) -> Request:
+def build_request(
+    step: Step,
+    recipe: Recipe,
+    *,
+    url: str,
+    values: dict[str, str],
+    evaluate: Evaluate | None = None,
+) -> Request:
     """Fill in the placeholders of a step.
 
     Args:
         step: The step.
         recipe: The recipe it belongs to.
         url: Scheme, host and port of the device.
-        values: What the placeholders stand for.
+        values: What the placeholders stand for; what the step computes is added to them.
+        evaluate: See `bootwatch.templates.fill`.
 
     Raises:
         ConfigError: A value has letters that the recipe's encoding lacks.
+        UnprovedError: A placeholder has no value.
     """
+
+    def filled(text: str, escape: Callable[[str, str], str] = as_it_is) -> str:
+        return fill(text, values, escape, encoding=recipe.encoding, evaluate=evaluate)
+
+    def form_text(text: str) -> str:
+        return quote_plus(
+            filled(text), safe=recipe.form_safe, encoding=recipe.encoding, errors="strict"
+        )
+
     try:
-        path = _fill(step.path, values, lambda text: quote(text, safe="", encoding=recipe.encoding))
-        headers = {name: _fill(text, values) for name, text in step.headers.items()}
+        for name, text in step.compute.items():
+            values[name] = filled(text)
+        path = filled(step.path, escape_path(recipe.encoding))
+        headers = {name: filled(text) for name, text in step.headers.items()}
         body = None
         if step.form is not None:
-            pairs = [
-                f"{_quote(name, recipe)}={_quote(_fill(text, values), recipe)}"
-                for name, text in step.form
-            ]
+            pairs = [f"{form_text(name)}={form_text(text)}" for name, text in step.form]
             body = "&".join(pairs).encode("ascii")
             headers = {"Content-Type": FORM, **headers}
         elif step.body is not None:
-            body = _fill(step.body, values).encode(recipe.encoding)
+            kinds = [text for name, text in headers.items() if name.lower() == "content-type"]
+            escape = escape_for(step.body, kinds[0] if kinds else "")
+            body = filled(step.body, escape).encode(recipe.encoding)
     except UnicodeEncodeError:
         raise ConfigError(
             f"The step `{step.name}` needs a letter that {recipe.encoding} does not have; "
@@ -86,22 +94,21 @@ def build_request(step: Step, recipe: Recipe, *, url: str, values: dict[str, str
     return Request(step.method, url + path, headers, body)
 
 
-def _quote(text: str, recipe: Recipe) -> str:
-    return quote_plus(text, safe=recipe.form_safe, encoding=recipe.encoding, errors="strict")
-
-
-def _fill(text: str, values: dict[str, str], change: Callable[[str], str] = str) -> str:
-    return PLACEHOLDER.sub(lambda found: change(values.get(found[1], f"<{found[1]}>")), text)
-
-
 def masked_values(device: Device, recipe: Recipe) -> dict[str, str]:
-    """Return the values for `bootwatch plan`: all that is known, the password masked."""
-    return {**_values(device, recipe), "password": MASK}
+    """Return the values for `bootwatch plan`.
+
+    The password is masked, and what only a reply or a computation gives stands as `<name>`.
+    """
+    named = {
+        name: f"<{name}>" for step in recipe.steps() for name in (*step.capture, *step.compute)
+    }
+    return {**named, **_values(device, recipe), "password": MASK}
 
 
 def _values(device: Device, recipe: Recipe) -> dict[str, str]:
-    host = urlsplit(device.url).hostname or ""
-    return {**recipe.settings, **device.settings, "user": device.user, "host": host}
+    parts = urlsplit(device.url)
+    here = {"host": parts.netloc, "origin": device.url}
+    return {**recipe.settings, **device.settings, "user": device.user, **here}
 
 
 class Conversation:
@@ -114,6 +121,10 @@ class Conversation:
         pin: Fingerprint of its certificate, if one is stored.
         folder: Where relative paths of the configuration start.
         note: Called with one sentence for each request and reply.
+
+    Attributes:
+        cookies: Those of the session, by name.
+        captured: What replies gave so far, by name.
     """
 
     def __init__(
@@ -128,13 +139,18 @@ class Conversation:
     ) -> None:
         self.cookies: dict[str, str] = {}
         self.captured: dict[str, str] = {}
+        self._handed_out: frozenset[str] = frozenset()  # cookies of those who did not log in
         self._device, self._recipe, self._password, self._note = device, recipe, password, note
         # Plain HTTP needs no TLS: then nobody is trusted, and no authorities are loaded.
         plain = device.url.startswith("http:")
         self._context = (
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             if plain
-            else make_context(pin=pin, ca=None if device.ca is None else folder / device.ca)
+            else make_context(
+                pin=pin,
+                ca=None if device.ca is None else folder / device.ca,
+                old=device.allow_old_tls,
+            )
         )
         self._auth: httpx2.Auth | None = None
         self.forget()
@@ -146,21 +162,24 @@ class Conversation:
         self._client.close()
 
     def forget(self) -> None:
-        """Drop cookies, digest challenge and connections: the session is over."""
+        """Drop cookies, captures and digest challenge: the session is over."""
         import httpx2
+
+        from bootwatch.network import BoundedTransport
 
         if hasattr(self, "_client"):
             self._client.close()
-        self.cookies = {}
-        if self._recipe.auth == "digest":
+        self.cookies, self.captured, self._login_sent = {}, {}, False
+        if self._recipe.auth != "none":
             # One object for the whole session: it answers later requests without a new
             # challenge, as every challenge counts as a failed try on some devices.
-            self._auth = httpx2.DigestAuth(self._device.user, self._password.get_secret_value())
+            method = httpx2.DigestAuth if self._recipe.auth == "digest" else httpx2.BasicAuth
+            self._auth = method(self._device.user, self._password.get_secret_value())
+        self._transport = BoundedTransport(self._context)
         self._client = httpx2.Client(
-            verify=self._context,
+            transport=self._transport,
             trust_env=False,
             follow_redirects=False,
-            timeout=self._device.timeout,
             headers={"User-Agent": "bootwatch", "Accept-Encoding": "identity"},
         )
 
@@ -177,101 +196,99 @@ class Conversation:
 
         Raises:
             SilentError: No whole reply came in time.
+            UnprovedError: A value is missing, so that nothing was sent; or the reply cannot be
+                read in reasonable time.
             ConfigError: The request cannot be built.
         """
-        values = {
-            **_values(self._device, self._recipe),
-            **self.captured,
-            "password": self._password.get_secret_value(),
-        }
-        request = build_request(step, self._recipe, url=self._device.url, values=values)
+        request, values = self._build(step)
+        self.captured |= {name: values[name] for name in step.compute}
         limit = min(self._device.timeout, timeout or self._device.timeout)
-        status, headers, text = self._exchange(
+        raw = self._exchange(
             request,
             cookies=self.cookies if cookies is None else cookies,
             keep=cookies is None,
             limit=limit,
         )
-        captured = {}
-        for name, pattern in step.capture.items():
-            found = re.search(pattern, text)
-            if found:
-                captured[name] = found[1]
-        self.captured |= captured
-        means = self._meaning(step, status, headers.get("location", ""), text)
-        self._note(f"{step.name}: {request.method} {step.path} gave {status}, so {means}")
-        return Reply(status, text, means, captured)
+        reply = understand(
+            raw, step, self._recipe, url=self._device.url, handed_out=self._handed_out
+        )
+        self._login_sent |= cookies is None and step is self._recipe.login[-1]
+        if not cookies and not (cookies is None and self._login_sent):
+            self._handed_out |= set(raw.new_cookies)
+        self.captured |= reply.captured
+        self._note(
+            f"{step.name}: {request.method} {step.path} gave {reply.status}, so {reply.means}"
+        )
+        return reply
+
+    def check(self, step: Step) -> None:
+        """Make sure that a step can be sent, without sending it.
+
+        Raises:
+            UnprovedError, ConfigError: As `send`.
+        """
+        self._build(step)
+
+    def _build(self, step: Step) -> tuple[Request, dict[str, str]]:
+        values = {**_values(self._device, self._recipe), **self.captured}
+        values["password"] = self._password.get_secret_value()
+        return build_request(step, self._recipe, url=self._device.url, values=values), values
 
     def _exchange(
         self, request: Request, *, cookies: dict[str, str], keep: bool, limit: float
-    ) -> tuple[int, httpx2.Headers, str]:
+    ) -> Raw:
         import httpx2
 
         headers = dict(request.headers)
         if cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        end = time.monotonic() + limit
+        self._transport.limit = Deadline(limit)
+        began = False
         try:
             with self._client.stream(
                 request.method,
                 request.url,
-                headers=headers,
+                headers={name.encode(): text.encode() for name, text in headers.items()},
                 content=request.body,
                 timeout=limit,
                 auth=self._auth if keep else None,
             ) as response:
+                began = True
+                found = set_cookies(response.headers)
+                new = {
+                    name: value
+                    for name, value in found.items()
+                    if value and value != cookies.get(name)
+                }
                 if keep:  # at once: a reply that breaks off may have opened a session already
-                    self._keep_cookies(response.headers)
+                    self.cookies = {
+                        name: value for name, value in {**self.cookies, **found}.items() if value
+                    }
                 data = b""
                 for part in response.iter_raw():
                     data += part
-                    if time.monotonic() > end or len(data) > LARGEST_REPLY:
-                        raise SilentError(
-                            "endless", f"The reply did not end within {limit:g} s or was too long"
-                        )
-                charset = response.charset_encoding or self._recipe.encoding
-                return response.status_code, response.headers, _decode(data, charset)
+                    if self._transport.limit.over or len(data) > LARGEST_REPLY:
+                        raise _endless(limit)
+                return Raw(response.status_code, response.headers, data, new)
         except httpx2.TransportError as error:
-            raise certificate_error(error) or _silence(error, limit) from None
+            if began and isinstance(error, httpx2.TimeoutException):
+                raise _endless(limit) from None
+            raise self._silence(error, limit) from None
         finally:
             self._client.cookies.clear()  # ours are the only ones
 
-    def _keep_cookies(self, headers: httpx2.Headers) -> None:
-        for line in headers.get_list("set-cookie"):
-            first, *attributes = line.split(";")
-            name, _, value = first.strip().partition("=")
-            if not value or any(one.strip().lower() == "max-age=0" for one in attributes):
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = value
+    def _silence(self, error: httpx2.TransportError, limit: float) -> SilentError:
+        import httpx2
 
-    def _meaning(self, step: Step, status: int, location: str, text: str) -> Means:
-        for rule in step.rules:
-            if (
-                (rule.status is None or status in rule.status)
-                and (rule.text is None or re.search(rule.text, text))
-                and (rule.location is None or re.search(rule.location, location))
-                and (
-                    rule.cookie is None
-                    or any(re.fullmatch(rule.cookie, name) for name in self.cookies)
-                )
-            ):
-                return rule.means
-        return step.otherwise
+        trust = tls_error(error, url=self._device.url)
+        if trust is not None:
+            return trust
+        if isinstance(error, httpx2.ConnectError):
+            return SilentError("connect", f"No connection: {error}")
+        if isinstance(error, httpx2.TimeoutException):
+            return SilentError("timeout", f"No answer within {limit:g} s")
+        return SilentError("half-reply", f"The connection ended before the reply did: {error}")
 
 
-def _decode(data: bytes, charset: str) -> str:
-    try:
-        return data.decode(charset, errors="replace")
-    except LookupError:  # the device names an encoding that nobody knows
-        return data.decode("iso-8859-1")
-
-
-def _silence(error: httpx2.TransportError, limit: float) -> SilentError:
-    import httpx2
-
-    if isinstance(error, httpx2.ConnectError):
-        return SilentError("connect", f"No connection: {error}")
-    if isinstance(error, httpx2.TimeoutException):
-        return SilentError("timeout", f"No answer within {limit:g} s")
-    return SilentError("half-reply", f"The connection ended before the reply did: {error}")
+def _endless(limit: float) -> SilentError:
+    return SilentError("endless", f"The reply did not end within {limit:g} s or was too long")

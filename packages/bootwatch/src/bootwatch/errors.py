@@ -3,8 +3,10 @@
 BootwatchError
 ├── ConfigError          the configuration, a recipe or a password cannot be used (exit 2)
 ├── LedgerError          the record of past attempts cannot be read or written (exit 1)
+├── UnprovedError        a reply lacks what the next request needs, which is not sent then (exit 3)
 ├── SilentError          the device gave no answer, or only a part of one
-│   └── CertificateError the device could not prove by TLS that it is the right one
+│   ├── CertificateError the device could not prove by TLS that it is the right one
+│   └── OldTlsError      the device speaks no TLS that is allowed (exit 2)
 └── Stopped              Ctrl-C or SIGTERM
 """
 
@@ -31,6 +33,10 @@ class LedgerError(BootwatchError):
     """The ledger cannot be read or written."""
 
 
+class UnprovedError(BootwatchError):
+    """A reply lacks what the next request needs, or cannot be understood."""
+
+
 class SilentError(BootwatchError):
     """The device gave no answer, or only a part of one.
 
@@ -46,6 +52,10 @@ class SilentError(BootwatchError):
 
 class CertificateError(SilentError):
     """The TLS certificate is not one that can be trusted."""
+
+
+class OldTlsError(SilentError):
+    """The device speaks no version of TLS that is allowed."""
 
 
 class Stopped(BootwatchError):  # noqa: N818 - not an error, but a wish of the user

@@ -1,14 +1,15 @@
-"""The systemd units of a nightly restart, hardened, and the line for cron.
+"""Installs what restarts a device every night, or watches it: units of systemd, or a line for cron.
 
-The service runs as a user that exists only while it runs. Its password is a credential of
-systemd, which no other process can read. The timer is not persistent on purpose: a restart that
-was missed at half past three must not happen at nine, in the middle of a call.
+The service's password is a credential of systemd, which no other process can read.
 """
 
 from __future__ import annotations
 
+import grp
 import re
+import shlex
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -16,72 +17,22 @@ from typing import TYPE_CHECKING
 
 from bootwatch.errors import ConfigError
 from bootwatch.files import replace_file
+from bootwatch.service_check import metrics_folder, problems
+from bootwatch.units import FAILED, HARDENING, REBOOT, TIMER, WATCH
 
 if TYPE_CHECKING:
     from bootwatch.config import Config
 
 SYSTEM_UNITS = Path("/etc/systemd/system")
+LAST_HOUR, LAST_MINUTE = 23, 59
+SPARE = 60.0  # seconds beyond the longest attempt until systemd ends it
 _CRON = re.compile(r"\*-\*-\* (\d{1,2}):(\d{2})(?::00)?")
 _UNSAFE = re.compile(r"[\s\"'\\$%;]")
 
-SERVICE = """\
-[Unit]
-Description=Restart {name} and prove it (bootwatch)
-Wants=network-online.target
-After=network-online.target
 
-[Service]
-Type=oneshot
-ExecStart={command} reboot {name} --config {config} --log-json
-{credential}TimeoutStartSec={timeout:.0f}
-TimeoutStopSec=60
-DynamicUser=yes
-StateDirectory=bootwatch
-StateDirectoryMode=0700
-UMask=0077
-CapabilityBoundingSet=
-AmbientCapabilities=
-LimitCORE=0
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-NoNewPrivileges=yes
-PrivateDevices=yes
-PrivateTmp=yes
-PrivateUsers=yes
-ProcSubset=all
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=read-only
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProtectSystem=strict
-RemoveIPC=yes
-RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-"""
-
-TIMER = """\
-[Unit]
-Description=When to restart {name} (bootwatch)
-
-[Timer]
-OnCalendar={calendar}
-RandomizedDelaySec=60
-
-[Install]
-WantedBy=timers.target
-"""
-
-
-def make_units(config: Config, name: str, *, path: Path, calendar: str) -> dict[str, str]:
+def make_units(
+    config: Config, name: str, *, path: Path, calendar: str, watching: bool = False
+) -> dict[str, str]:
     """Write the units of a device, as texts.
 
     Args:
@@ -89,6 +40,7 @@ def make_units(config: Config, name: str, *, path: Path, calendar: str) -> dict[
         name: The device.
         path: Where the configuration lies.
         calendar: When, as systemd's `OnCalendar` has it.
+        watching: A service that watches for ever instead of a nightly restart.
 
     Returns:
         The text of each file, by its name.
@@ -97,9 +49,8 @@ def make_units(config: Config, name: str, *, path: Path, calendar: str) -> dict[
         ConfigError: There is no such device, its password comes from where no service can read
             it, or a text would not survive in a unit.
     """
-    device = config.device(name)
-    source, resolved = device.password, path.resolve()
-    if source.credential is None:
+    device, resolved = config.device(name), path.resolve()
+    if device.password.credential is None:
         raise ConfigError(
             f"`devices.{name}.password` must be {{ credential = ... }} for a service, as its user "
             "can read no file of yours; see the documentation of `bootwatch install`"
@@ -107,19 +58,55 @@ def make_units(config: Config, name: str, *, path: Path, calendar: str) -> dict[
     if "\n" in calendar or not calendar.strip():
         raise ConfigError("`--on-calendar` must be one line, such as `*-*-* 03:30`")
     _let_systemd_read(calendar)
-    for text in (str(resolved), source.credential, command()):
+    secrets, folder = credentials(config, name, path=path), metrics_folder(config, name)
+    for text in (str(resolved), *secrets, command(), str(folder or "")):
         if _UNSAFE.search(text):
             raise ConfigError(f"{text!r} has a letter that systemd reads otherwise; rename it")
-    secret = resolved.parent / f"{source.credential}.password"
-    service = SERVICE.format(
-        name=name,
-        command=command(),
-        config=resolved,
-        credential=f"LoadCredential={source.credential}:{secret}\n",
-        timeout=longest(config, name),
-    )
+    more = "".join(f"LoadCredential={one}:{where}\n" for one, where in secrets.items())
+    texts = {
+        "name": name,
+        "command": command(),
+        "config": resolved,
+        "timeout": longest(config, name),
+        "more": more + _for_metrics(folder) + HARDENING,
+    }
+    failed = {f"bootwatch-{name}-failed.service": FAILED.format(**texts)}
+    if watching:
+        return {f"bootwatch-{name}-watch.service": WATCH.format(**texts), **failed}
     timer = TIMER.format(name=name, calendar=calendar.strip())
-    return {f"bootwatch-{name}.service": service, f"bootwatch-{name}.timer": timer}
+    service = REBOOT.format(**texts)
+    return {f"bootwatch-{name}.service": service, f"bootwatch-{name}.timer": timer, **failed}
+
+
+def credentials(config: Config, name: str, *, path: Path) -> dict[str, Path]:
+    """Return the files of a device's credentials, which lie beside the configuration."""
+    device, folder = config.device(name), path.resolve().parent
+    names = [device.password.credential, *device.notify.credentials()]
+    return {one: folder / f"{one}.password" for one in names if one is not None}
+
+
+def find_problems(config: Config, name: str, *, path: Path) -> list[str]:
+    """List what would keep the service of a device from working, by trying; a sentence each."""
+    return problems(
+        config,
+        name,
+        path=path.resolve(),
+        command=command(),
+        credentials=credentials(config, name, path=path),
+    )
+
+
+def _for_metrics(folder: Path | None) -> str:
+    """Return the lines that let a service write metrics outside of its state folder."""
+    if folder is None:
+        return ""
+    lines = f"ReadWritePaths=-{folder}\n"
+    try:
+        status = folder.stat()
+        group = grp.getgrgid(status.st_gid).gr_name
+    except (OSError, KeyError):
+        return lines
+    return lines + (f"SupplementaryGroups={group}\n" if status.st_mode & stat.S_IWGRP else "")
 
 
 def _let_systemd_read(calendar: str) -> None:
@@ -137,26 +124,32 @@ def _let_systemd_read(calendar: str) -> None:
 
 def longest(config: Config, name: str) -> float:
     """Return the most seconds that an attempt may take, with a minute to spare."""
-    device = config.device(name)
-    requests = 12 * device.timeout  # at most so many, before and after
+    device, steps = config.device(name), list(config.recipe(name).steps())
+    # Before and after: every step may be sent twice, the first one up to three times.
+    requests = 2 * (len(steps) + 2) * device.timeout + 2 * sum(step.pause for step in steps)
     looks = device.guard.wait + device.guard.samples * (device.guard.every + device.timeout)
-    return 60 + requests + looks + 2 * device.verify.deadline + (device.pause or 2.0)
+    return SPARE + requests + looks + 2 * device.verify.deadline + (device.pause or 0.0)
 
 
 def cron_line(name: str, *, path: Path, calendar: str) -> str:
-    """Return the line for cron.
+    """Return the line for cron: silent on success, as cron sends a mail of whatever is said.
 
     Raises:
         ConfigError: The time is not a daily one.
     """
     found = _CRON.fullmatch(calendar.strip())
-    if not found:
+    hour, minute = (int(found[1]), int(found[2])) if found else (-1, -1)
+    if not (0 <= hour <= LAST_HOUR and 0 <= minute <= LAST_MINUTE):
         raise ConfigError(
             f"`--on-calendar` is {calendar!r}; for cron a daily time was expected, "
             "such as `*-*-* 03:30`"
         )
-    hour, minute = int(found[1]), int(found[2])
-    return f"{minute} {hour} * * * {command()} reboot {name} --config {path.resolve()} --json"
+    words = [command(), "reboot", name, "--config", str(path.resolve()), "--quiet"]
+    # To cron a percent sign ends the command, also in quotation marks; a backslash saves it.
+    line = shlex.join(words).replace("%", r"\%")
+    if "\n" in line:
+        raise ConfigError(f"{str(path)!r} has a line break, which cron cannot read; rename it")
+    return f"{minute} {hour} * * * {line}"
 
 
 def write_units(units: dict[str, str], folder: Path) -> list[Path]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 DAY = 86400.0
 PATIENCE = 10.0  # seconds for which another process may keep the ledger locked
 _SCHEMA = """
@@ -48,6 +48,17 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_by_device ON attempts (device, id);
 CREATE TABLE refused (device TEXT NOT NULL, salt BLOB NOT NULL, hash BLOB NOT NULL) STRICT;
 """
+_UPGRADES = {  # what a ledger of this version lacks to be one of the next
+    1: """
+CREATE TABLE probes (
+    id INTEGER PRIMARY KEY,
+    device TEXT NOT NULL, kind TEXT NOT NULL, ok INTEGER NOT NULL,
+    first REAL NOT NULL, last REAL NOT NULL,
+    count INTEGER NOT NULL, failed INTEGER NOT NULL
+) STRICT;
+CREATE INDEX probes_by_device ON probes (device, kind, id)
+""",
+}
 
 
 @dataclass(frozen=True)
@@ -139,13 +150,21 @@ class Ledger:
                 return
 
     def _prepare(self) -> None:
-        """Make the tables, once, also if two processes come at the same time."""
+        """Make the tables, once, also if two processes come at the same time; then upgrade them."""
         if self._version() == 0:
             self._db.execute("BEGIN IMMEDIATE")
             if self._version() == 0:
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
-                self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                self._db.execute("PRAGMA user_version = 1")
+            self._db.execute("COMMIT")
+        while self._version() in _UPGRADES:
+            self._db.execute("BEGIN IMMEDIATE")
+            version = self._version()  # another process may have been quicker
+            for statement in _UPGRADES.get(version, "").split(";"):
+                self._db.execute(statement)
+            if version in _UPGRADES:
+                self._db.execute(f"PRAGMA user_version = {version + 1}")
             self._db.execute("COMMIT")
         if self._version() != SCHEMA_VERSION:
             raise LedgerError(
@@ -248,6 +267,18 @@ class Ledger:
         with self._errors():
             rows = self._db.execute(query, (device,)).fetchall()
         return [_attempt(row) for row in rows]
+
+    @contextlib.contextmanager
+    def probes_table(self) -> Iterator[sqlite3.Connection]:
+        """Give `bootwatch.probe_history` its table, within one transaction."""
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def was_refused(self, device: str, password: SecretStr) -> bool:
         """Tell whether this device refused this password before."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from bootwatch.durations import show_duration
 from bootwatch.ledger import DAY
-from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from bootwatch import clock
     from bootwatch.config import Limits
     from bootwatch.ledger import Attempt
+
+
+LEEWAY = 3 * 3600.0  # seconds: the hour of summer time, and what timers jitter
+IN_DAYS = 20 * 3600.0  # from this interval on, in seconds, days are meant
+HALF_A_DAY = DAY / 2
 
 
 def why_not(
@@ -33,21 +38,19 @@ def why_not(
     ages = [one.acted.age(moment) or 0.0 for one in attempts if one.acted is not None]
     if not ages:
         return None
-    if ages[0] < limits.min_interval:
+    if ages[0] < _shortest(limits.min_interval):
         why = (
             f"The last restart was {show_duration(ages[0])} ago, and `limits.min_interval` is "
             f"{show_duration(limits.min_interval)}"
         )
         return "too-soon", why
-    today = sum(age < DAY for age in ages)
+    today = sum(_counts_today(age, moment) for age in ages)
     if today >= limits.per_day:
-        why = (
-            f"There were {today} restarts within 24 hours, and `limits.per_day` is {limits.per_day}"
-        )
+        why = f"There were {today} restarts today, and `limits.per_day` is {limits.per_day}"
         return "too-many", why
     latest = attempts[: limits.failures]
     if len(latest) == limits.failures and not any(
-        one.verdict is Verdict.CONFIRMED for one in latest
+        one.verdict is not None and one.verdict.restarted for one in latest
     ):
         why = (
             f"The last {limits.failures} restarts all failed (`limits.failures`), so that one "
@@ -55,3 +58,25 @@ def why_not(
         )
         return "loop", why
     return None
+
+
+def _shortest(interval: float) -> float:
+    """Return the shortest time between two restarts.
+
+    An interval of about a day or more is meant in days: a night has 23 hours once a year, and a
+    timer does not fire at the same second each night.
+    """
+    return interval - LEEWAY if interval >= IN_DAYS else interval
+
+
+def _counts_today(age: float, moment: clock.Moment) -> bool:
+    """Tell whether a restart of this age counts for today.
+
+    It does on the same day of the calendar, and within 12 hours whatever the calendar says; but not
+    from almost a day ago: then it was last night's, of a timer around midnight.
+    """
+    if age < HALF_A_DAY:
+        return True
+    if age >= DAY - LEEWAY:
+        return False
+    return time.localtime(moment.wall - age)[:3] == time.localtime(moment.wall)[:3]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bootwatch.errors import LedgerError
+from bootwatch.files import replace_file
 from bootwatch.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def write_metrics(ledger: Ledger, device: str, path: Path) -> None:
     Raises:
         LedgerError: The ledger cannot be read, or the file not be written.
     """
-    from prometheus_client import CollectorRegistry, Gauge, write_to_textfile
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
     registry = CollectorRegistry()
 
@@ -47,6 +48,7 @@ def write_metrics(ledger: Ledger, device: str, path: Path) -> None:
         text = "How long the device was away in its last restart."
         gauge("downtime_seconds", text).labels(device).set(downtimes[0])
     try:
-        write_to_textfile(str(path), registry)
+        # Readable by all whatever the umask: the collector is another user.
+        replace_file(path, generate_latest(registry).decode("utf-8"))
     except OSError as error:
         raise LedgerError(f"The metrics `{path}` cannot be written: {error}") from None

@@ -1,4 +1,4 @@
-"""Where passwords come from, and how they are kept out of everything that is written.
+"""Where passwords and other secrets come from, and how they are kept out of all that is written.
 
 A password is read as late as possible, from a file that only its owner can read, from systemd's
 credentials, from the environment (and then removed there) or from the keyring.
@@ -7,17 +7,17 @@ credentials, from the environment (and then removed there) or from the keyring.
 from __future__ import annotations
 
 import base64
-import html
-import json
+import re
 import stat
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 from pydantic_core import PydanticCustomError
 
 from bootwatch.errors import ConfigError
+from bootwatch.plain_text import without_controls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 MASK = "*****"
 SOURCES = "{ file = ... }, { credential = ... }, { env = ... } or { keyring = ... }"
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
+SHORTEST_CORE = 6  # letters of base64: fewer would hide innocent text
 
 
 class PasswordSource(BaseModel):
-    """Where a password stands. Exactly one of the four is given."""
+    """Where a password, or a URL that holds a secret, stands. Exactly one of the four is given."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,26 +65,31 @@ class PasswordSource(BaseModel):
             ConfigError: There is no password there, or others could read it, too.
         """
         if self.file is not None:
-            return _from_file(folder / self.file)
+            return read_secret_file(folder / self.file)
         if self.credential is not None:
             return _from_credential(self.credential, environment)
         if self.env is not None:
             value = environment.pop(self.env, None)
             if not value:
-                raise ConfigError(f"`{self.env}` is not set; put the password into that variable")
+                raise ConfigError(f"`{self.env}` is not set; put the secret into that variable")
             return SecretStr(value)
         return _from_keyring(str(self.keyring), user)
 
 
-def _from_file(path: Path) -> SecretStr:
+def read_secret_file(path: Path) -> SecretStr:
+    """Read a file that only its owner can read.
+
+    Raises:
+        ConfigError: It cannot be read, others can read it, too, or it is empty.
+    """
     try:
         mode = path.stat().st_mode
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The password file `{path}` cannot be read: {error}") from None
+        raise ConfigError(f"The secret file `{path}` cannot be read: {error}") from None
     if mode & OTHERS:
         raise ConfigError(
-            f"The password file `{path}` can be read by others (mode {stat.S_IMODE(mode):o}, "
+            f"The secret file `{path}` can be read by others (mode {stat.S_IMODE(mode):o}, "
             f"600 was expected); run: chmod 600 {path}"
         )
     return _not_empty(text, str(path))
@@ -130,41 +136,92 @@ def _from_keyring(service: str, user: str) -> SecretStr:
 def _not_empty(text: str, where: str) -> SecretStr:
     password = text.rstrip("\r\n")
     if not password:
-        raise ConfigError(f"`{where}` is empty; write the password into it")
+        raise ConfigError(f"`{where}` is empty; write the secret into it")
     return SecretStr(password)
 
 
-def written_forms(password: str) -> list[str]:
-    """List the ways in which a password could turn up in a text, the longest first.
+def secret_pattern(secret: str) -> str:
+    """Return a pattern for all ways in which a secret could turn up in a text.
 
-    Cost: a few microseconds; at most about twenty short texts.
+    Each letter may be written as it is, percent-encoded (once or twice), as an entity by name or
+    number, or as an escape of JSON, JavaScript or Python, in either case; a device may mix them. In
+    addition there are hexadecimal digits, and base64 whatever stands before it.
+
+    Cost: a pattern of a few kilobytes for a password of 20 letters.
     """
-    forms = {password, html.escape(password), json.dumps(password)[1:-1], repr(password)[1:-1]}
-    forms.add(json.dumps(password, ensure_ascii=False)[1:-1])
+    letters = "".join(_letter_pattern(letter) for letter in secret)
+    whole = []
     for encoding in ("utf-8", "iso-8859-1"):
-        data = password.encode(encoding, errors="replace")
-        for safe in ("", "!", "/"):
-            forms |= {quote(data, safe=safe), quote_plus(data, safe=safe)}
-        forms |= {base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()}
-        forms.add(data.hex())
-    return sorted(forms, key=len, reverse=True)
+        data = secret.encode(encoding, errors="replace")
+        whole += [data.hex(), *_base64_cores(data)]
+        # As a lower-case page of another encoding shows it.
+        whole.append(data.decode("iso-8859-1"))
+    return "|".join([letters, *(re.escape(text) for text in dict.fromkeys(whole) if text)])
+
+
+@cache
+def _entities() -> dict[str, list[str]]:
+    """Return the names of entities by the letter that they stand for."""
+    from html.entities import html5
+
+    names: dict[str, list[str]] = {}
+    for name, letter in html5.items():
+        names.setdefault(letter, []).append(name)
+    return names
+
+
+def _letter_pattern(letter: str) -> str:
+    number = ord(letter)
+    forms = [re.escape(letter), f"&#0*{number};?", f"&#x0*{number:x};?"]
+    forms += [f"&(?:amp;)?{name.rstrip(';')};?" for name in _entities().get(letter, ())]
+    for encoding in ("utf-8", "iso-8859-1"):
+        data = letter.encode(encoding, errors="replace")
+        forms += ["".join(f"%(?:25)?{one:02x}" for one in data)]
+        forms += ["".join(rf"\\x{one:02x}" for one in data)]
+    units = letter.encode("utf-16-be", errors="replace")
+    pairs = zip(units[::2], units[1::2], strict=True)
+    forms.append("".join(rf"\\u{high:02x}{low:02x}" for high, low in pairs))
+    forms += {" ": [r"\+"], "\n": [r"\\n"], "\t": [r"\\t"]}.get(letter, [])
+    if letter in "\"'\\/":
+        forms.append(r"\\" + re.escape(letter))
+    return f"(?:{'|'.join(dict.fromkeys(forms))})"
+
+
+def _base64_cores(data: bytes) -> list[str]:
+    """Return what base64 makes of some bytes, for each place in a group of three they may begin at.
+
+    The first and the last letter may depend on what stands around them, and are left out then.
+    """
+    found = []
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + data).decode("ascii").rstrip("=")
+        core = text[(before * 8 + 5) // 6 :]
+        core = core if (before + len(data)) % 3 == 0 else core[:-1]
+        if len(core) >= SHORTEST_CORE:
+            found += [core, core.replace("+", "-").replace("/", "_")]
+    return [base64.b64encode(data).decode("ascii"), *found]
 
 
 class Redactor:
-    """Replaces every form of the known passwords by `*****`.
+    """Replaces every form of the known secrets by `*****`.
 
-    It is the second line: no text of ours is made from a password in the first place.
+    It is the second line: no text of ours is made from a password in the first place. Control
+    characters go, too: a device could move the cursor of a terminal, or write lines into a log.
     """
 
     def __init__(self) -> None:
-        self._forms: list[str] = []
+        self._secrets: list[str] = []
+        self._pattern: re.Pattern[str] | None = None
 
-    def learn(self, password: SecretStr) -> None:
-        """Hide this password from now on."""
-        self._forms = written_forms(password.get_secret_value())
+    def learn(self, secret: SecretStr) -> None:
+        """Hide this secret, too, from now on."""
+        self._secrets.append(secret.get_secret_value())
+        # The longest first: one secret may be a part of another.
+        ordered = sorted(set(self._secrets), key=len, reverse=True)
+        pattern = "|".join(secret_pattern(one) for one in ordered if one)
+        self._pattern = re.compile(pattern, re.IGNORECASE) if pattern else None
 
     def clean(self, text: str) -> str:
-        """Return the text without any form of the passwords."""
-        for form in self._forms:
-            text = text.replace(form, MASK)
-        return text
+        """Return the text without any form of the secrets and without control characters."""
+        hidden = text if self._pattern is None else self._pattern.sub(MASK, text)
+        return without_controls(hidden)

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from bootwatch.conversation import build_request, masked_values
 from bootwatch.passwords import MASK
+from bootwatch.templates import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ class Planned:
     Attributes:
         phase: When it is sent.
         step: Its name in the recipe.
-        method: `GET` or `POST`.
+        method: The HTTP method.
         url: The whole URL; what an earlier reply will give stands there as `<name>`.
         body: The body, or nothing.
         pause: Seconds before it.
@@ -39,10 +40,15 @@ class Planned:
 
 def plan(device: Device, recipe: Recipe) -> list[Planned]:
     """List the requests of a restart in order. Probes, looks and logins may be sent repeatedly."""
-    values = masked_values(device, recipe)
     planned = []
     for phase, step in _in_order(recipe):
-        request = build_request(step, recipe, url=device.url, values=values)
+        request = build_request(
+            step,
+            recipe,
+            url=device.url,
+            values=masked_values(device, recipe),
+            evaluate=shown,
+        )
         is_act = step is recipe.act[-1]
         planned.append(
             Planned(
@@ -73,10 +79,13 @@ def _in_order(recipe: Recipe) -> Iterator[tuple[str, Step]]:
     yield from (("login", step) for step in recipe.login)
     if recipe.lines:
         yield "guard", recipe.lines.step
+    if recipe.uptime:
+        yield "act", recipe.uptime
     yield from (("act", step) for step in recipe.act)
     yield "down", recipe.probe
     yield "back", recipe.probe
     yield from (("checks", step) for step in (recipe.identify, recipe.session) if step)
-    if recipe.lines:
-        yield from (("checks", step) for step in (*recipe.login, recipe.lines.step))
+    inside = [step for step in (recipe.uptime, recipe.lines and recipe.lines.step) if step]
+    if inside:
+        yield from (("checks", step) for step in (*recipe.login, *inside))
     yield from (("logout", step) for step in recipe.logout)

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 
 from bootwatch import after, before, clock
 from bootwatch.attempt import Attempt, Ended, Outcome
-from bootwatch.errors import CertificateError, LedgerError, SilentError, Stopped
+from bootwatch.errors import (
+    CertificateError,
+    LedgerError,
+    OldTlsError,
+    SilentError,
+    Stopped,
+    UnprovedError,
+)
 from bootwatch.ledger import Ledger
 from bootwatch.limits import why_not
 from bootwatch.verdicts import Verdict
@@ -150,6 +157,10 @@ def _run(
                 end = other
             except CertificateError as error:
                 end = Ended(Verdict.WRONG_DEVICE, error.reason, str(error))
+            except OldTlsError as error:
+                end = Ended(Verdict.USAGE, error.reason, str(error))
+            except UnprovedError as error:
+                end = Ended(Verdict.LOGIN_REFUSED, "unproved", str(error))
             except SilentError as error:
                 end = Ended(Verdict.UNREACHABLE, error.reason, str(error))
             finally:
@@ -165,7 +176,7 @@ def _run(
                         reason=why,
                         downtime=attempt.downtime,
                         seconds=time.monotonic() - start,
-                        facts=attempt.facts,
+                        facts=_cleaned(site, attempt.facts),
                     )
             raise
     outcome = _outcome(site, end, attempt=attempt, seconds=time.monotonic() - start)
@@ -181,17 +192,19 @@ def _run(
 def _outcome(
     site: Site, end: Ended, *, attempt: Attempt | None = None, seconds: float = 0.0
 ) -> Outcome:
-    clean = site.reporter.redactor.clean
-    facts = attempt.facts if attempt else {}
     return Outcome(
         device=site.name,
         verdict=end.verdict,
         reason=end.reason,
-        message=clean(end.message),
+        message=site.reporter.redactor.clean(end.message),
         downtime=attempt.downtime if attempt else None,
         seconds=seconds,
-        facts={name: clean(text) for name, text in facts.items()},
+        facts=_cleaned(site, attempt.facts if attempt else {}),
     )
+
+
+def _cleaned(site: Site, facts: dict[str, str]) -> dict[str, str]:
+    return {name: site.reporter.redactor.clean(text) for name, text in facts.items()}
 
 
 def _close(ledger: Ledger, number: int, outcome: Outcome) -> Outcome:

@@ -2,11 +2,10 @@
 
 A recipe is a TOML file of steps. Each step is one HTTP request; texts in it may hold `{name}`,
 which is replaced by the user, the password, a setting or what an earlier step captured. What the
-reply means is told by the step's rules, the first that fits wins, and none of them may rest on
+reply means is said by the step's rules, the first that fits wins, and none of them may rest on
 the HTTP status alone where a login is to be proved.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
@@ -25,24 +24,21 @@ from pydantic import (
 
 from bootwatch.durations import Duration
 from bootwatch.errors import ConfigError
+from bootwatch.functions import find_function, function_names
+from bootwatch.patterns import check_pattern
+from bootwatch.permissions import why_not_trusted
 from bootwatch.suggestions import nearest
+from bootwatch.templates import NAME, TemplateError, functions_in, names_in
 
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-ALWAYS_KNOWN = {"user", "password", "host"}
+ALWAYS_KNOWN = {"user", "password", "host", "origin"}
+EVIDENCE = ("uptime", "boots")  # captures that prove a restart
 
 Means = Literal["ok", "refused", "busy", "locked", "failed"]
 """What a reply can mean. `failed` says that the request did not work for another reason."""
 
 
-def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from None
-    return text
-
-
-Pattern = Annotated[str, AfterValidator(_pattern)]
+Pattern = Annotated[str, AfterValidator(check_pattern)]
+Method = Literal["GET", "POST", "PUT", "DELETE", "PATCH"]
 
 
 class _Part(BaseModel):
@@ -57,7 +53,8 @@ class Rule(_Part):
         status: HTTP statuses.
         text: Searched for in the body.
         location: Searched for in the `Location` header.
-        cookie: Must fit the whole name of a cookie of this session.
+        cookie: Must fit the whole name of a cookie that this reply sets. Where nothing else is
+            asked for, a name that the device hands out before the login proves nothing.
     """
 
     means: Means
@@ -67,45 +64,92 @@ class Rule(_Part):
     cookie: Pattern | None = None
 
 
+class Capture(_Part):
+    """Where a value is found in a reply. Exactly one of the four is given.
+
+    Attributes:
+        text: Pattern searched for in the body; its first group is the value.
+        header: Name of a header; `pattern` may take a part of it.
+        cookie: Name of a cookie that the reply sets.
+        location: Pattern searched for in the `Location` header.
+        pattern: Searched for in the header; all of it if not given.
+    """
+
+    text: Pattern | None = None
+    header: str | None = None
+    cookie: str | None = None
+    location: Pattern | None = None
+    pattern: Pattern | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_alone(cls, value: object) -> object:
+        """A mere pattern is searched for in the body."""
+        return {"text": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        places = (self.text, self.header, self.cookie, self.location)
+        if sum(place is not None for place in places) != 1:
+            raise ValueError("needs exactly one of `text`, `header`, `cookie` and `location`")
+        if self.pattern is not None and self.header is None:
+            raise ValueError("has a `pattern`, which belongs to a `header` only")
+        return self
+
+
 class Step(_Part):
     """One request.
 
     Attributes:
         name: What a person calls it.
-        method: `GET` or `POST`.
+        method: The HTTP method.
         path: Path and query; no password.
+        compute: Names for values that are made before the request, in order; each may use the
+            ones before it.
         form: Fields of a form, in order.
-        body: A body as it is; not together with `form`.
+        body: A body as it is, values escaped for its content type; not together with `form`.
         headers: Further headers; no password.
         pause: Seconds to wait before it.
-        capture: Names for what the patterns' first group finds in the body.
+        capture: Names for what is found in the reply.
         rules: What replies mean. Without any that fits, `otherwise` holds.
         otherwise: See above.
     """
 
     name: str
-    method: Literal["GET", "POST"] = "GET"
+    method: Method = "GET"
     path: str = Field(pattern=r"^/")
+    compute: dict[str, str] = Field(default_factory=dict)
     form: tuple[tuple[str, str], ...] | None = None
     body: str | None = None
     headers: dict[str, str] = Field(default_factory=dict)
     pause: Duration = 0.0
-    capture: dict[str, Pattern] = Field(default_factory=dict)
+    capture: dict[str, Capture] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     otherwise: Means = "failed"
 
     @field_validator("path")
     @classmethod
     def _no_password_in_path(cls, value: str) -> str:
-        if "{password}" in value:
+        if "password" in _names(value):
             raise ValueError("holds the password, and paths are logged everywhere; use a form")
         return value
 
     @field_validator("headers")
     @classmethod
     def _no_password_in_headers(cls, value: dict[str, str]) -> dict[str, str]:
-        if any("{password}" in text for text in value.values()):
-            raise ValueError('hold the password; use a form, or `auth = "digest"`')
+        if any("password" in _names(text) for text in value.values()):
+            raise ValueError('hold the password; use a form, or `auth = "digest"` or `"basic"`')
+        return value
+
+    @field_validator("capture", "compute")
+    @classmethod
+    def _named_like_placeholders(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in value:
+            if not NAME.fullmatch(name) or name in ALWAYS_KNOWN:
+                raise ValueError(
+                    f"has the name `{name}`; letters, digits and `_` were expected, and none of "
+                    + ", ".join(f"`{one}`" for one in sorted(ALWAYS_KNOWN))
+                )
         return value
 
     @model_validator(mode="after")
@@ -116,10 +160,15 @@ class Step(_Part):
 
     def texts(self) -> Iterator[str]:
         """List every text that may hold placeholders."""
+        yield from self.compute.values()
         yield self.path
         yield from self.headers.values()
-        yield from (value for _, value in self.form or ())
+        yield from (text for pair in self.form or () for text in pair)
         yield self.body or ""
+
+
+def _names(text: str) -> set[str]:
+    return set(names_in(text))
 
 
 class Lines(_Part):
@@ -143,10 +192,14 @@ class Recipe(_Part):
         summary: One sentence.
         encoding: Of form fields, and of replies that name none.
         form_safe: Characters that are not percent-encoded in forms.
-        auth: `digest` answers HTTP Digest challenges with user and password.
+        auth: `digest` answers HTTP Digest challenges with user and password; `basic` sends them
+            with each request of the session.
         settings: What the user may set, with its default.
         probe: Tells whether the device is up; it logs nobody in.
-        identify: Shows the serial number (capture `serial`) without a login.
+        identify: Shows the serial number (capture `serial`) without a login; perhaps `uptime` or
+            `boots`, too.
+        uptime: Shows, logged in, for how long the device has run (capture `uptime`) or how often it
+            has started (capture `boots`): proves a restart.
         session: A page that only a logged-in session can see; proves that old cookies die.
         lines: Counts calls and blocked lines, logged in.
         login: Steps that log in; the last one proves it.
@@ -157,10 +210,11 @@ class Recipe(_Part):
     summary: str
     encoding: str = "utf-8"
     form_safe: str = ""
-    auth: Literal["none", "digest"] = "none"
+    auth: Literal["none", "digest", "basic"] = "none"
     settings: dict[str, str] = Field(default_factory=dict)
     probe: Step
     identify: Step | None = None
+    uptime: Step | None = None
     session: Step | None = None
     lines: Lines | None = None
     login: tuple[Step, ...] = Field(min_length=1)
@@ -176,18 +230,22 @@ class Recipe(_Part):
             raise ValueError(f"{value!r} is not an encoding; use `utf-8` or `iso-8859-1`") from None
         return value
 
+    @field_validator("settings")
+    @classmethod
+    def _named_like_placeholders(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not NAME.fullmatch(name) or name in ALWAYS_KNOWN:
+                raise ValueError(f"has the name `{name}`; letters, digits and `_` were expected")
+        return value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         known = ALWAYS_KNOWN | set(self.settings)
         for step in self.steps():
-            for text in step.texts():
-                for name in PLACEHOLDER.findall(text):
-                    if name not in known:
-                        raise ValueError(
-                            f"the step `{step.name}` uses `{{{name}}}`, which no setting and no "
-                            "earlier step gives"
-                        )
-            known |= set(step.capture)
+            _check_texts(step, known)
+            known |= {*step.capture, *step.compute}
+        if self.uptime and not set(self.uptime.capture) & set(EVIDENCE):
+            raise ValueError("`uptime` captures neither `uptime` nor `boots`, so proves nothing")
         if not any(rule.means == "ok" for rule in self.login[-1].rules):
             raise ValueError(
                 'the last login step needs a rule that means "ok": it proves the login'
@@ -199,6 +257,13 @@ class Recipe(_Part):
             raise ValueError("a login is proved by text, cookie or location, not by status alone")
         return self
 
+    @property
+    def can_prove(self) -> bool:
+        """Whether a restart can be more than probable, if the device shows what is asked for."""
+        counts = any(name in step.capture for step in self.steps() for name in EVIDENCE)
+        in_words = any(rule.means == "ok" and rule.text for rule in self.act[-1].rules)
+        return counts or (in_words and (self.session is not None or self.identify is not None))
+
     def steps(self) -> Iterator[Step]:
         """List all steps in the order in which they are sent."""
         yield self.probe
@@ -207,10 +272,46 @@ class Recipe(_Part):
         yield from self.login
         if self.session:
             yield self.session
+        if self.uptime:
+            yield self.uptime
         if self.lines:
             yield self.lines.step
         yield from self.act
         yield from self.logout
+
+
+def _check_texts(step: Step, known: set[str]) -> None:
+    """Refuse what would be sent as it stands although it looks like a placeholder."""
+    known = set(known)
+    secret = {name for name, text in step.compute.items() if "password" in _names(text)}
+    if secret & _names(step.path):
+        raise ValueError(
+            f"the step `{step.name}` has a path that holds what was made from the password, and "
+            "paths are logged everywhere; use a form"
+        )
+    for number, text in enumerate(step.texts()):
+        try:
+            needed, functions = _names(text), set(functions_in(text))
+        except TemplateError as error:
+            raise ValueError(f"the step `{step.name}` {error}") from None
+        for name in sorted(needed - known):
+            raise ValueError(
+                f"the step `{step.name}` uses `{{{name}}}`, which no setting and no "
+                "earlier step gives"
+            )
+        for name in sorted(functions):
+            if find_function(name) is None:
+                raise ValueError(
+                    f"the step `{step.name}` uses the function `{name}`, which is not known; "
+                    + nearest(name, function_names())
+                )
+        if number < len(step.compute):
+            known.add(list(step.compute)[number])
+
+
+def sends_password(step: Step, recipe: Recipe) -> bool:
+    """Tell whether a step sends the password: otherwise its reply says nothing about it."""
+    return recipe.auth != "none" or any("password" in _names(text) for text in step.texts())
 
 
 def recipe_names() -> list[str]:
@@ -232,16 +333,35 @@ def load_recipe(name: str, *, folder: Path) -> Recipe:
     Raises:
         ConfigError: There is no such recipe, or it has mistakes: all of them.
     """
+    return parse_recipe(recipe_text(name, folder=folder))
+
+
+def recipe_text(name: str, *, folder: Path) -> str:
+    """Return a recipe as it stands in its file.
+
+    Raises:
+        ConfigError: There is no such recipe, or its file cannot be read or trusted.
+    """
     if name.endswith(".toml"):
+        danger = why_not_trusted(folder / name)
+        if danger:
+            raise ConfigError(f"is a file that {danger}")
         try:
-            text = (folder / name).read_text(encoding="utf-8")
+            return (folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"is a file that cannot be read: {error}") from None
-    elif name in recipe_names():
-        text = resources.files("bootwatch").joinpath("recipes", f"{name}.toml").read_text("utf-8")
-    else:
-        hint = nearest(name, recipe_names())
-        raise ConfigError(f"is {name!r}, which is not a known recipe; {hint}")
+    if name in recipe_names():
+        return resources.files("bootwatch").joinpath("recipes", f"{name}.toml").read_text("utf-8")
+    hint = nearest(name, recipe_names())
+    raise ConfigError(f"is {name!r}, which is not a known recipe; {hint}")
+
+
+def parse_recipe(text: str) -> Recipe:
+    """Check a recipe.
+
+    Raises:
+        ConfigError: It is not TOML, or it has mistakes: all of them.
+    """
     try:
         raw: dict[str, Any] = tomllib.loads(text)
         return Recipe.model_validate(raw)

@@ -37,3 +37,13 @@ class Verdict(enum.IntEnum):
     LOCKED = 10, "lock held", "Another bootwatch works on this device; wait for it to end."
     WRONG_DEVICE = 11, "wrong device", "What answers is not what was expected; do not log in there."
     CHECK_FAILED = 12, "back but a check failed", "The device is up, but not whole: look at it."
+    PROBABLE = (
+        13,
+        "probably restarted",
+        "It was away and is back, but nothing proves a restart; give the recipe a proof.",
+    )
+
+    @property
+    def restarted(self) -> bool:
+        """Whether the device restarted, for certain or probably, and is well."""
+        return self in {Verdict.CONFIRMED, Verdict.PROBABLE}

@@ -11,7 +11,7 @@ from bootwatch.durations import parse_duration
 from bootwatch.errors import ConfigError, Stopped
 from bootwatch.simulator.device import FakeDevice, Timing
 from bootwatch.simulator.faults import Fault
-from bootwatch.simulator.pages import PAGES
+from bootwatch.simulator.kinds import KINDS, NEEDS_SIP
 from bootwatch.simulator.server import Simulator
 from bootwatch.suggestions import nearest
 
@@ -40,15 +40,16 @@ def serve(  # noqa: PLR0913 - one argument for each option of the command
     """Be a fake device until a signal comes. Its addresses are printed as one line of JSON.
 
     Raises:
-        ConfigError: An argument cannot be used; all mistakes are told.
+        ConfigError: An argument cannot be used; the message lists all mistakes.
     """
     mistakes = []
-    if recipe not in PAGES:
-        mistakes.append(f"`{recipe}` cannot be simulated; {nearest(recipe, sorted(PAGES))}")
+    if recipe not in KINDS:
+        mistakes.append(f"`{recipe}` cannot be simulated; {nearest(recipe, sorted(KINDS))}")
     known = [str(fault) for fault in Fault]
     mistakes += [
         f"`{name}` is not a fault; {nearest(name, known)}" for name in faults if name not in known
     ]
+    mistakes += _impossible(recipe, [name for name in faults if name in known], sip=sip, bare=bare)
     seconds = {}
     for name, text in {"boot": boot, "session": session}.items():
         try:
@@ -74,3 +75,24 @@ def serve(  # noqa: PLR0913 - one argument for each option of the command
             signal.pause()
         except Stopped:
             return
+
+
+def _impossible(recipe: str, faults: Sequence[str], *, sip: bool, bare: bool) -> list[str]:
+    """List what this kind of device cannot be: it would be played without the fault."""
+    if recipe not in KINDS:
+        return []
+    kind = KINDS[recipe]
+    mistakes = [
+        f"`{name}` is a fault that `{recipe}` cannot have; it can have "
+        + ", ".join(f"`{one}`" for one in sorted(kind.faults))
+        for name in faults
+        if Fault(name) not in kind.faults
+    ]
+    mistakes += [
+        f"`{name}` is a fault of SIP; add `--sip`"
+        for name in faults
+        if Fault(name) in NEEDS_SIP and not sip
+    ]
+    if bare and not kind.bare:
+        mistakes.append(f"`--bare` means nothing for `{recipe}`; leave it out")
+    return mistakes

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 CALL_SAMPLES = 2  # so many looks find a call, with `calls-ending`
+LONG_AGO = 1e6  # seconds; for so long the device has run when it is made
 MOST_TRIES = 3  # failed tries that lock the account
 
 
@@ -80,7 +81,7 @@ class FakeDevice:
     refusals: int = 0
     challenges: int = 0
     logouts: int = 0
-    booted_at: float = field(default_factory=time.monotonic)
+    booted_at: float = field(default_factory=lambda: time.monotonic() - LONG_AGO)
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)  # noqa: S311 - a fake device needs no secrets
@@ -140,6 +141,10 @@ class FakeDevice:
             return True
         self.refusals += 1
         return False
+
+    def uptime(self) -> int:
+        """Return the seconds since its last start, as whole ones."""
+        return int(time.monotonic() - self.booted_at)
 
     def lines(self) -> list[dict[str, str]]:
         """Return the state of three channels, as the device's own page has it."""

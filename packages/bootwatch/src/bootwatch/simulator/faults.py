@@ -18,7 +18,7 @@ class Fault(enum.StrEnum):
     WRONG_PASSWORD = "wrong-password", "every login is refused by a page with status 200"
     BUSY = "busy", "somebody else is logged in"
     LOCKED = "locked", "the account is locked (status 423)"
-    UMLAUTS = "umlauts", "somebody else is logged in, told with umlauts in ISO-8859-1"
+    UMLAUTS = "umlauts", "somebody with umlauts is logged in, written in ISO-8859-1"
     REDIRECT = "redirect", "the login is answered by a redirect to the login page"
     SESSION_LOST = "session-lost", "the restart is answered by a redirect to the login page"
     HANG = "hang", "the login is never answered"

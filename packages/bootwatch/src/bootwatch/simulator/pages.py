@@ -1,4 +1,4 @@
-"""What the fake devices answer: two generations of Auerswald, a FRITZ!Box and a plain router.
+"""What fake devices answer: two generations of Auerswald, a FRITZ!Box by TR-064, a plain router.
 
 Only what the recipes need, and what the real devices are known to do beside it: an error page
 with status 200, JSON with a busy message, digest challenges that count as failed tries.
@@ -20,8 +20,6 @@ from bootwatch.simulator.device import MOST_TRIES
 from bootwatch.simulator.faults import Fault
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bootwatch.simulator.device import FakeDevice, Heard
 
 BUSY = "Die Konfiguration wird zur Zeit von {} verwendet."
@@ -43,8 +41,8 @@ NOT_FOUND = Answer(404, b"<html>404 Not Found</html>")
 
 def answer_form(device: FakeDevice, heard: Heard) -> Answer:
     """Answer as a COMpact 5010: form login, ISO-8859-1, two cookies."""
-    path, fields = _path(heard), _fields(heard, "iso-8859-1")
-    cookies = _cookies(heard)
+    path, fields = path_of(heard), fields_of(heard, "iso-8859-1")
+    cookies = cookies_of(heard)
     inside = device.in_session(cookies.values())
     if heard.method == "POST" and path == "/login" and fields.get("LOGIN_NOW") == "true":
         return _form_login(device, fields)
@@ -112,8 +110,8 @@ def _auerswald_pages(device: FakeDevice, path: str, *, inside: bool) -> Answer:
 
 def answer_digest(device: FakeDevice, heard: Heard) -> Answer:
     """Answer as a COMpact 5500: digest login, one cookie with digits in its name."""
-    path, fields = _path(heard), _fields(heard, "utf-8")
-    cookies = _cookies(heard)
+    path, fields = path_of(heard), fields_of(heard, "utf-8")
+    cookies = cookies_of(heard)
     inside = device.in_session(cookies.values())
     if path == "/login_json":
         challenge = _challenge(device, heard)
@@ -126,7 +124,7 @@ def answer_digest(device: FakeDevice, heard: Heard) -> Answer:
         return Answer(200, b'{"login": 3}', (cookie,))
     if heard.method == "POST" and path == "/updownload":
         good = inside and fields.get("rebootpbx") == "Neustart"
-        return Answer(200, b"{}", restart=True) if good else Answer(403)
+        return Answer(200, b'{"text": "Neustart"}', restart=True) if good else Answer(403)
     if path == "/unlogAdmin":
         return Answer(200) if device.close_session(cookies.values()) else Answer(403)
     return _auerswald_pages(device, path, inside=inside)
@@ -134,7 +132,7 @@ def answer_digest(device: FakeDevice, heard: Heard) -> Answer:
 
 def answer_tr064(device: FakeDevice, heard: Heard) -> Answer:
     """Answer as a FRITZ!Box: SOAP with digest for each request, no cookie."""
-    path = _path(heard)
+    path = path_of(heard)
     if path == "/tr64desc.xml":
         return Answer(200, f"<root><UDN>uuid:{device.serial}</UDN></root>".encode())
     action = heard.headers.get("soapaction", "")
@@ -148,15 +146,17 @@ def answer_tr064(device: FakeDevice, heard: Heard) -> Answer:
     if challenge:
         return challenge
     name = wanted.partition("#")[2]
-    body = f"<s:Envelope><s:Body><u:{name}Response/></s:Body></s:Envelope>".encode()
+    uptime = f"<NewUpTime>{device.uptime()}</NewUpTime>" if name == "GetInfo" else ""
+    response = f"<u:{name}Response>{uptime}</u:{name}Response>"
+    body = f"<s:Envelope><s:Body>{response}</s:Body></s:Envelope>".encode()
     device.logins += name == "GetInfo"
     return Answer(200, body, restart=name == "Reboot")
 
 
 def answer_generic(device: FakeDevice, heard: Heard) -> Answer:  # noqa: PLR0911 - one a page
     """Answer as a plain router: forms with a hidden token that must be fetched first."""
-    path, fields = _path(heard), _fields(heard, "utf-8")
-    cookies = _cookies(heard)
+    path, fields = path_of(heard), fields_of(heard, "utf-8")
+    cookies = cookies_of(heard)
     inside = device.in_session(cookies.values())
     if heard.method == "GET" and path == "/logout":
         device.close_session(cookies.values())
@@ -176,28 +176,22 @@ def answer_generic(device: FakeDevice, heard: Heard) -> Answer:  # noqa: PLR0911
         return Answer(302, b"", headers)
     if path == "/reboot" and inside:
         return Answer(200, b"rebooting", restart=True)
-    return Answer(200, b'<form>wrong<input name="password"></form>')
+    return Answer(200, b'<form>wrong<input type="password" name="password"></form>')
 
 
-PAGES: dict[str, Callable[[FakeDevice, Heard], Answer]] = {
-    "auerswald-form": answer_form,
-    "auerswald-digest": answer_digest,
-    "fritzbox-tr064": answer_tr064,
-    "generic-form": answer_generic,
-}
-"""For each recipe the device that it is made for."""
-
-
-def _path(heard: Heard) -> str:
+def path_of(heard: Heard) -> str:
+    """Return the path of a request, without its query."""
     return urlsplit(heard.path).path
 
 
-def _fields(heard: Heard, encoding: str) -> dict[str, str]:
+def fields_of(heard: Heard, encoding: str = "utf-8") -> dict[str, str]:
+    """Return the fields of a form."""
     found = parse_qs(heard.body.decode("ascii", errors="replace"), encoding=encoding)
     return {name: values[-1] for name, values in found.items()}
 
 
-def _cookies(heard: Heard) -> dict[str, str]:
+def cookies_of(heard: Heard) -> dict[str, str]:
+    """Return the cookies of a request."""
     pairs = (part.strip().partition("=") for part in heard.headers.get("cookie", "").split(";"))
     return {name: value for name, _, value in pairs if name}
 

@@ -14,7 +14,8 @@ from typing import Any, Self, cast
 
 from bootwatch.simulator.device import FakeDevice, Heard
 from bootwatch.simulator.faults import Fault
-from bootwatch.simulator.pages import PAGES, Answer
+from bootwatch.simulator.kinds import KINDS
+from bootwatch.simulator.pages import Answer
 
 LOOPBACK = "127.0.0.1"
 CERTIFICATES = Path(__file__).with_name("certificates")  # each file says what it is
@@ -44,6 +45,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._serve()
 
+    def do_PUT(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
     def _serve(self) -> None:
         simulator = self._simulator
         device = simulator.device
@@ -55,15 +62,16 @@ class _Handler(BaseHTTPRequestHandler):
         if time.monotonic() < simulator.ready_at:
             self._write(Answer(503))
             return
-        login = self.command == "POST" and self.path.startswith("/login")
-        logout = device.has(Fault.SILENT_LOGOUT) and self.path.startswith("/unlogAdmin")
+        kind = KINDS[simulator.recipe]
+        login = self.command == kind.login[0] and self.path.startswith(kind.login[1])
+        logout = device.has(Fault.SILENT_LOGOUT) and self.path.startswith(kind.logout)
         if logout or (login and device.has_now(Fault.HANG, Fault.HANG_AFTER)):
             simulator.closing.wait(ALL_DAY)
             return
         if login and device.has(Fault.DRIP):
             self._drip()
             return
-        answer = PAGES[simulator.recipe](device, heard)
+        answer = kind.answer(device, heard)
         if answer.restart and not device.has(Fault.NEVER_DOWN):
             device.restart_asked.set()
         if login and device.has(Fault.HALF_REPLY):
@@ -123,6 +131,10 @@ class Simulator:
         url: Where it listens.
         sip_target: `host:port` of its SIP socket, or `None`.
         ca: File of the authority that signed its certificates, or `None` without TLS.
+
+    Raises:
+        ValueError: This kind of device cannot have one of the faults.
+        OSError: The port is in use.
     """
 
     def __init__(
@@ -134,6 +146,9 @@ class Simulator:
         port: int = 0,
         sip: bool = False,
     ) -> None:
+        impossible = sorted(device.faults - KINDS[recipe].faults)
+        if impossible:
+            raise ValueError(f"`{recipe}` cannot have the fault `{impossible[0]}`")
         self.recipe, self.device = recipe, device
         self.closing = threading.Event()
         self.ready_at = 0.0
@@ -232,11 +247,11 @@ class Simulator:
 
 
 def _answer_options(channel: socket.socket) -> None:
-    """Answer SIP OPTIONS by 200, with the headers that a response must repeat."""
+    """Answer SIP by 200, with the headers that a response must repeat."""
     while True:
         try:
             request, sender = channel.recvfrom(65535)
-            if request.startswith(b"OPTIONS "):
+            if request.startswith((b"OPTIONS ", b"REGISTER ")):
                 kept = re.findall(rb"(?mi)^(?:Via|From|To|Call-ID|CSeq):[^\r\n]*", request)
                 lines = [b"SIP/2.0 200 OK", *kept, b"Content-Length: 0", b"", b""]
                 channel.sendto(b"\r\n".join(lines), sender)
