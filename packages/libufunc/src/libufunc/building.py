@@ -11,18 +11,21 @@ every other.
 """
 
 import copyreg
+import ctypes
 import operator
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from libufunc import c_loops, llvm_loops
-from libufunc.errors import NoLoopError, SymbolError
+from libufunc.c_library import check_c_library
+from libufunc.errors import NoLoopError, OutOfRangeError, SymbolError
 from libufunc.numpy_api import Loop, generic_loop, make_ufunc
-from libufunc.plans import Plan, plans_for
+from libufunc.plans import FUNCTION, REFUSAL, SLOT_BYTES, Plan, plans_for
 from libufunc.prototypes import Prototype, parse_prototype
 from libufunc.symbols import SharedLibrary, open_library
 from libufunc.vectors import ACCURACY, find_vector
@@ -109,7 +112,7 @@ def compiled_loop(plan: Plan) -> int:
 def has_loop(prototype: Prototype) -> bool:
     """Whether arrays can be passed to such a function here; compiles a loop where one is needed."""
     types = f"{prototype.inputs}->{prototype.outputs}"
-    if not _has_pointers(prototype) and generic_loop(types, types) is not None:
+    if prototype.is_plain and generic_loop(types, types) is not None:
         return True
     try:
         return all(compiled_loop(plan) for plan in plans_for(prototype))
@@ -123,12 +126,13 @@ def _loops_of(prototype: Prototype, recipe: Recipe, library: SharedLibrary) -> l
     if vector is not None:
         vectors, symbol, shape = vector
         plan = Plan(prototype, prototype.inputs, shape)
-        return [Loop(plan.types, compiled_loop(plan), vectors.address(symbol))]
+        return [_compiled(plan, vectors.address(symbol))]
     address = library.address(prototype.name)
+    check_c_library(prototype.function, address)
     types = f"{prototype.inputs}->{prototype.outputs}"
-    generic = None if _has_pointers(prototype) else generic_loop(types, types)
+    generic = generic_loop(types, types) if prototype.is_plain else None
     if generic is None:
-        return [Loop(plan.types, compiled_loop(plan), address) for plan in plans_for(prototype)]
+        return [_compiled(plan, address) for plan in plans_for(prototype)]
     loops = [Loop(types, generic, address)]
     half = generic_loop(_HALVES.get(types, ""), types)
     if recipe.half and half is not None:
@@ -136,8 +140,39 @@ def _loops_of(prototype: Prototype, recipe: Recipe, library: SharedLibrary) -> l
     return loops
 
 
-def _has_pointers(prototype: Prototype) -> bool:
-    return any(parameter.is_output for parameter in prototype.parameters)
+def _compiled(plan: Plan, address: int) -> Loop:
+    """A compiled loop, with the block of slots that it reads."""
+    slots = make_slots({FUNCTION: address, REFUSAL: id(_refusal(str(plan.prototype)))})
+    _alive.append(slots)
+    return Loop(plan.types, compiled_loop(plan), ctypes.addressof(slots))
+
+
+def make_slots(values: dict[int, int]) -> ctypes.Array[ctypes.c_char]:
+    """The block that a compiled loop gets: an address in each slot.
+
+    Args:
+        values: Addresses by slot, from 0.
+    """
+    block = ctypes.create_string_buffer(SLOT_BYTES * (max(values) + 1))
+    for slot, value in values.items():
+        ctypes.c_void_p.from_buffer(block, SLOT_BYTES * slot).value = value
+    return block
+
+
+@cache
+def _refusal(prototype: str) -> type[OutOfRangeError]:
+    """The exception for integers that do not fit into a function's parameters.
+
+    A loop sets it by its class alone, so that the class has to know the message. It stays for ever.
+    """
+
+    def say(_: OutOfRangeError) -> str:
+        return (
+            f"an integer in the arguments does not fit into the C type that `{prototype}` takes; "
+            "nothing was computed from there on: pass integers within the range of that type."
+        )
+
+    return type("OutOfRangeError", (OutOfRangeError,), {"__str__": say, "__module__": "libufunc"})
 
 
 def _docstring(recipe: Recipe, loaded_as: str) -> str:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from libufunc.errors import NoLoopError
-from libufunc.plans import Plan, bounds
-from libufunc.scalars import SCALARS
+from libufunc.plans import REFUSAL, SLOT_BYTES, Plan, limits
+from libufunc.prototypes import Prototype
+from libufunc.scalars import SCALARS, Scalar
 
-_HEAD = "void loop(char **args, intptr_t *dims, intptr_t *steps, void *function)"
+_HEAD = "void loop(char **args, intptr_t *dims, intptr_t *steps, char *slots)"
 _TARGETS = {"b": "sse2", "c": "avx", "d": "avx2", "e": "avx512f"}
 # Runs in a process of its own: compilers print, and setuptools changes the folder.
 _BUILD = """if True:
@@ -77,38 +78,53 @@ def write_c(plan: Plan) -> str:
     return _vector_loop(plan) if plan.vector else _scalar_loop(plan)
 
 
+_REFUSE = """
+static void refuse(char *slots) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), *(PyObject **)(slots + %d));
+    PyGILState_Release(state);
+}""".strip()
+
+
 def _scalar_loop(plan: Plan) -> str:
     prototype = plan.prototype
-    kinds, arguments, slots, stores = [], [], [], []
-    taken, given = 0, int(prototype.result is not None)
+    kinds, arguments, before, stores = [], [], [], []
+    taken, position = 0, len(plan.arrays)
+    result = _structure(prototype.results) if prototype.returns_structure else None
+    returned = result or (prototype.result.c if prototype.result else "void")
+    if prototype.results:
+        stores, position = _stores("result", prototype.results, position, members=bool(result))
     for k, parameter in enumerate(prototype.parameters):
-        c = parameter.scalar.c
-        kinds.append(c + " *" * parameter.is_output)
+        c = _structure(parameter.scalars) if parameter.is_structure else parameter.scalar.c
+        kinds.append(c + " *" * (parameter.way != "value"))
         if parameter.is_output:
-            position = len(plan.arrays) + given
-            slots.append(f"{c} slot{k} = 0;")
+            before += [f"{c} slot{k};", f"memset(&slot{k}, 0, sizeof slot{k});"]
             arguments.append(f"&slot{k}")
-            stores.append(f"*({c} *)p{position} = slot{k};")
-            given += 1
+            more, position = _stores(
+                f"slot{k}", parameter.scalars, position, members=parameter.is_structure
+            )
+            stores += more
         else:
-            arguments.append(f"({c})v{taken}")
-            slots += _read(plan.arrays[taken], c, position=taken)
+            before += [*_read(plan.arrays[taken], parameter.scalar, position=taken)]
+            before += [f"{c} a{taken} = ({c})v{taken};"]
+            arguments.append(f"{'&' * (parameter.way == 'address')}a{taken}")
             taken += 1
     call = f"f({', '.join(arguments)});"
-    if prototype.result:
-        call = f"{prototype.result.c} result = {call}"
-        stores.insert(0, f"*({prototype.result.c} *)p{len(plan.arrays)} = result;")
-    returned = prototype.result.c if prototype.result else "void"
     operands = range(len(plan.types) - 2)
+    signature = f"{returned} (*f)({', '.join(kinds)})"
+    cast = signature.replace("(*f)", "(*)")
     return "\n".join(
         [
             "#include <stdint.h>",
+            "#include <string.h>",
+            *_definitions(prototype),
+            _REFUSE % (REFUSAL * SLOT_BYTES),
             f"{_HEAD} {{",
-            f"{returned} (*f)({', '.join(kinds)}) = ({returned} (*)({', '.join(kinds)}))function;",
+            f"{signature} = *({cast.replace('(*)', '(**)')})slots;",
             *[f"char *p{k} = args[{k}];" for k in operands],
             "for (intptr_t n = dims[0], i = 0; i < n; i++) {",
-            *slots,
-            call,
+            *before,
+            f"{returned} result = {call}" if prototype.results else call,
             *stores,
             *[f"p{k} += steps[{k}];" for k in operands],
             "}",
@@ -117,18 +133,44 @@ def _scalar_loop(plan: Plan) -> str:
     )
 
 
-def _read(char: str, c: str, *, position: int) -> list[str]:
-    """Reading of one input, and pulling a wide integer into the range of the C type."""
+def _definitions(prototype: Prototype) -> list[str]:
+    """The structures that a prototype names."""
+    used = [p.scalars for p in prototype.parameters if p.is_structure]
+    used += [prototype.results] if prototype.returns_structure else []
+    return [
+        f"{_structure(one)} {{ {' '.join(f'{s.c} m{j};' for j, s in enumerate(one))} }};"
+        for one in dict.fromkeys(used)
+    ]
+
+
+def _structure(scalars: tuple[Scalar, ...]) -> str:
+    """A structure of these members, the same type wherever it is written."""
+    tag = "s_" + "_".join(f"{ord(scalar.char):d}" for scalar in scalars)
+    return f"struct {tag}"
+
+
+def _stores(
+    place: str, scalars: tuple[Scalar, ...], position: int, *, members: bool
+) -> tuple[list[str], int]:
+    """Storing of outputs, and the position after them."""
+    lines = []
+    for j, scalar in enumerate(scalars):
+        value = f"{place}.m{j}" if members else place
+        lines.append(f"*({scalar.c} *)p{position + j} = {value};")
+    return lines, position + len(scalars)
+
+
+def _read(char: str, scalar: Scalar, *, position: int) -> list[str]:
+    """Reading of one input, and the refusal of a wide integer that does not fit."""
     wide = SCALARS[char]
     lines = [f"{wide.c} v{position} = *({wide.c} *)p{position};"]
-    if wide.c != c:
-        scalar = next(one for one in SCALARS.values() if one.c == c)
-        low, high = bounds(scalar)
-        # C has no literal for the least `long long`, as its digits alone do not fit.
-        lines += [
-            f"if (v{position} < {low + 1}LL - 1) v{position} = {low + 1}LL - 1;",
-            f"if (v{position} > {high}LL) v{position} = {high}LL;",
-        ]
+    if char != scalar.char:
+        suffix = "ULL" if wide.kind == "u" else "LL"
+        least, greatest = limits(char, scalar)
+        outside = [] if least is None else [f"v{position} < {least + 1}{suffix} - 1"]
+        outside += [] if greatest is None else [f"v{position} > {greatest}{suffix}"]
+        if outside:
+            lines.append(f"if ({' || '.join(outside)}) {{ refuse(slots); return; }}")
     return lines
 
 
@@ -147,7 +189,7 @@ def _vector_loop(plan: Plan) -> str:
             f"typedef {real} vec __attribute__((vector_size({lanes} * sizeof({real}))));",
             f'__attribute__((target("{_TARGETS[plan.vector.isa]}")))',
             f"{_HEAD} {{",
-            f"vec (*f)({kinds}) = (vec (*)({kinds}))function;",
+            f"vec (*f)({kinds}) = *(vec (**)({kinds}))slots;",
             f"intptr_t n = dims[0], whole = {dense};",
             f"for (intptr_t i = 0; i < n; i += {lanes}) {{",
             f"vec {', '.join(f'x{k}' for k in operands)};",

@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 
 from libufunc.building import Recipe, build, require_vector
-from libufunc.declarations import check_against_standard
 from libufunc.errors import PrototypeError
 from libufunc.platforms import full_name
 from libufunc.probing import probe
 from libufunc.prototypes import Prototype, julia_prototype, parse_prototype
-from libufunc.symbols import open_library
 
 
 def ccall(
@@ -63,8 +61,6 @@ def ccall(
     name = full_name(library)
     if check:
         probe(prototype, name)
-    if open_library(name).is_standard:
-        check_against_standard(prototype)
     if simd:
         require_vector(prototype)
     recipe = Recipe(prototype.name, name, (str(prototype),), simd=simd)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +16,9 @@ from libufunc.declarations import (
     variant,
 )
 from libufunc.errors import PrototypeError, SymbolError
+from libufunc.headers import Header, Skipped
 from libufunc.platforms import full_name, short_name
-from libufunc.prototypes import Header, Prototype, parse_prototype
+from libufunc.prototypes import Prototype, parse_prototype
 from libufunc.symbols import open_library
 from libufunc.vectors import find_vector
 
@@ -103,23 +105,25 @@ class Library:
 
     Args:
         name: Short name, such as `m`, or path; `mvec` is glibc's library of vector functions.
-        header: Text of a C header with the functions; it goes before what is shipped.
+        header: A C header with the functions, as text or as the path of a file (a `pathlib.Path`);
+            it goes before what is shipped. With directives in it, it is preprocessed where the
+            machine has a C compiler.
         simd: Take libmvec's vector functions where there are some: several times quicker, up to
             4 ULP wrong.
 
     Raises:
         LibraryNotFoundError: The library cannot be loaded.
-        PrototypeError: The header is no C.
+        OSError: The header's file cannot be read.
     """
 
     def __init__(
-        self, name: str | os.PathLike[str], *, header: str | None = None, simd: bool = False
+        self, name: str | os.PathLike[str], *, header: str | Path | None = None, simd: bool = False
     ) -> None:
-        self._name, self._header_text = full_name(name), header
+        self._name, self._given_header = full_name(name), header
         self._library = open_library(self._name)
         self._only_vectors = short_name(self._name) == "mvec"
         self._simd = simd or self._only_vectors
-        self._header = Header(header) if header is not None else {}
+        self._header = _read(header)
         self._functions: dict[str, Function] = {}
 
     def __getattr__(self, name: str) -> Function:
@@ -158,11 +162,16 @@ class Library:
                 told[name] = self.prototype(name)
         return told
 
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What of the header no function came of, with lines and reasons."""
+        return self._header.skipped
+
     def __repr__(self) -> str:
         return f"Library({self._name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._name, self._header_text, self._simd)
+        return _reopened, (self._name, self._given_header, self._simd)
 
     def _declared(self, name: str) -> Prototype | None:
         """What is known of a name."""
@@ -226,5 +235,13 @@ def _key(prototype: Prototype) -> str:
     return (floating or list(prototype.inputs))[0]
 
 
-def _reopened(name: str, header: str | None, simd: bool) -> Library:  # noqa: FBT001 - called by pickle
+def _read(header: str | Path | None) -> Header:
+    """The functions that a header declares; none without one."""
+    if isinstance(header, Path):
+        text = header.read_text("utf-8", "replace")
+        return Header(text, folder=header.resolve().parent)
+    return Header(header or "")
+
+
+def _reopened(name: str, header: str | Path | None, simd: bool) -> Library:  # noqa: FBT001 - called by pickle
     return Library(name, header=header, simd=simd)

@@ -1,11 +1,12 @@
-"""What a compiled loop has to do, told without a compiler's language.
+"""What a compiled loop has to do, in no compiler's language.
 
 A plan is the C function's signature beside the arrays' types. They differ where an array is wider:
 NumPy casts no `int64` array to C's `int` by itself, so an `int` gets a second loop that takes
-`int64` and pulls it into the range of `int`, as NumPy's own `ldexp` does.
+`int64` and a third that takes `uint64`; they refuse what the C type cannot hold.
+
+A loop gets the address of a block of slots: the C function, and the exception class for refusals.
 """
 
-import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,9 @@ import numpy as np
 from libufunc.prototypes import Prototype
 from libufunc.scalars import Scalar
 
-WIDE = np.dtype(np.int64).char
+WIDE = (np.dtype(np.int64).char, np.dtype(np.uint64).char)
+SLOT_BYTES = 16  # the widest value is a `long double`
+FUNCTION, REFUSAL = 0, 1  # slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +55,33 @@ class Plan:
     def key(self) -> str:
         """A name that is equal for plans with equal loops, and is an identifier."""
         vector = f"_{self.vector.isa}{self.vector.lanes}" if self.vector else ""
-        order = str(Prototype("f", self.prototype.result, self.prototype.parameters))
-        return re.sub(r"\W+", "_", order.replace("*", "out")) + f"_{self.arrays}{vector}"
+        parts = [f"{p.way}{p.is_structure:d}{_chars(p.scalars)}" for p in self.prototype.parameters]
+        result = f"{self.prototype.returns_structure:d}{_chars(self.prototype.results)}"
+        # `?` is no part of an identifier.
+        return "_".join([result, *parts, self.arrays]).replace("?", "t") + vector
 
 
-def bounds(scalar: Scalar) -> tuple[int, int]:
-    """Least and greatest value that both the integer type and `int64` hold."""
-    info, wide = np.iinfo(scalar.char), np.iinfo(WIDE)
-    return max(int(info.min), wide.min), min(int(info.max), wide.max)
+def _chars(scalars: tuple[Scalar, ...]) -> str:
+    return "".join(scalar.char for scalar in scalars)
+
+
+def limits(array: str, scalar: Scalar) -> tuple[int | None, int | None]:
+    """What values of an array's integer type must keep to, so that the C type holds them.
+
+    Args:
+        array: NumPy's character of the array.
+        scalar: The integer type of the parameter.
+
+    Returns:
+        The least and the greatest; `None` where the array's type has none beyond.
+    """
+    own, wide = np.iinfo(scalar.char), np.iinfo(array)
+    least, greatest = int(own.min), int(own.max)
+    return least if least > wide.min else None, greatest if greatest < wide.max else None
 
 
 def plans_for(prototype: Prototype) -> list[Plan]:
-    """The loops of one C function: for its own types, and for `int64` in place of its integers."""
+    """The loops of one C function: for its own types, and for wide integers in place of its own."""
     inputs = prototype.inputs
-    wide = "".join(WIDE if np.dtype(c).kind in "iu" else c for c in inputs)
-    return [Plan(prototype, arrays) for arrays in dict.fromkeys([inputs, wide])]
+    wide = ["".join(w if np.dtype(c).kind in "iu" else c for c in inputs) for w in WIDE]
+    return [Plan(prototype, arrays) for arrays in dict.fromkeys([inputs, *wide])]

@@ -8,14 +8,13 @@ Source: System V ABI, gABI 4.1, "Symbol Table" (`Elf64_Sym`, `STT_OBJECT`); dlad
 """
 
 import ctypes
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from libufunc.errors import SymbolError
 from libufunc.fpstate import kept_floating_point_mode
-from libufunc.platforms import load, short_name
+from libufunc.platforms import load
 
 _MAPS = Path("/proc/self/maps")
 _STT_OBJECT, _STT_TLS = 1, 6
@@ -54,14 +53,9 @@ class SharedLibrary:
         """The dynamic linker's handle: equal for two names of one library."""
         return self.cdll._handle  # noqa: SLF001 - ctypes has no public name for it
 
-    @property
-    def is_standard(self) -> bool:
-        """Whether it is the C library of this machine, whose prototypes are known."""
-        return short_name(os.path.basename(self.name)) in {"c", "m"}  # noqa: PTH119 - a name too
-
     def has(self, symbol: str) -> bool:
         """Whether the library exports this name."""
-        return self._found(symbol) is not None
+        return self.found(symbol) is not None
 
     def address(self, symbol: str) -> int:
         """Where a function is.
@@ -69,7 +63,7 @@ class SharedLibrary:
         Raises:
             SymbolError: The library has no such name, or it names data.
         """
-        found = self._found(symbol)
+        found = self.found(symbol)
         if found is None:
             raise SymbolError(
                 f"`{self.loaded_as}` has no function `{symbol}`; check the spelling and the "
@@ -82,7 +76,7 @@ class SharedLibrary:
             )
         return address
 
-    def _found(self, symbol: str) -> Any:
+    def found(self, symbol: str) -> Any:
         """What `dlsym` finds; `None` where there is no such name."""
         try:
             return self.cdll[symbol]
