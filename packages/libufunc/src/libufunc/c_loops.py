@@ -6,16 +6,19 @@ processor included. A loop takes about a second to compile; it is kept in the ca
 about a millisecond ever after.
 """
 
+import contextlib
 import os
 import shutil
 import sys
 import sysconfig
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
 from libufunc.errors import NoLoopError
 from libufunc.plans import REFUSAL, SLOT_BYTES, Plan, limits
+from libufunc.preprocessing import c_compiler
 from libufunc.prototypes import Prototype
 from libufunc.scalars import SCALARS, Scalar
 
@@ -215,49 +218,86 @@ def _vector_loop(plan: Plan) -> str:
 def _load(source: str) -> tuple[Any, int]:
     """The module with this loop, from the cache or fresh, and the loop's address."""
     import hashlib
-    import importlib.util
 
     tag = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
     machine = sysconfig.get_platform()
     name = "loop_" + hashlib.sha256(f"{tag} {machine}\n{source}".encode()).hexdigest()[:24]
-    folder = cache_folder()
-    found = next(iter(folder.glob(f"{name}.*")), None) or _compile(name, source, folder)
-    spec = importlib.util.spec_from_file_location(name, found)
+    for kept in _kept_files(name):
+        with contextlib.suppress(ImportError, AttributeError):
+            return _imported(name, kept)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        made = _compile(name, source, scratch)
+        with contextlib.suppress(OSError):  # a cache that cannot be written is done without
+            made = _keep(name, made)
+        return _imported(name, made)
+
+
+def _imported(name: str, file: Path) -> tuple[Any, int]:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec  # noqa: S101 - the ending is that of an extension module
     assert spec.loader  # noqa: S101 - as above
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    address = module.ffi.cast("uintptr_t", module.ffi.addressof(module.lib, "loop"))
-    return module, int(address)
+    return module, int(module.ffi.cast("uintptr_t", module.ffi.addressof(module.lib, "loop")))
 
 
-def _compile(name: str, source: str, folder: Path) -> Path:
-    """Compile beside the cache and move the result into it, so that no half file is ever there."""
-    import subprocess
-    import tempfile
+def _kept_files(name: str) -> list[Path]:
+    """What the cache has of a loop and is whole: loading half a file would end the process."""
+    try:
+        files = sorted(cache_folder().glob(f"{name}-*"))
+        return [file for file in files if file.name.startswith(f"{name}-{_digest(file)}.")]
+    except OSError:
+        return []
 
+
+def _keep(name: str, made: Path) -> Path:
+    """Copy a compiled loop into the cache, whole or not at all; its name says what it holds."""
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
-            [sys.executable, "-c", _BUILD, name, scratch, f"{_HEAD};"],
-            input=source,
-            capture_output=True,
-            text=True,
-            check=False,
+    target = folder / f"{name}-{_digest(made)}.{made.name.partition('.')[2]}"
+    handle, part = tempfile.mkstemp(dir=folder)
+    os.close(handle)
+    try:
+        shutil.copyfile(made, part)
+        Path(part).chmod(0o700)
+        return Path(part).replace(target)
+    except OSError:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _digest(file: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:24]
+
+
+def _compile(name: str, source: str, scratch: str) -> Path:
+    """Compile in a folder of its own.
+
+    Raises:
+        NoLoopError: The compiler failed.
+    """
+    import subprocess
+
+    done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
+        [sys.executable, "-c", _BUILD, name, scratch, f"{_HEAD};"],
+        input=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr or done.stdout).strip()
+        raise NoLoopError(
+            f"the C compiler could not make a loop ({reason}); check that it works, or install "
+            "`libufunc[numba]`."
         )
-        if done.returncode:
-            reason = (done.stderr or done.stdout).strip()
-            raise NoLoopError(
-                f"the C compiler could not make a loop ({reason}); check that it works, or install "
-                "`libufunc[numba]`."
-            )
-        made = Path(done.stdout.splitlines()[-1])
-        return made.replace(folder / made.name)
+    return Path(done.stdout.splitlines()[-1])
 
 
 def _compiler() -> str | None:
     """The C compiler that setuptools will call; on Windows it looks for one by itself."""
-    if sys.platform == "win32":
-        return "cl"
-    words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
-    return shutil.which(words[0])
+    return "cl" if sys.platform == "win32" else c_compiler()

@@ -3,24 +3,24 @@
 import os
 from typing import Any
 
-import numpy as np
-
 from libufunc.building import Recipe, build, require_vector
 from libufunc.errors import PrototypeError
 from libufunc.platforms import full_name
 from libufunc.probing import probe
 from libufunc.prototypes import Prototype, julia_prototype, parse_prototype
 
+Name = str | tuple[str, str | os.PathLike[str]]
+
 
 def ccall(
-    function: str,
-    library: str | os.PathLike[str],
+    function: Name,
+    library: Any = None,
     result: Any = None,
     arguments: Any = None,
-    *,
+    *values: Any,
     check: bool = False,
     simd: bool = False,
-) -> np.ufunc:
+) -> Any:
     """Make a ufunc of a C function.
 
     >>> erf = ccall("double erf(double)", "m")
@@ -33,19 +33,29 @@ def ccall(
     >>> ccall("erf", "m", float64, (float64,)) is erf
     True
 
+    So does Julia's own spelling; numbers that follow are what the function is called with:
+
+    >>> ccall(("erf", "libm"), float64, (float64,)) is erf
+    True
+    >>> float(ccall(("erf", "libm"), float64, (float64,), 0.5))
+    0.5204998778130465
+
     Args:
         function: The prototype in C; or the bare name, with `result` and `arguments`. A pointer
             that is not `const` becomes one more output, of one value. The prototype must be right:
-            but for the C library's own functions nothing can tell, and a wrong one may crash.
+            but for the C library's own functions nothing can tell, and a wrong one may crash. Or a
+            tuple of name and library; then the types follow it.
         library: Short name, such as `m`, or path.
         result: Dtype of the result, in Julia's form.
         arguments: Tuple of the arguments' dtypes, in Julia's form.
+        values: What to call it with at once.
         check: Try the function in a child process first, on ordinary and on odd numbers, and raise
             if that does not survive. Costs about 0.3 s.
         simd: Take the vector function of glibc's libmvec: several times quicker, up to 4 ULP wrong.
 
     Returns:
-        The ufunc. The same call gives the same object.
+        The ufunc, a `numpy.ufunc`; the same call gives the same object. With `values`, what it
+        gives for them.
 
     Raises:
         PrototypeError: The prototype is no C, needs what a ufunc cannot do, or contradicts the C
@@ -57,6 +67,13 @@ def ccall(
 
     Cost: about 0.1 ms, once; importing the reader of prototypes adds 40 ms to the first.
     """
+    if isinstance(function, tuple):
+        values = (arguments, *values) if arguments is not None else values
+        (function, library), result, arguments = _pair(function), library, result
+    if library is None:
+        raise PrototypeError(
+            f"`{function}` is given without a library; name it, as in `ccall({function!r}, 'm')`."
+        )
     prototype = _prototype(function, result, arguments)
     name = full_name(library)
     if check:
@@ -64,7 +81,17 @@ def ccall(
     if simd:
         require_vector(prototype)
     recipe = Recipe(prototype.name, name, (str(prototype),), simd=simd)
-    return build(recipe, (prototype,))
+    ufunc = build(recipe, (prototype,))
+    return ufunc(*values) if values else ufunc
+
+
+def _pair(function: tuple[Any, ...]) -> tuple[str, Any]:
+    """Name and library of Julia's tuple."""
+    if len(function) != 2 or not isinstance(function[0], str):  # noqa: PLR2004 - a pair
+        raise PrototypeError(
+            f"`{function!r}` is no pair of a name and a library; write `('erf', 'libm')`."
+        )
+    return function
 
 
 def _prototype(function: str, result: Any, arguments: Any) -> Prototype:

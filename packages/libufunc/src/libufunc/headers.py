@@ -92,9 +92,8 @@ class Header(Mapping[str, Prototype]):
             PrototypeError: The declaration cannot be read.
         """
         if name not in self._functions:
-            raise SymbolError(
-                f"the header declares no function `{name}`{did_you_mean(name, self._functions)}."
-            )
+            end = did_you_mean(name, self._functions, otherwise="add its declaration")
+            raise SymbolError(f"the header declares no function `{name}`{end}")
         item = self._functions[name]
         try:
             return self._resolver.function(item.text, name)

@@ -19,7 +19,8 @@ from libufunc.errors import PrototypeError, SymbolError
 from libufunc.headers import Header, Skipped
 from libufunc.platforms import full_name, short_name
 from libufunc.prototypes import Prototype, parse_prototype
-from libufunc.symbols import open_library
+from libufunc.suggestions import did_you_mean
+from libufunc.symbols import SharedLibrary, open_library
 from libufunc.vectors import find_vector
 
 
@@ -120,7 +121,7 @@ class Library:
         self, name: str | os.PathLike[str], *, header: str | Path | None = None, simd: bool = False
     ) -> None:
         self._name, self._given_header = full_name(name), header
-        self._library = open_library(self._name)
+        open_library(self._name)
         self._only_vectors = short_name(self._name) == "mvec"
         self._simd = simd or self._only_vectors
         self._header = _read(header)
@@ -145,9 +146,9 @@ class Library:
         """
         declared = self._declared(name)
         if declared is None:
-            raise SymbolError(
-                f"nothing declares `{name}`; give its prototype by `ccall`, or a `header`."
-            )
+            to_do = "give its prototype by `ccall`, or a `header`"
+            end = did_you_mean(name, dir(self), otherwise=to_do)
+            raise SymbolError(f"nothing declares `{name}`{end}")
         return str(declared)
 
     def prototypes(self) -> dict[str, str]:
@@ -173,6 +174,11 @@ class Library:
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopened, (self._name, self._given_header, self._simd)
 
+    @property
+    def _library(self) -> SharedLibrary:
+        """The library; opened again where its file has been replaced."""
+        return open_library(self._name)
+
     def _declared(self, name: str) -> Prototype | None:
         """What is known of a name."""
         return self._header[name] if name in self._header else standard_prototype(name)
@@ -187,6 +193,7 @@ class Library:
     def _make(self, name: str) -> Function:
         first = parse_prototype(self.prototype(name))
         if not self._has(name):
+            self._library.address(name)  # says what there is
             raise SymbolError(f"`{self._library.loaded_as}` has no function `{name}`.")
         found = [first, *self._relatives(name, first)]
         variants: dict[str, Recipe] = {}

@@ -1,21 +1,21 @@
 """NumPy's C interface for ufuncs, reached by ctypes.
 
-NumPy puts a table of pointers in the capsule `_UFUNC_API`, for extension modules. Entry 1 is
-`PyUFunc_FromFuncAndData`, which makes a ufunc; others are generic loops, which take the C function
-as their data: `PyUFunc_d_d` calls `double (*)(double)` for each element. The positions are part of
-NumPy's ABI and are the same from NumPy 1 to 2.
+Entry 1 of NumPy's table is `PyUFunc_FromFuncAndData`, which makes a ufunc; others are generic
+loops, which take the C function as their data: `PyUFunc_d_d` calls `double (*)(double)` for each
+element.
 
 Source: NumPy reference, "UFunc API"; `numpy/__ufunc_api.h`.
 """
 
 import ctypes
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
+
+from libufunc.capsule import api_table
+from libufunc.resolving import set_resolver
 
 _FROM_FUNC_AND_DATA = 1
 _NO_IDENTITY = -1  # PyUFunc_None
@@ -52,7 +52,7 @@ class Loop:
 def generic_loop(types: str, passes: str) -> int | None:
     """Address of NumPy's own loop for arrays of `types` by a C function of type `passes`."""
     position = _GENERIC.get((types, passes))
-    return None if position is None else _table()[position]
+    return None if position is None else api_table()[position]
 
 
 def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, Any]:
@@ -78,7 +78,7 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
         *[ctypes.c_int] * 4,
         *[ctypes.c_void_p] * 2,
         ctypes.c_int,
-    )(_table()[_FROM_FUNC_AND_DATA])
+    )(api_table()[_FROM_FUNC_AND_DATA])
     ufunc = make(
         ctypes.cast(code, ctypes.c_void_p),
         ctypes.cast(data, ctypes.c_void_p),
@@ -91,16 +91,5 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
         ctypes.cast(texts[2], ctypes.c_void_p),
         0,
     )
+    set_resolver(ufunc, [loop.types for loop in loops])
     return ufunc, (code, data, texts)
-
-
-@cache
-def _table() -> Any:
-    """The pointers in NumPy's capsule."""
-    # NumPy 2 has put an underscore before `core`; np.sin's ufunc type comes from the right one.
-    core = "numpy._core" if "numpy._core" in sys.modules else "numpy.core"
-    capsule = sys.modules[f"{core}._multiarray_umath"]._UFUNC_API  # noqa: SLF001 - made for C code
-    pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", ctypes.pythonapi)
-    )
-    return ctypes.cast(pointer(capsule, None), ctypes.POINTER(ctypes.c_void_p))

@@ -25,7 +25,7 @@ def needs_preprocessing(text: str) -> bool:
 def c_compiler() -> str | None:
     """The C compiler that `CC` names, or that Python was built with, or `cc`."""
     words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
-    return shutil.which(words[0]) or shutil.which("cc") or shutil.which("gcc")
+    return shutil.which(words[0])
 
 
 def preprocess(text: str, folder: Path | None) -> tuple[str | None, str]:

@@ -5,25 +5,25 @@ from collections.abc import Iterable
 MOST = 3
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+def did_you_mean(name: str, names: Iterable[str], *, otherwise: str) -> str:
     """The end of a sentence about a missing name.
 
     Args:
         name: What was asked for.
         names: What there is.
+        otherwise: What to do where no name is near.
 
     Returns:
-        Such as "; did you mean `erf` or `erfc`?", or "" where nothing is near. The full stop that
-        follows it is the caller's.
+        Such as "; did you mean `erf` or `erfc`?", or "; check the spelling."
     """
     import difflib
 
-    there = list(names)
-    near = difflib.get_close_matches(name, there, n=MOST)
-    near += [other for other in there if other.lower() == name.lower() and other not in near]
+    there = sorted(set(names))
     # C++ writes `f(double)` as `_Z1fd`: the name, after its length.
     mangled = [other for other in there if other.startswith("_Z") and f"{len(name)}{name}" in other]
-    near = [*mangled, *near][:MOST]
-    if not near:
-        return ""
-    return f"; did you mean {' or '.join(f'`{one}`' for one in near)}"
+    same = [other for other in there if other.lower() == name.lower()]
+    near = difflib.get_close_matches(name, there, n=MOST)
+    found = list(dict.fromkeys([*mangled, *same, *near]))[:MOST]
+    if not found:
+        return f"; {otherwise}."
+    return f"; did you mean {' or '.join(f'`{one}`' for one in found)}?"
