@@ -1,9 +1,10 @@
 """`Library`: the functions of a shared library as attributes, each for all its number types."""
 
 import contextlib
+import functools
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from libufunc.declarations import (
 )
 from libufunc.errors import PrototypeError, SymbolError
 from libufunc.headers import Header, Skipped
+from libufunc.passing_calls import pass_calls_on
 from libufunc.platforms import full_name, short_name
 from libufunc.prototypes import Prototype, parse_prototype
 from libufunc.suggestions import did_you_mean
@@ -34,35 +36,35 @@ class _Help:
         return self.of_class if function is None else function.ufunc.__doc__
 
 
-class Function:
+class Function(functools.partial):
     """A function of a library: called as a ufunc, and indexed by dtype for one variant of it.
 
     Python lets nobody inherit from `numpy.ufunc`, and a ufunc has no index; so this stands before
     one. It is called and has all attributes as the ufunc has; where another library insists on a
     `numpy.ufunc`, give it `.ufunc`.
 
+    A call goes through `functools.partial`, as nothing written in Python passes one on as quickly.
+
     Attributes:
         ufunc: The ufunc with a loop for each number type of the function.
     """
 
-    __slots__ = ("__call__", "_name", "_of", "_variants", "ufunc")
-
     __doc__ = _Help(__doc__)  # pyright: ignore[reportAssignmentType] - gives text, by descriptor
 
-    ufunc: np.ufunc
+    _of: "Library"
+    _name: str
+    _variants: dict[str, Recipe]
 
-    if TYPE_CHECKING:
+    def __new__(cls, of: "Library", name: str, variants: dict[str, Recipe], whole: Recipe) -> Self:
+        """Make the ufunc."""
+        made = super().__new__(cls, build(whole))
+        made._of, made._name, made._variants = of, name, variants
+        return made
 
-        def __call__(self, *inputs: Any, **options: Any) -> Any:
-            """Call the ufunc."""
-
-    def __init__(
-        self, of: "Library", name: str, variants: dict[str, Recipe], whole: Recipe
-    ) -> None:
-        self._of, self._name, self._variants = of, name, variants
-        self.ufunc = build(whole)
-        # A slot of this name is what a call looks up: the ufunc itself, with no Python in between.
-        object.__setattr__(self, "__call__", self.ufunc)
+    @property
+    def ufunc(self) -> np.ufunc:
+        """The ufunc itself."""
+        return self.func  # pyright: ignore[reportReturnType] - what `__new__` has put there
 
     def __getitem__(self, dtype: Any) -> np.ufunc:
         """The ufunc of one variant: `m.erf[float32]` is C's `erff`.
@@ -86,6 +88,9 @@ class Function:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._of, self._name)
+
+
+pass_calls_on(Function)
 
 
 class Library:
@@ -125,14 +130,14 @@ class Library:
         self._only_vectors = short_name(self._name) == "mvec"
         self._simd = simd or self._only_vectors
         self._header = _read(header)
-        self._functions: dict[str, Function] = {}
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name not in self._functions:
-            self._functions[name] = self._make(name)
-        return self._functions[name]
+        # An attribute is found without coming here again; by `setattr`, as a dict costs more.
+        function = self._make(name)
+        setattr(self, name, function)
+        return function
 
     def __dir__(self) -> list[str]:
         names = {*base_names(), *self._header}
