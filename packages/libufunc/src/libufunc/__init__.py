@@ -2,6 +2,7 @@
 
 from libufunc.calling import ccall
 from libufunc.errors import (
+    CalledError,
     LibraryNotFoundError,
     LibufuncError,
     NoLoopError,
@@ -15,6 +16,7 @@ from libufunc.library import Library
 from libufunc.threads import threaded
 
 __all__ = [
+    "CalledError",
     "Library",
     "LibraryNotFoundError",
     "LibufuncError",

@@ -16,21 +16,25 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from libufunc.c_source import HEAD, write_c
 from libufunc.errors import NoLoopError
-from libufunc.plans import REFUSAL, SLOT_BYTES, Plan, limits
+from libufunc.plans import Plan
 from libufunc.preprocessing import c_compiler
-from libufunc.prototypes import Prototype
-from libufunc.scalars import SCALARS, Scalar
 
-_HEAD = "void loop(char **args, intptr_t *dims, intptr_t *steps, char *slots)"
-_TARGETS = {"b": "sse2", "c": "avx", "d": "avx2", "e": "avx512f"}
 # Runs in a process of its own: compilers print, and setuptools changes the folder.
 _BUILD = """if True:
     import sys, cffi
-    name, folder, declaration = sys.argv[1:]
+    name, folder, declaration, ending = sys.argv[1:]
     builder = cffi.FFI()
     builder.cdef(declaration)
-    builder.set_source(name, sys.stdin.read(), extra_compile_args=["-O2"])
+    libraries = ["stdc++"] if ending == ".cpp" else []
+    builder.set_source(
+        name,
+        sys.stdin.read(),
+        extra_compile_args=["-O2"],
+        source_extension=ending,
+        libraries=libraries,
+    )
     print(builder.compile(tmpdir=folder))
 """
 _kept: dict[str, tuple[Any, int]] = {}  # module and address by key of plan
@@ -70,149 +74,6 @@ def cache_folder() -> Path:
     }
     default = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(places.get(sys.platform) or default) / "libufunc"
-
-
-def write_c(plan: Plan) -> str:
-    """The loop in C.
-
-    Args:
-        plan: What to compile.
-    """
-    return _vector_loop(plan) if plan.vector else _scalar_loop(plan)
-
-
-_REFUSE = """
-static void refuse(char *slots) {
-    PyGILState_STATE state = PyGILState_Ensure();
-    PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), *(PyObject **)(slots + %d));
-    PyGILState_Release(state);
-}""".strip()
-
-
-def _scalar_loop(plan: Plan) -> str:
-    prototype = plan.prototype
-    kinds, arguments, before, stores = [], [], [], []
-    taken, position = 0, len(plan.arrays)
-    result = _structure(prototype.results) if prototype.returns_structure else None
-    returned = result or (prototype.result.c if prototype.result else "void")
-    if prototype.results:
-        stores, position = _stores("result", prototype.results, position, members=bool(result))
-    for k, parameter in enumerate(prototype.parameters):
-        c = _structure(parameter.scalars) if parameter.is_structure else parameter.scalar.c
-        kinds.append(c + " *" * (parameter.way != "value"))
-        if parameter.is_output:
-            before += [f"{c} slot{k};", f"memset(&slot{k}, 0, sizeof slot{k});"]
-            arguments.append(f"&slot{k}")
-            more, position = _stores(
-                f"slot{k}", parameter.scalars, position, members=parameter.is_structure
-            )
-            stores += more
-        else:
-            before += [*_read(plan.arrays[taken], parameter.scalar, position=taken)]
-            before += [f"{c} a{taken} = ({c})v{taken};"]
-            arguments.append(f"{'&' * (parameter.way == 'address')}a{taken}")
-            taken += 1
-    call = f"f({', '.join(arguments)});"
-    operands = range(len(plan.types) - 2)
-    signature = f"{returned} (*f)({', '.join(kinds)})"
-    cast = signature.replace("(*f)", "(*)")
-    return "\n".join(
-        [
-            "#include <stdint.h>",
-            "#include <string.h>",
-            *_definitions(prototype),
-            _REFUSE % (REFUSAL * SLOT_BYTES),
-            f"{_HEAD} {{",
-            f"{signature} = *({cast.replace('(*)', '(**)')})slots;",
-            *[f"char *p{k} = args[{k}];" for k in operands],
-            "for (intptr_t n = dims[0], i = 0; i < n; i++) {",
-            *before,
-            f"{returned} result = {call}" if prototype.results else call,
-            *stores,
-            *[f"p{k} += steps[{k}];" for k in operands],
-            "}",
-            "}",
-        ]
-    )
-
-
-def _definitions(prototype: Prototype) -> list[str]:
-    """The structures that a prototype names."""
-    used = [p.scalars for p in prototype.parameters if p.is_structure]
-    used += [prototype.results] if prototype.returns_structure else []
-    return [
-        f"{_structure(one)} {{ {' '.join(f'{s.c} m{j};' for j, s in enumerate(one))} }};"
-        for one in dict.fromkeys(used)
-    ]
-
-
-def _structure(scalars: tuple[Scalar, ...]) -> str:
-    """A structure of these members, the same type wherever it is written."""
-    tag = "s_" + "_".join(f"{ord(scalar.char):d}" for scalar in scalars)
-    return f"struct {tag}"
-
-
-def _stores(
-    place: str, scalars: tuple[Scalar, ...], position: int, *, members: bool
-) -> tuple[list[str], int]:
-    """Storing of outputs, and the position after them."""
-    lines = []
-    for j, scalar in enumerate(scalars):
-        value = f"{place}.m{j}" if members else place
-        lines.append(f"*({scalar.c} *)p{position + j} = {value};")
-    return lines, position + len(scalars)
-
-
-def _read(char: str, scalar: Scalar, *, position: int) -> list[str]:
-    """Reading of one input, and the refusal of a wide integer that does not fit."""
-    wide = SCALARS[char]
-    lines = [f"{wide.c} v{position} = *({wide.c} *)p{position};"]
-    if char != scalar.char:
-        suffix = "ULL" if wide.kind == "u" else "LL"
-        least, greatest = limits(char, scalar)
-        outside = [] if least is None else [f"v{position} < {least + 1}{suffix} - 1"]
-        outside += [] if greatest is None else [f"v{position} > {greatest}{suffix}"]
-        if outside:
-            lines.append(f"if ({' || '.join(outside)}) {{ refuse(slots); return; }}")
-    return lines
-
-
-def _vector_loop(plan: Plan) -> str:
-    assert plan.vector  # noqa: S101 - the caller has looked
-    lanes, real = plan.vector.lanes, SCALARS[plan.arrays[0]].c
-    inputs, last = range(len(plan.arrays)), len(plan.arrays)
-    operands = range(last + 1)
-    kinds = ", ".join("vec" for _ in inputs)
-    dense = " && ".join(f"steps[{k}] == sizeof({real})" for k in operands)
-    gathered = [f"x{k}[j] = *({real} *)(p{k} + (i + j < n ? j : 0) * steps[{k}]);" for k in inputs]
-    return "\n".join(
-        [
-            "#include <stdint.h>",
-            "#include <string.h>",
-            f"typedef {real} vec __attribute__((vector_size({lanes} * sizeof({real}))));",
-            f'__attribute__((target("{_TARGETS[plan.vector.isa]}")))',
-            f"{_HEAD} {{",
-            f"vec (*f)({kinds}) = *(vec (**)({kinds}))slots;",
-            f"intptr_t n = dims[0], whole = {dense};",
-            f"for (intptr_t i = 0; i < n; i += {lanes}) {{",
-            f"vec {', '.join(f'x{k}' for k in operands)};",
-            *[f"char *p{k} = args[{k}] + i * steps[{k}];" for k in operands],
-            f"if (whole && n - i >= {lanes}) {{",
-            *[f"memcpy(&x{k}, p{k}, sizeof(vec));" for k in inputs],
-            f"x{last} = f({', '.join(f'x{k}' for k in inputs)});",
-            f"memcpy(p{last}, &x{last}, sizeof(vec));",
-            "} else {",
-            f"for (int j = 0; j < {lanes}; j++) {{",
-            *gathered,
-            "}",
-            f"x{last} = f({', '.join(f'x{k}' for k in inputs)});",
-            f"for (int j = 0; j < {lanes} && i + j < n; j++)",
-            f"*({real} *)(p{last} + j * steps[{last}]) = x{last}[j];",
-            "}",
-            "}",
-            "}",
-        ]
-    )
 
 
 def _load(source: str) -> tuple[Any, int]:
@@ -283,7 +144,7 @@ def _compile(name: str, source: str, scratch: str) -> Path:
     import subprocess
 
     done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
-        [sys.executable, "-c", _BUILD, name, scratch, f"{_HEAD};"],
+        [sys.executable, "-c", _BUILD, name, scratch, f"{HEAD};", _ending(source)],
         input=source,
         capture_output=True,
         text=True,
@@ -296,6 +157,11 @@ def _compile(name: str, source: str, scratch: str) -> Path:
             "`libufunc[numba]`."
         )
     return Path(done.stdout.splitlines()[-1])
+
+
+def _ending(source: str) -> str:
+    """How a file with a loop ends: loops that catch exceptions are in C++."""
+    return ".cpp" if "catch (" in source else ".c"
 
 
 def _compiler() -> str | None:

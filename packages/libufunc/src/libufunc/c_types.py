@@ -92,7 +92,14 @@ class CFunction:
 
     def __str__(self) -> str:
         """The declaration in C, without names of parameters."""
-        inside = [str(parameter.type) for parameter in self.parameters]
+        return self.text(with_names=False)
+
+    def text(self, *, with_names: bool) -> str:
+        """The declaration in C."""
+        inside = [str(p.type) for p in self.parameters]
+        if with_names:
+            pairs = zip(inside, self.parameters, strict=True)
+            inside = [f"{kind} {p.name}".rstrip().replace("* ", "*") for kind, p in pairs]
         inside += ["..."] * self.is_variadic
         called = f"{self.name}({', '.join(inside) or 'void'})"
         if self.result.target and self.result.target.kind == "function":

@@ -5,6 +5,7 @@ LibufuncError
 ├── LibraryNotFoundError    no shared library of that name can be loaded
 ├── SymbolError             the library has no such function
 ├── NoLoopError             the signature needs a loop, and nothing is here to compile it
+├── CalledError             the function raised a C++ exception, or reported an error of GSL
 ├── OutOfRangeError         a number in an array does not fit into the function's integer type
 └── ProbeError              the function crashed, hung or left in the child process that tried it
 
@@ -34,6 +35,10 @@ class NoLoopError(LibufuncError, NotImplementedError):
 
 class OutOfRangeError(LibufuncError, ValueError, OverflowError):
     """An integer that the C type of a parameter cannot hold."""
+
+
+class CalledError(LibufuncError, RuntimeError):
+    """An error within the C or C++ function, with its own words."""
 
 
 class ProbeError(LibufuncError, RuntimeError):

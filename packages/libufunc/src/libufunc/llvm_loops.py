@@ -18,8 +18,8 @@ import threading
 from typing import Any
 
 from libufunc.errors import NoLoopError
+from libufunc.parameters import Parameter
 from libufunc.plans import REFUSAL, SLOT_BYTES, Plan, limits
-from libufunc.prototypes import Parameter
 from libufunc.scalars import SCALARS, Scalar
 
 _REAL = {"f": "float", "d": "double", "F": "float", "D": "double"}
@@ -100,6 +100,10 @@ def write_ir(plan: Plan, *, machine: str) -> str:
     scalars = [s for p in plan.prototype.parameters for s in p.scalars] + list(
         plan.prototype.results
     )
+    if any(p.core or p.way in {"size", "fixed"} for p in plan.prototype.parameters):
+        raise NoLoopError("arrays and fixed values are passed by loops in C alone.")
+    if plan.errors:
+        raise NoLoopError("exceptions of C++ are caught by loops in C++ alone.")
     known_abi = machine in {"x86_64", "AMD64"} and sys.platform != "win32"
     if not known_abi and any(scalar.kind == "c" for scalar in scalars):
         raise NoLoopError(f"how {machine} passes complex numbers is known to C compilers only.")

@@ -17,7 +17,7 @@ import numpy as np
 from libufunc.capsule import api_table
 from libufunc.resolving import set_resolver
 
-_FROM_FUNC_AND_DATA = 1
+_FROM_FUNC_AND_DATA, _FROM_FUNC_AND_SIGNATURE = 1, 31
 _NO_IDENTITY = -1  # PyUFunc_None
 
 # By the characters of inputs and output, position of the loop and what the C function passes.
@@ -55,7 +55,9 @@ def generic_loop(types: str, passes: str) -> int | None:
     return None if position is None else api_table()[position]
 
 
-def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, Any]:
+def make_ufunc(
+    name: str, doc: str, loops: Sequence[Loop], *, signature: str = ""
+) -> tuple[np.ufunc, Any]:
     """Make a ufunc.
 
     Args:
@@ -63,6 +65,7 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
         doc: The docstring; NumPy puts the call's signature before it.
         loops: All of one number of inputs and outputs; NumPy takes the first to which all inputs
             can be cast safely, if none fits exactly.
+        signature: Dimensions of a generalised ufunc, such as `(n)->()`; empty for a plain one.
 
     Returns:
         The ufunc, and what must live as long: NumPy copies none of it.
@@ -71,14 +74,16 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
     numbers = bytes(np.dtype(c).num for loop in loops for c in loop.types.replace("->", ""))
     code = (ctypes.c_void_p * len(loops))(*(loop.code for loop in loops))
     data = (ctypes.c_void_p * len(loops))(*(loop.data for loop in loops))
-    texts = [ctypes.create_string_buffer(text) for text in (numbers, name.encode(), doc.encode())]
+    words = (numbers, name.encode(), doc.encode(), signature.encode())
+    texts = [ctypes.create_string_buffer(text) for text in words]
     make = ctypes.PYFUNCTYPE(
         ctypes.py_object,
         *[ctypes.c_void_p] * 3,
         *[ctypes.c_int] * 4,
         *[ctypes.c_void_p] * 2,
         ctypes.c_int,
-    )(api_table()[_FROM_FUNC_AND_DATA])
+        *[ctypes.c_void_p] * bool(signature),
+    )(api_table()[_FROM_FUNC_AND_SIGNATURE if signature else _FROM_FUNC_AND_DATA])
     ufunc = make(
         ctypes.cast(code, ctypes.c_void_p),
         ctypes.cast(data, ctypes.c_void_p),
@@ -90,6 +95,7 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
         ctypes.cast(texts[1], ctypes.c_void_p),
         ctypes.cast(texts[2], ctypes.c_void_p),
         0,
+        *[ctypes.cast(texts[3], ctypes.c_void_p)] * bool(signature),
     )
     set_resolver(ufunc, [loop.types for loop in loops])
     return ufunc, (code, data, texts)

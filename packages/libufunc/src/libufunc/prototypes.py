@@ -1,50 +1,19 @@
 """Prototypes: what a C declaration says about a function, and how a ufunc can obey it.
 
 `double remquo(double, double, int *)` becomes a ufunc of two inputs and two outputs.
-
-    double x            an input
-    const double *x     an input, passed by its address
-    double *x           an output of one value
-    struct pair *x      an output for each member
 """
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NoReturn
+from typing import Any
 
+from libufunc.arrays import NO_ARRAYS, Arrays, with_arrays
 from libufunc.c_types import CFunction, CParameter, CType
 from libufunc.errors import PrototypeError
+from libufunc.parameters import Parameter, members_of, parameter_of, refuse
 from libufunc.scalars import Scalar, scalar_of_dtype
 
 MAX_OPERANDS = 32  # NumPy's own bound on inputs and outputs together, in all its versions
-
-
-Way = Literal["value", "address", "output"]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter, as the loop passes it.
-
-    Attributes:
-        scalars: The number's type; for an output through a structure, those of its members.
-        way: By value, by the address of a value, or by that of room for an output.
-        is_structure: Whether the room is a structure.
-    """
-
-    scalars: tuple[Scalar, ...]
-    way: Way = "value"
-    is_structure: bool = False
-
-    @property
-    def scalar(self) -> Scalar:
-        """The number's type, where it is one."""
-        return self.scalars[0]
-
-    @property
-    def is_output(self) -> bool:
-        """Whether something comes out through it."""
-        return self.way == "output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +25,14 @@ class Prototype:
         result: Types of what it returns: one, none for `void`, or those of a structure's members.
         parameters: In the order of C.
         function: The declaration that this is made of.
+        arrays: Which of its parameters are arrays or fixed.
     """
 
     name: str
     results: tuple[Scalar, ...]
     parameters: tuple[Parameter, ...]
     function: CFunction = field(compare=False)
+    arrays: Arrays = NO_ARRAYS
 
     def __post_init__(self) -> None:
         """Refuse what no ufunc can do."""
@@ -78,7 +49,13 @@ class Prototype:
     @property
     def inputs(self) -> str:
         """NumPy's characters of the inputs."""
-        return "".join(p.scalar.char for p in self.parameters if not p.is_output)
+        return "".join(p.scalar.char for p in self.parameters if p.is_input)
+
+    def core_offset(self, operand: int) -> int:
+        """How many dimensions of arrays the operands before one have."""
+        cores = [p.core for p in self.parameters if p.is_input]
+        cores += [()] * len(self.results) + [p.core for p in self.parameters if p.is_output]
+        return sum(map(len, cores[:operand]))
 
     @property
     def result(self) -> Scalar | None:
@@ -102,8 +79,8 @@ class Prototype:
         return self.function.result.kind == "structure"
 
     def __str__(self) -> str:
-        """The declaration in C, without names of parameters."""
-        return str(self.function)
+        """The declaration in C; with names of parameters where these have a meaning."""
+        return self.function.text(with_names=self.arrays != NO_ARRAYS)
 
 
 def julia_prototype(name: str, result: Any, arguments: Any) -> Prototype:
@@ -128,11 +105,12 @@ def julia_prototype(name: str, result: Any, arguments: Any) -> Prototype:
 
 
 @lru_cache(maxsize=1024)
-def parse_prototype(text: str) -> Prototype:
+def parse_prototype(text: str, arrays: Arrays = NO_ARRAYS) -> Prototype:
     """Read one declaration.
 
     Args:
         text: Such as `double hypot(double x, double y)`; a final semicolon is optional.
+        arrays: Which parameters are arrays or fixed.
 
     Raises:
         PrototypeError: It is no C, not one declaration of a function, or needs what a ufunc cannot
@@ -142,7 +120,7 @@ def parse_prototype(text: str) -> Prototype:
 
     header = Header(text.rstrip().rstrip(";") + ";")
     if len(header) == 1:
-        return header[next(iter(header))]
+        return prototype_of(header.declared(next(iter(header))), arrays)
     if not len(header) and (problems := header.skipped):
         raise PrototypeError(
             f"`{text}` is no C declaration ({problems[0].reason}); write it as in `double "
@@ -153,8 +131,12 @@ def parse_prototype(text: str) -> Prototype:
     )
 
 
-def prototype_of(function: CFunction) -> Prototype:
+def prototype_of(function: CFunction, arrays: Arrays = NO_ARRAYS) -> Prototype:
     """How a ufunc obeys a declaration.
+
+    Args:
+        function: The declaration.
+        arrays: Which parameters are arrays or fixed.
 
     Raises:
         PrototypeError: No ufunc can.
@@ -167,51 +149,14 @@ def prototype_of(function: CFunction) -> Prototype:
     if result.kind == "void":
         results: tuple[Scalar, ...] = ()
     elif result.kind == "structure":
-        results = _members(result) or _refuse(name, f"`{result}`")
+        results = members_of(result) or refuse(name, f"`{result}`")
     else:
-        results = (result.scalar or _refuse(name, f"`{result}`"),)
-    has_size = any(p.type.scalar and p.type.scalar.kind in "iu" for p in function.parameters)
-    parameters = tuple(_parameter(name, one, has_size=has_size) for one in function.parameters)
-    return Prototype(name, results, parameters, function)
-
-
-def _parameter(function: str, found: CParameter, *, has_size: bool) -> Parameter:
-    """How one parameter is passed."""
-    kind, target = found.type, found.type.target
-    if kind.scalar:
-        return Parameter((kind.scalar,))
-    if kind.kind == "unknown":
-        raise PrototypeError(
-            f"`{function}` passes `{kind.name}`, which is no type that is known here; declare it "
-            "in the header, or write the C type that it stands for."
-        )
-    if target is None or target.kind == "function":
-        _refuse(function, f"`{kind}`")
-    is_array = kind.is_array or found.name.endswith(("array", "_arr", "vector"))
-    if is_array or (target.scalar and target.is_const and has_size):
-        raise PrototypeError(
-            f"`{function}` passes `{kind}`, which looks like an array and not like one number; "
-            "libufunc passes single numbers by their address."
-        )
-    if target.scalar and target.is_const:
-        return Parameter((target.scalar,), "address")
-    if target.scalar:
-        return Parameter((target.scalar,), "output")
-    members = _members(target) if not target.is_const else None
-    if members is None:
-        _refuse(function, f"`{kind}`")
-    return Parameter(members, "output", is_structure=True)
-
-
-def _members(found: CType) -> tuple[Scalar, ...] | None:
-    """The types of a structure's members, where all are numbers."""
-    scalars = tuple(kind.scalar for _, kind in found.fields or ())
-    return scalars if scalars and all(scalars) else None  # pyright: ignore[reportReturnType] - `all`
-
-
-def _refuse(function: str, found: str) -> NoReturn:
-    raise PrototypeError(
-        f"`{function}` passes {found}; libufunc passes real, complex, integer and boolean numbers, "
-        "by value or by their address, and takes pointers to them, or to a structure of them, as "
-        "outputs."
-    )
+        results = (result.scalar or refuse(name, f"`{result}`"),)
+    if arrays != NO_ARRAYS:
+        parameters = with_arrays(function, arrays)
+    else:
+        numbers = [p.type.scalar for p in function.parameters]
+        has_size = any(scalar and scalar.kind in "iu" for scalar in numbers)
+        made = (parameter_of(name, one, has_size=has_size) for one in function.parameters)
+        parameters = tuple(made)
+    return Prototype(name, results, parameters, function, arrays)

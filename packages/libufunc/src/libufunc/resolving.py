@@ -66,11 +66,22 @@ def _chosen(loops: Sequence[str], inputs: Sequence[np.dtype], *, is_free: bool) 
     """
     for types in loops:
         casts = zip(inputs, types.partition("->")[0], strict=False)
-        if is_free and all(np.can_cast(x, np.dtype(c), "same_kind") for x, c in casts):
+        if is_free and all(_fits(x, np.dtype(c)) for x, c in casts):
             return types
-    if is_free and all(x.kind in _NUMBERS for x in inputs):
+    kinds = zip(inputs, loops[0], strict=False)
+    if is_free and all(x.kind in _NUMBERS and not _narrows(x, np.dtype(c)) for x, c in kinds):
         return loops[0]
     return "O" * len(loops[0])
+
+
+def _narrows(given: np.dtype, taken: np.dtype) -> bool:
+    """Whether NumPy would cast an integer to one that may not hold it."""
+    return given.kind in "iub" and taken.kind in "iub" and not _fits(given, taken)
+
+
+def _fits(given: np.dtype, taken: np.dtype) -> bool:
+    """Whether an array becomes the type by rounding at most; integers never wrap around."""
+    return np.can_cast(given, taken, "safe" if taken.kind in "iub" else "same_kind")
 
 
 @_RESOLVER

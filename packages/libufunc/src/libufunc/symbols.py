@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from libufunc.addresses import MARK, function_at
 from libufunc.errors import SymbolError
 from libufunc.fpstate import kept_floating_point_mode
 from libufunc.platforms import load
@@ -138,6 +139,8 @@ def open_library(name: str) -> SharedLibrary:
     Raises:
         LibraryNotFoundError: There is none of that name.
     """
+    if name.startswith(MARK):
+        return function_at(name)  # pyright: ignore[reportReturnType] - it stands in for one
     with kept_floating_point_mode():
         cdll, loaded_as = load(name_to_open(name))
     return SharedLibrary(name, loaded_as, cdll)
