@@ -14,7 +14,7 @@ from libufunc.c_types import CFunction, CParameter, CType, same_call
 from libufunc.errors import PrototypeError
 from libufunc.scalars import scalar_of_dtype
 
-FUNCTION_OF_CTYPES = ctypes.CFUNCTYPE(None).__mro__[-2].__base__ or object
+FUNCTION_OF_CTYPES = ctypes.CFUNCTYPE(None).__mro__[1]  # the class of them all
 MARK = "@"  # begins the name of an address, as no library's does
 
 

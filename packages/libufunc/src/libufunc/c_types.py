@@ -6,7 +6,7 @@ Two spellings may mean one machine type: `long` and `int64_t` on 64-bit Linux. `
 what the machine sees, so that neither is refused where the other is declared.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from libufunc.scalars import Scalar
@@ -115,3 +115,15 @@ def same_call(one: CFunction, other: CFunction) -> bool:
         and [p.type.machine for p in one.parameters] == [p.type.machine for p in other.parameters]
         and one.is_variadic == other.is_variadic
     )
+
+
+def as_fortran(function: CFunction) -> CFunction:
+    """The function as Fortran compiles it: an underscore more, and numbers by their address."""
+
+    def by_address(one: CParameter) -> CParameter:
+        if one.type.kind != "scalar":
+            return one
+        return replace(one, type=CType("pointer", target=replace(one.type, is_const=True)))
+
+    name = function.name if function.name.endswith("_") else f"{function.name}_"
+    return replace(function, name=name, parameters=tuple(map(by_address, function.parameters)))

@@ -17,7 +17,7 @@ from libufunc.prototypes import Prototype, julia_prototype, parse_prototype
 Name = str | tuple[str, str | os.PathLike[str]]
 
 
-def ccall(
+def ccall(  # noqa: PLR0913 - the last five are options that few calls need
     function: Name,
     library: Any = None,
     result: Any = None,
@@ -102,6 +102,11 @@ def ccall(
         name = name_of_address(library, prototype.function)
     else:
         name = full_name(library)
+    if check and (signature or fixed or is_address(library)):
+        raise PrototypeError(
+            "`check` tries functions of a library that take numbers alone; leave it out with "
+            "`signature`, `fixed` or an address."
+        )
     if check:
         probe(prototype, name)
     if simd:

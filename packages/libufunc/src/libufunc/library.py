@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from libufunc.building import Recipe, build, has_loop
+from libufunc.c_types import as_fortran
 from libufunc.declarations import (
     base_names,
     base_text,
@@ -20,7 +21,7 @@ from libufunc.errors import PrototypeError, SymbolError
 from libufunc.headers import Header, Skipped
 from libufunc.passing_calls import pass_calls_on
 from libufunc.platforms import full_name, short_name
-from libufunc.prototypes import Prototype, parse_prototype
+from libufunc.prototypes import Prototype, parse_prototype, prototype_of
 from libufunc.suggestions import did_you_mean
 from libufunc.symbols import SharedLibrary, open_library
 from libufunc.vectors import find_vector
@@ -116,6 +117,9 @@ class Library:
             machine has a C compiler.
         simd: Take libmvec's vector functions where there are some: several times quicker, up to
             4 ULP wrong.
+        fortran: The functions are Fortran's: symbols end in an underscore, and every number goes
+            by its address. The header declares them as if they were C's, without either: `double
+            dlapy2(double, double);`.
 
     Raises:
         LibraryNotFoundError: The library cannot be loaded.
@@ -123,9 +127,14 @@ class Library:
     """
 
     def __init__(
-        self, name: str | os.PathLike[str], *, header: str | Path | None = None, simd: bool = False
+        self,
+        name: str | os.PathLike[str],
+        *,
+        header: str | Path | None = None,
+        simd: bool = False,
+        fortran: bool = False,
     ) -> None:
-        self._name, self._given_header = full_name(name), header
+        self._name, self._given_header, self._fortran = full_name(name), header, fortran
         open_library(self._name)
         self._only_vectors = short_name(self._name) == "mvec"
         self._simd = simd or self._only_vectors
@@ -177,7 +186,7 @@ class Library:
         return f"Library({self._name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._name, self._given_header, self._simd)
+        return _reopened, (self._name, self._given_header, self._simd, self._fortran)
 
     @property
     def _library(self) -> SharedLibrary:
@@ -186,21 +195,25 @@ class Library:
 
     def _declared(self, name: str) -> Prototype | None:
         """What is known of a name."""
-        return self._header[name] if name in self._header else standard_prototype(name)
+        if name not in self._header:
+            return None if self._fortran else standard_prototype(name)
+        if not self._fortran:
+            return self._header[name]
+        return prototype_of(as_fortran(self._header.declared(name)))
 
     def _has(self, name: str) -> bool:
         """Whether the library can serve a name."""
         if self._only_vectors:
             prototype = self._declared(name)
             return prototype is not None and find_vector(prototype) is not None
-        return self._library.has(name)
+        return self._library.has(f"{name}_" if self._fortran else name)
 
     def _make(self, name: str) -> Function:
         first = parse_prototype(self.prototype(name))
         if not self._has(name):
-            self._library.address(name)  # says what there is
+            self._library.address(first.name)  # says what there is
             raise SymbolError(f"`{self._library.loaded_as}` has no function `{name}`.")
-        found = [first, *self._relatives(name, first)]
+        found = [first, *([] if self._fortran else self._relatives(name, first))]
         variants: dict[str, Recipe] = {}
         for prototype in found:
             key = _key(prototype)
@@ -255,5 +268,10 @@ def _read(header: str | Path | None) -> Header:
     return Header(header or "")
 
 
-def _reopened(name: str, header: str | Path | None, simd: bool) -> Library:  # noqa: FBT001 - called by pickle
-    return Library(name, header=header, simd=simd)
+def _reopened(
+    name: str,
+    header: str | Path | None,
+    simd: bool,  # noqa: FBT001 - called by pickle
+    fortran: bool,  # noqa: FBT001 - as above
+) -> Library:
+    return Library(name, header=header, simd=simd, fortran=fortran)
