@@ -1,6 +1,7 @@
 """Turn any C function of a shared library into a true NumPy ufunc, in one line."""
 
 from libufunc.calling import ccall
+from libufunc.compiled_callers import c_function
 from libufunc.errors import (
     CalledError,
     LibraryNotFoundError,
@@ -26,6 +27,7 @@ __all__ = [
     "PrototypeError",
     "SymbolError",
     "__version__",
+    "c_function",
     "ccall",
     "flushes_subnormals",
     "threaded",

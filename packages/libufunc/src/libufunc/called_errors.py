@@ -3,8 +3,9 @@
 GSL's default handler of errors prints and ends the process. Once a function of a library that has
 GSL is made, a handler from here stands in its place, unless the program has set one of its own: it
 keeps the message and sets a flag; GSL's function then returns what it does in such cases, NaN
-mostly. Loops that are to raise look at that flag after each call. It is one flag for all threads, so
-that where several call GSL at once, an error may be seen by another thread than the one it is of.
+mostly. Loops that are to raise look at that flag after each call. It is one flag for all threads,
+so that where several call GSL at once, an error may be seen by another thread than the one it is
+of.
 
 Source: GSL manual, "Error Handling".
 """

@@ -84,6 +84,12 @@ class Function(functools.partial):
     def __getattr__(self, name: str) -> Any:
         return getattr(self.ufunc, name)
 
+    def jax(self, *, derivative: Any = None) -> Any:
+        """The function for JAX, as `libufunc.jax.jax_function` makes it; needs `libufunc[jax]`."""
+        from libufunc.jax import jax_function
+
+        return jax_function(self.ufunc, derivative=derivative)
+
     def __repr__(self) -> str:
         return f"<{self._of!r}.{self._name}: {', '.join(self.ufunc.types)}>"
 
