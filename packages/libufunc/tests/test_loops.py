@@ -2,8 +2,6 @@
 
 import ctypes
 import itertools
-import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -381,18 +379,6 @@ def test_a_loop_is_compiled_once_on_a_machine(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("CC", "false")
     monkeypatch.setattr(c_loops, "_kept", {})
     assert c_loops.compile_loop(plan)
-
-
-def test_where_loops_are_kept(monkeypatch: pytest.MonkeyPatch):
-    """As the system has it, or as the user says."""
-    assert c_loops.cache_folder() == Path(os.environ["LIBUFUNC_CACHE"])
-    monkeypatch.delenv("LIBUFUNC_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "caches")
-    assert c_loops.cache_folder() == Path("caches/libufunc")
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert c_loops.cache_folder() == Path.home() / "Library/Caches/libufunc"
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert c_loops.is_installed()
 
 
 def test_generic_loops_are_numpys():

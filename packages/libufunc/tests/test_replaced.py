@@ -154,3 +154,15 @@ def test_loops_of_the_cache_compute(cache: Path, shared_library, monkeypatch: py
     monkeypatch.setenv("CC", "false")
     monkeypatch.setattr(c_loops, "_compile", None)
     assert ccall(text, path)(np.arange(3.0), 2.0, 1.0).tolist() == first.tolist() == [1, 3, 5]
+
+
+def test_where_loops_are_kept(monkeypatch: pytest.MonkeyPatch):
+    """As the system has it, or as the user says."""
+    assert c_loops.cache_folder() == Path(os.environ["LIBUFUNC_CACHE"])
+    monkeypatch.delenv("LIBUFUNC_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "caches")
+    assert c_loops.cache_folder() == Path("caches/libufunc")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert c_loops.cache_folder() == Path.home() / "Library/Caches/libufunc"
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert c_loops.is_installed()
