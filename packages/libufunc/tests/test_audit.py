@@ -204,3 +204,18 @@ def test_a_library_that_is_not_installed_names_what_brings_it(monkeypatch, libra
     monkeypatch.setitem(sys.modules, f"{library}.special", None)
     with pytest.raises(MissingExtraError, match=f"pip install '{install}'"):
         audit("j0", against=[library], points=1)
+
+
+def test_a_library_is_measured_for_its_own_functions_alone(shared_library):
+    """One that links libm has no `erf` of its own; two of one file name are told apart."""
+    source = "double cos(double), erf(double);\ndouble mine(double x) { return erf(cos(x)); }"
+    linked = shared_library(source, "-fno-builtin")
+    with pytest.raises(AuditError, match="has `erf`"):
+        audit("erf", against=(linked,), points=5)
+    first, second = (
+        shared_library(f"double erf(double x) {{ return {k}; }}", "-fno-builtin") for k in (2, 3)
+    )
+    report = audit("erf", against=(first, second), points=5)
+    assert {row.library for row in report.rows} == {first, second}
+    errors = [row(report, "-6 to 6", path).max_ulp for path in (first, second)]
+    assert errors[0] < errors[1]

@@ -72,6 +72,17 @@ def test_a_function_behaves_as_its_ufunc():
         _ = M.hypot.nonsense
 
 
+def test_a_call_is_passed_on_as_it_comes():
+    """Python packs no arguments for a function of a library, and looks its name up once."""
+    has_vectorcall = 1 << 11  # PEP 590
+    assert type(M.hypot).__flags__ & has_vectorcall
+    assert M.hypot(3, y := 4) == M.hypot(*(3, y)) == 5
+    assert M.hypot(np.ones(2), 0, out=None, where=True).tolist() == [1, 1]
+    assert "hypot" in vars(M)
+    with pytest.raises(TypeError, match="hypot"):
+        M.hypot(3)
+
+
 def test_dir_lists_what_can_be_had():
     """Each name that `dir` gives is a function."""
     names = dir(M)

@@ -2,8 +2,7 @@
 
 import ctypes
 import itertools
-import os
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from libufunc import (
     Library,
     LibraryNotFoundError,
     NoLoopError,
+    OutOfRangeError,
     SymbolError,
     building,
     c_loops,
@@ -20,8 +20,9 @@ from libufunc import (
     llvm_loops,
     vectors,
 )
+from libufunc.headers import Header
 from libufunc.numpy_api import Loop, generic_loop, make_ufunc
-from libufunc.plans import Plan, Vector, plans_for
+from libufunc.plans import FUNCTION, REFUSAL, WIDE, Plan, Vector, plans_for
 from libufunc.prototypes import parse_prototype
 from libufunc.scalars import SCALARS
 from libufunc.symbols import open_library
@@ -36,8 +37,10 @@ def made(plan: Plan, way: str, data: int) -> np.ufunc:
     """A ufunc with one loop, made one way."""
     if not WAYS[way].is_installed():
         pytest.skip(f"what makes loops by {way} is not installed")
-    ufunc, buffers = make_ufunc("f", "", [Loop(plan.types, WAYS[way].compile_loop(plan), data)])
-    kept.append(buffers)
+    slots = building.make_slots({FUNCTION: data, REFUSAL: id(OutOfRangeError)})
+    loop = Loop(plan.types, WAYS[way].compile_loop(plan), ctypes.addressof(slots))
+    ufunc, buffers = make_ufunc("f", "", [loop])
+    kept.append((slots, buffers))
     return ufunc
 
 
@@ -128,20 +131,93 @@ def echo(shared_library) -> str:
 
 
 @each_way
-@pytest.mark.parametrize("char", "bQ")
-def test_wide_integers_become_the_nearest_that_the_type_has(way: str, char: str, echo: str):
-    """int64 is pulled into the range of each integer type, as `numpy.clip` does."""
+@pytest.mark.parametrize("char", "bIQ")
+@pytest.mark.parametrize("wide", WIDE)
+def test_wide_integers_that_the_type_cannot_hold_are_refused(
+    way: str, char: str, wide: str, echo: str
+):
+    """An exception from the call, for each that is outside; the others come back as they are."""
     prototype = parse_prototype(f"{SCALARS[char].c} echo_{char}({SCALARS[char].c})")
     address = open_library(echo).address(prototype.name)
-    wide = np.concatenate([[s * 2**k + d for k in range(63)] for s in (1, -1) for d in (-1, 0, 1)])
-    wide = np.array([*wide, -(2**63), 2**63 - 1], np.int64)
+    plan = next(p for p in [*plans_for(prototype), None] if p is None or p.arrays == wide)
+    if plan is None:
+        pytest.skip("the type is that of the arrays")
+    function = made(plan, way, address)
+    numbers = {s * 2**k + d for k in range(64) for s in (1, -1) for d in (-1, 0, 1)}
+    numbers = [n for n in numbers if np.iinfo(wide).min <= n <= np.iinfo(wide).max]
     info = np.iinfo(char)
-    expected = [min(max(int(n), int(info.min)), int(info.max)) for n in wide]
-    computed = made(plans_for(prototype)[-1], way, address)(wide)
+    inside = [n for n in numbers if info.min <= n <= info.max]
+    outside = sorted(set(numbers) - set(inside))
+    assert len(inside) > 10
+    computed = function(np.array(inside, wide))
     assert computed.dtype.char == char
-    assert computed.tolist() == expected
-    own = wide.astype(char)
-    assert np.array_equal(made(plans_for(prototype)[0], way, address)(own), own)
+    assert computed.tolist() == inside
+    for n in outside:
+        with pytest.raises(OutOfRangeError):
+            function(np.array([0, n, 0], wide))
+    assert function(np.array([7], wide)).tolist() == [7]
+
+
+def test_a_refusal_names_the_function_and_is_an_error_of_values(echo: str):
+    """In every thread, and for each element of an array; what fits is computed as before."""
+    function = ccall("unsigned int echo_I(unsigned int)", echo)
+    for bad in (-1, [-1], [1, 2**32], np.array([2**63], np.uint64), np.full((3, 4), -1)):
+        with pytest.raises(ValueError, match=r"does not fit.*unsigned int echo_I"):
+            function(bad)
+        with pytest.raises(OverflowError):
+            function(bad)
+    assert function([0, 2**32 - 1]).tolist() == [0, 2**32 - 1]
+    with ThreadPoolExecutor(1) as pool, pytest.raises(OutOfRangeError):
+        pool.submit(lambda: function(np.full(10_000, -5))).result()
+    assert Library("m").jn(np.array([2], np.uint64), 0.5) == Library("m").jn(2, 0.5)
+
+
+STRUCTURES = """
+struct pair { double value; double error; };
+struct mixed { signed char a; long double b; float c; };
+int measure(const double *x, struct pair *out) {
+    out->value = 2 * *x;
+    out->error = -*x;
+    return 7;
+}
+struct mixed spread(short n) {
+    struct mixed m = {(signed char)n, 2.0L * n, 0.5f * n};
+    return m;
+}
+void both(const short *n, struct mixed *out) { *out = spread(*n); }
+"""
+STRUCTURES_HEADER = (
+    STRUCTURES.split("int measure", maxsplit=1)[0]
+    + """
+int measure(const double *, struct pair *);
+struct mixed spread(short);
+void both(const short *, struct mixed *);
+"""
+)
+
+
+@each_way
+def test_structures_are_outputs_by_member_and_const_pointers_are_inputs(way: str, shared_library):
+    """Also where members have gaps between them."""
+    library, header = open_library(shared_library(STRUCTURES)), Header(STRUCTURES_HEADER)
+    x = np.array([0.5, -3.0])
+    (plan,) = plans_for(header["measure"])
+    status, value, error = made(plan, way, library.address("measure"))(x)
+    assert (status == 7).all()
+    assert (value.tolist(), error.tolist()) == ([1.0, -6.0], [-0.5, 3.0])
+    plan = plans_for(header["both"])[0]
+    a, b, c = made(plan, way, library.address("both"))(np.array([5, -4], np.int16))
+    assert (a.tolist(), b.tolist(), c.tolist()) == ([5, -4], [10.0, -8.0], [2.5, -2.0])
+    with pytest.raises(OutOfRangeError):
+        made(plans_for(header["both"])[1], way, library.address("both"))(np.array([5, 2**15]))
+
+
+def test_a_structure_that_is_returned_is_outputs_by_member(shared_library):
+    """By the C compiler, which alone knows how each processor returns it."""
+    if not c_loops.is_installed():
+        pytest.skip("no C compiler on this machine")
+    library = Library(shared_library(STRUCTURES), header=STRUCTURES_HEADER)
+    assert library.spread(np.int16(6)) == (6, 12.0, 3.0)
 
 
 @each_way
@@ -303,18 +379,6 @@ def test_a_loop_is_compiled_once_on_a_machine(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("CC", "false")
     monkeypatch.setattr(c_loops, "_kept", {})
     assert c_loops.compile_loop(plan)
-
-
-def test_where_loops_are_kept(monkeypatch: pytest.MonkeyPatch):
-    """As the system has it, or as the user says."""
-    assert c_loops.cache_folder() == Path(os.environ["LIBUFUNC_CACHE"])
-    monkeypatch.delenv("LIBUFUNC_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "caches")
-    assert c_loops.cache_folder() == Path("caches/libufunc")
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert c_loops.cache_folder() == Path.home() / "Library/Caches/libufunc"
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert c_loops.is_installed()
 
 
 def test_generic_loops_are_numpys():

@@ -1,10 +1,13 @@
 """Turn any C function of a shared library into a true NumPy ufunc, in one line."""
 
 from libufunc.calling import ccall
+from libufunc.compiled_callers import c_function
 from libufunc.errors import (
+    CalledError,
     LibraryNotFoundError,
     LibufuncError,
     NoLoopError,
+    OutOfRangeError,
     ProbeError,
     PrototypeError,
     SymbolError,
@@ -14,14 +17,17 @@ from libufunc.library import Library
 from libufunc.threads import threaded
 
 __all__ = [
+    "CalledError",
     "Library",
     "LibraryNotFoundError",
     "LibufuncError",
     "NoLoopError",
+    "OutOfRangeError",
     "ProbeError",
     "PrototypeError",
     "SymbolError",
     "__version__",
+    "c_function",
     "ccall",
     "flushes_subnormals",
     "threaded",

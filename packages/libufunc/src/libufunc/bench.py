@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from libufunc import c_loops
+from libufunc.building import make_slots
 from libufunc.declarations import standard_prototype
 from libufunc.errors import PrototypeError, SymbolError
 from libufunc.library import Library
-from libufunc.plans import Plan
+from libufunc.plans import FUNCTION, Plan
 from libufunc.prototypes import Prototype
 from libufunc.symbols import open_library
 from libufunc.threads import threaded
@@ -181,8 +182,8 @@ def _c_loop(
     bases = (ctypes.c_void_p * len(arrays))(*(x.ctypes.data for x in arrays))
     steps = (ctypes.c_ssize_t * len(arrays))(*(x.itemsize for x in arrays))
     length = ctypes.c_ssize_t(out.size)
-    address = open_library("m").address(prototype.name)
-    return lambda: loop(bases, ctypes.byref(length), steps, address)
+    slots = make_slots({FUNCTION: open_library("m").address(prototype.name)})
+    return lambda: loop(bases, ctypes.byref(length), steps, slots)
 
 
 def _numba(prototype: Prototype, inputs: list[np.ndarray], out: np.ndarray) -> _Way:

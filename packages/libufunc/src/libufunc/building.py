@@ -11,18 +11,26 @@ every other.
 """
 
 import copyreg
+import ctypes
 import operator
+import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from libufunc import c_loops, llvm_loops
-from libufunc.errors import NoLoopError, SymbolError
+from libufunc.addresses import MARK
+from libufunc.arrays import FIRST_SLOT, Arrays
+from libufunc.c_library import check_c_library
+from libufunc.called_errors import GSL_FLAG, called_error, keep_gsl_from_aborting
+from libufunc.errors import NoLoopError, OutOfRangeError, SymbolError
+from libufunc.fixed_values import Fixed, slot_bytes
 from libufunc.numpy_api import Loop, generic_loop, make_ufunc
-from libufunc.plans import Plan, plans_for
+from libufunc.plans import CALLED_ERROR, FLAG, FUNCTION, REFUSAL, SLOT_BYTES, Plan, plans_for
 from libufunc.prototypes import Prototype, parse_prototype
 from libufunc.symbols import SharedLibrary, open_library
 from libufunc.vectors import ACCURACY, find_vector
@@ -41,6 +49,9 @@ class Recipe:
         prototypes: In C, one for each function; the first is what small integers become.
         half: Whether `float` functions serve float16 arrays as well.
         simd: Whether vector functions of libmvec take the place of those that have one.
+        signature: Dimensions of arrays, as NumPy writes them; empty for numbers alone.
+        fixed: Values that stay the same.
+        errors: What becomes of errors within the function.
     """
 
     name: str
@@ -48,6 +59,14 @@ class Recipe:
     prototypes: tuple[str, ...]
     half: bool = False
     simd: bool = False
+    signature: str = ""
+    fixed: tuple[Fixed, ...] = ()
+    errors: str = ""
+
+    @property
+    def arrays(self) -> Arrays:
+        """What the recipe adds to its prototypes."""
+        return Arrays(self.signature, tuple((one.name, one.is_number) for one in self.fixed))
 
 
 _lock = threading.RLock()
@@ -71,9 +90,12 @@ def build(recipe: Recipe, parsed: tuple[Prototype, ...] | None = None) -> np.ufu
         library = open_library(recipe.library)
         key = (recipe, library.handle)
         if key not in _made:
-            prototypes = parsed or tuple(map(parse_prototype, recipe.prototypes))
+            prototypes = parsed or tuple(
+                parse_prototype(text, recipe.arrays) for text in recipe.prototypes
+            )
             loops = [loop for one in prototypes for loop in _loops_of(one, recipe, library)]
-            ufunc, buffers = make_ufunc(recipe.name, _docstring(recipe, library.loaded_as), loops)
+            doc = _docstring(recipe, library.loaded_as)
+            ufunc, buffers = make_ufunc(recipe.name, doc, loops, signature=recipe.signature)
             _alive.append((ufunc, buffers, library))
             _recipes[ufunc] = recipe
             _made[key] = ufunc
@@ -109,7 +131,7 @@ def compiled_loop(plan: Plan) -> int:
 def has_loop(prototype: Prototype) -> bool:
     """Whether arrays can be passed to such a function here; compiles a loop where one is needed."""
     types = f"{prototype.inputs}->{prototype.outputs}"
-    if not _has_pointers(prototype) and generic_loop(types, types) is not None:
+    if prototype.is_plain and generic_loop(types, types) is not None:
         return True
     try:
         return all(compiled_loop(plan) for plan in plans_for(prototype))
@@ -123,12 +145,16 @@ def _loops_of(prototype: Prototype, recipe: Recipe, library: SharedLibrary) -> l
     if vector is not None:
         vectors, symbol, shape = vector
         plan = Plan(prototype, prototype.inputs, shape)
-        return [Loop(plan.types, compiled_loop(plan), vectors.address(symbol))]
+        return [_compiled(plan, vectors.address(symbol))]
     address = library.address(prototype.name)
+    check_c_library(prototype.function, address)
     types = f"{prototype.inputs}->{prototype.outputs}"
-    generic = None if _has_pointers(prototype) else generic_loop(types, types)
+    keep_gsl_from_aborting(library)
+    is_plain = prototype.is_plain and not recipe.errors
+    generic = generic_loop(types, types) if is_plain else None
     if generic is None:
-        return [Loop(plan.types, compiled_loop(plan), address) for plan in plans_for(prototype)]
+        plans = plans_for(prototype, recipe.errors)
+        return [_compiled(plan, address, recipe.fixed) for plan in plans]
     loops = [Loop(types, generic, address)]
     half = generic_loop(_HALVES.get(types, ""), types)
     if recipe.half and half is not None:
@@ -136,14 +162,58 @@ def _loops_of(prototype: Prototype, recipe: Recipe, library: SharedLibrary) -> l
     return loops
 
 
-def _has_pointers(prototype: Prototype) -> bool:
-    return any(parameter.is_output for parameter in prototype.parameters)
+def _compiled(plan: Plan, address: int, fixed: tuple[Fixed, ...] = ()) -> Loop:
+    """A compiled loop, with the block of slots that it reads."""
+    values: dict[int, int | bytes]
+    values = {
+        FUNCTION: address,
+        REFUSAL: id(_refusal(str(plan.prototype))),
+        CALLED_ERROR: id(called_error),
+        FLAG: ctypes.addressof(GSL_FLAG),
+    }
+    for parameter in plan.prototype.parameters:
+        if parameter.way == "fixed":
+            values[parameter.index] = slot_bytes(fixed[parameter.index - FIRST_SLOT], parameter)
+    slots = make_slots(values)
+    _alive.append(slots)
+    return Loop(plan.types, compiled_loop(plan), ctypes.addressof(slots))
+
+
+def make_slots(values: dict[int, int | bytes]) -> ctypes.Array[ctypes.c_char]:
+    """The block that a compiled loop gets: an address in each slot.
+
+    Args:
+        values: By slot, from 0, an address or what stands there.
+    """
+    block = ctypes.create_string_buffer(SLOT_BYTES * (max(values) + 2))
+    for slot, value in values.items():
+        held = bytes(ctypes.c_void_p(value)) if isinstance(value, int) else value
+        ctypes.memmove(ctypes.addressof(block) + SLOT_BYTES * slot, held, len(held))
+    return block
+
+
+@cache
+def _refusal(prototype: str) -> type[OutOfRangeError]:
+    """The exception for integers that do not fit into a function's parameters.
+
+    A loop sets it by its class alone, so that the class has to know the message. It stays for ever.
+    """
+
+    def say(_: OutOfRangeError) -> str:
+        return (
+            f"an integer in the arguments does not fit into the C type that `{prototype}` takes; "
+            "nothing was computed from there on: pass integers within the range of that type."
+        )
+
+    return type("OutOfRangeError", (OutOfRangeError,), {"__str__": say, "__module__": "libufunc"})
 
 
 def _docstring(recipe: Recipe, loaded_as: str) -> str:
     first, *others = recipe.prototypes
     lines = [f"C function of the library `{loaded_as}`.", "", f"Prototype: `{first}`"]
     lines += [f"Also: `{other}`" for other in others]
+    if recipe.signature:
+        lines += ["", f"Signature: `{recipe.signature}`"]
     if recipe.simd:
         lines += ["", f"By libmvec where it has the function, {ACCURACY}."]
     return "\n".join(lines)
@@ -161,7 +231,13 @@ def _register_pickling() -> None:
 def _reduce(ufunc: np.ufunc) -> Any:
     """What pickle is told of a ufunc."""
     recipe = recipe_of(ufunc)
-    return _pickle_others[0](ufunc) if recipe is None else (build, (recipe,))
+    if recipe is None:
+        return _pickle_others[0](ufunc)
+    if recipe.library.startswith(MARK) or not all(one.is_number for one in recipe.fixed):
+        raise pickle.PicklingError(
+            f"`{recipe.name}` is made of an address, which means nothing in another process."
+        )
+    return build, (recipe,)
 
 
 def require_vector(prototype: Prototype) -> None:

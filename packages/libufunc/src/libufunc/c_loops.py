@@ -6,27 +6,35 @@ processor included. A loop takes about a second to compile; it is kept in the ca
 about a millisecond ever after.
 """
 
+import contextlib
 import os
 import shutil
 import sys
 import sysconfig
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
 
+from libufunc.c_source import HEAD, write_c
 from libufunc.errors import NoLoopError
-from libufunc.plans import Plan, bounds
-from libufunc.scalars import SCALARS
+from libufunc.plans import Plan
+from libufunc.preprocessing import c_compiler
 
-_HEAD = "void loop(char **args, intptr_t *dims, intptr_t *steps, void *function)"
-_TARGETS = {"b": "sse2", "c": "avx", "d": "avx2", "e": "avx512f"}
 # Runs in a process of its own: compilers print, and setuptools changes the folder.
 _BUILD = """if True:
     import sys, cffi
-    name, folder, declaration = sys.argv[1:]
+    name, folder, declaration, ending = sys.argv[1:]
     builder = cffi.FFI()
     builder.cdef(declaration)
-    builder.set_source(name, sys.stdin.read(), extra_compile_args=["-O2"])
+    libraries = ["stdc++"] if ending == ".cpp" else []
+    builder.set_source(
+        name,
+        sys.stdin.read(),
+        extra_compile_args=["-O2"],
+        source_extension=ending,
+        libraries=libraries,
+    )
     print(builder.compile(tmpdir=folder))
 """
 _kept: dict[str, tuple[Any, int]] = {}  # module and address by key of plan
@@ -68,154 +76,94 @@ def cache_folder() -> Path:
     return Path(places.get(sys.platform) or default) / "libufunc"
 
 
-def write_c(plan: Plan) -> str:
-    """The loop in C.
-
-    Args:
-        plan: What to compile.
-    """
-    return _vector_loop(plan) if plan.vector else _scalar_loop(plan)
-
-
-def _scalar_loop(plan: Plan) -> str:
-    prototype = plan.prototype
-    kinds, arguments, slots, stores = [], [], [], []
-    taken, given = 0, int(prototype.result is not None)
-    for k, parameter in enumerate(prototype.parameters):
-        c = parameter.scalar.c
-        kinds.append(c + " *" * parameter.is_output)
-        if parameter.is_output:
-            position = len(plan.arrays) + given
-            slots.append(f"{c} slot{k} = 0;")
-            arguments.append(f"&slot{k}")
-            stores.append(f"*({c} *)p{position} = slot{k};")
-            given += 1
-        else:
-            arguments.append(f"({c})v{taken}")
-            slots += _read(plan.arrays[taken], c, position=taken)
-            taken += 1
-    call = f"f({', '.join(arguments)});"
-    if prototype.result:
-        call = f"{prototype.result.c} result = {call}"
-        stores.insert(0, f"*({prototype.result.c} *)p{len(plan.arrays)} = result;")
-    returned = prototype.result.c if prototype.result else "void"
-    operands = range(len(plan.types) - 2)
-    return "\n".join(
-        [
-            "#include <stdint.h>",
-            f"{_HEAD} {{",
-            f"{returned} (*f)({', '.join(kinds)}) = ({returned} (*)({', '.join(kinds)}))function;",
-            *[f"char *p{k} = args[{k}];" for k in operands],
-            "for (intptr_t n = dims[0], i = 0; i < n; i++) {",
-            *slots,
-            call,
-            *stores,
-            *[f"p{k} += steps[{k}];" for k in operands],
-            "}",
-            "}",
-        ]
-    )
-
-
-def _read(char: str, c: str, *, position: int) -> list[str]:
-    """Reading of one input, and pulling a wide integer into the range of the C type."""
-    wide = SCALARS[char]
-    lines = [f"{wide.c} v{position} = *({wide.c} *)p{position};"]
-    if wide.c != c:
-        scalar = next(one for one in SCALARS.values() if one.c == c)
-        low, high = bounds(scalar)
-        # C has no literal for the least `long long`, as its digits alone do not fit.
-        lines += [
-            f"if (v{position} < {low + 1}LL - 1) v{position} = {low + 1}LL - 1;",
-            f"if (v{position} > {high}LL) v{position} = {high}LL;",
-        ]
-    return lines
-
-
-def _vector_loop(plan: Plan) -> str:
-    assert plan.vector  # noqa: S101 - the caller has looked
-    lanes, real = plan.vector.lanes, SCALARS[plan.arrays[0]].c
-    inputs, last = range(len(plan.arrays)), len(plan.arrays)
-    operands = range(last + 1)
-    kinds = ", ".join("vec" for _ in inputs)
-    dense = " && ".join(f"steps[{k}] == sizeof({real})" for k in operands)
-    gathered = [f"x{k}[j] = *({real} *)(p{k} + (i + j < n ? j : 0) * steps[{k}]);" for k in inputs]
-    return "\n".join(
-        [
-            "#include <stdint.h>",
-            "#include <string.h>",
-            f"typedef {real} vec __attribute__((vector_size({lanes} * sizeof({real}))));",
-            f'__attribute__((target("{_TARGETS[plan.vector.isa]}")))',
-            f"{_HEAD} {{",
-            f"vec (*f)({kinds}) = (vec (*)({kinds}))function;",
-            f"intptr_t n = dims[0], whole = {dense};",
-            f"for (intptr_t i = 0; i < n; i += {lanes}) {{",
-            f"vec {', '.join(f'x{k}' for k in operands)};",
-            *[f"char *p{k} = args[{k}] + i * steps[{k}];" for k in operands],
-            f"if (whole && n - i >= {lanes}) {{",
-            *[f"memcpy(&x{k}, p{k}, sizeof(vec));" for k in inputs],
-            f"x{last} = f({', '.join(f'x{k}' for k in inputs)});",
-            f"memcpy(p{last}, &x{last}, sizeof(vec));",
-            "} else {",
-            f"for (int j = 0; j < {lanes}; j++) {{",
-            *gathered,
-            "}",
-            f"x{last} = f({', '.join(f'x{k}' for k in inputs)});",
-            f"for (int j = 0; j < {lanes} && i + j < n; j++)",
-            f"*({real} *)(p{last} + j * steps[{last}]) = x{last}[j];",
-            "}",
-            "}",
-            "}",
-        ]
-    )
-
-
 def _load(source: str) -> tuple[Any, int]:
     """The module with this loop, from the cache or fresh, and the loop's address."""
     import hashlib
-    import importlib.util
 
     tag = sysconfig.get_config_var("SOABI") or sys.implementation.cache_tag
     machine = sysconfig.get_platform()
     name = "loop_" + hashlib.sha256(f"{tag} {machine}\n{source}".encode()).hexdigest()[:24]
-    folder = cache_folder()
-    found = next(iter(folder.glob(f"{name}.*")), None) or _compile(name, source, folder)
-    spec = importlib.util.spec_from_file_location(name, found)
+    for kept in _kept_files(name):
+        with contextlib.suppress(ImportError, AttributeError):
+            return _imported(name, kept)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+        made = _compile(name, source, scratch)
+        with contextlib.suppress(OSError):  # a cache that cannot be written is done without
+            made = _keep(name, made)
+        return _imported(name, made)
+
+
+def _imported(name: str, file: Path) -> tuple[Any, int]:
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec  # noqa: S101 - the ending is that of an extension module
     assert spec.loader  # noqa: S101 - as above
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    address = module.ffi.cast("uintptr_t", module.ffi.addressof(module.lib, "loop"))
-    return module, int(address)
+    return module, int(module.ffi.cast("uintptr_t", module.ffi.addressof(module.lib, "loop")))
 
 
-def _compile(name: str, source: str, folder: Path) -> Path:
-    """Compile beside the cache and move the result into it, so that no half file is ever there."""
-    import subprocess
-    import tempfile
+def _kept_files(name: str) -> list[Path]:
+    """What the cache has of a loop and is whole: loading half a file would end the process."""
+    try:
+        files = sorted(cache_folder().glob(f"{name}-*"))
+        return [file for file in files if file.name.startswith(f"{name}-{_digest(file)}.")]
+    except OSError:
+        return []
 
+
+def _keep(name: str, made: Path) -> Path:
+    """Copy a compiled loop into the cache, whole or not at all; its name says what it holds."""
+    folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
-            [sys.executable, "-c", _BUILD, name, scratch, f"{_HEAD};"],
-            input=source,
-            capture_output=True,
-            text=True,
-            check=False,
+    target = folder / f"{name}-{_digest(made)}.{made.name.partition('.')[2]}"
+    handle, part = tempfile.mkstemp(dir=folder)
+    os.close(handle)
+    try:
+        shutil.copyfile(made, part)
+        Path(part).chmod(0o700)
+        return Path(part).replace(target)
+    except OSError:
+        Path(part).unlink(missing_ok=True)
+        raise
+
+
+def _digest(file: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:24]
+
+
+def _compile(name: str, source: str, scratch: str) -> Path:
+    """Compile in a folder of its own.
+
+    Raises:
+        NoLoopError: The compiler failed.
+    """
+    import subprocess
+
+    done = subprocess.run(  # noqa: S603 - Python itself, with code of our own
+        [sys.executable, "-c", _BUILD, name, scratch, f"{HEAD};", _ending(source)],
+        input=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr or done.stdout).strip()
+        raise NoLoopError(
+            f"the C compiler could not make a loop ({reason}); check that it works, or install "
+            "`libufunc[numba]`."
         )
-        if done.returncode:
-            reason = (done.stderr or done.stdout).strip()
-            raise NoLoopError(
-                f"the C compiler could not make a loop ({reason}); check that it works, or install "
-                "`libufunc[numba]`."
-            )
-        made = Path(done.stdout.splitlines()[-1])
-        return made.replace(folder / made.name)
+    return Path(done.stdout.splitlines()[-1])
+
+
+def _ending(source: str) -> str:
+    """How a file with a loop ends: loops that catch exceptions are in C++."""
+    return ".cpp" if "catch (" in source else ".c"
 
 
 def _compiler() -> str | None:
     """The C compiler that setuptools will call; on Windows it looks for one by itself."""
-    if sys.platform == "win32":
-        return "cl"
-    words = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
-    return shutil.which(words[0])
+    return "cl" if sys.platform == "win32" else c_compiler()

@@ -125,7 +125,7 @@ def call(
         raise typer.BadParameter(
             f"`{ufunc.__name__}` takes {ufunc.nin} number(s), but {len(numbers)} were given."
         )
-    found = ufunc(*numbers)
+    found = _called(ufunc, numbers)
     results = [one.item() for one in (found if ufunc.nout > 1 else (found,))]
     if as_json:
         _print_json(
@@ -194,6 +194,22 @@ def bench(
             for row in rows
         ],
     )
+
+
+def _called(ufunc: Any, numbers: Sequence[int | float | complex]) -> Any:
+    """What a ufunc gives for numbers; what it cannot take becomes a sentence."""
+    for place, number in enumerate(numbers, 1):
+        takes_integers = all(types[place - 1] in "bBhHiIlLqQ" for types in ufunc.types)
+        if takes_integers and not isinstance(number, int):
+            raise typer.BadParameter(
+                f"`{ufunc.__name__}` takes a whole number as argument {place}, but `{number}` was "
+                "given; write it without a point, as in `2`."
+            )
+    try:
+        return ufunc(*numbers)
+    except (TypeError, OverflowError) as error:
+        typer.echo(f"libufunc: {error}", err=True)
+        raise typer.Exit(FAILED) from error
 
 
 def _number(text: str) -> int | float | complex:

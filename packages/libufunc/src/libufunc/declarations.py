@@ -10,7 +10,6 @@ C Library's manual, 19 (`exp10`, `sincos`, `lgamma_r`, `drem`, `significand`, `c
 import re
 from functools import cache
 
-from libufunc.errors import PrototypeError
 from libufunc.prototypes import Prototype, parse_prototype
 
 
@@ -120,16 +119,3 @@ def standard_prototype(name: str) -> Prototype | None:
     """The prototype of any function of the table, `erff` included; `None` for strangers."""
     text = _texts().get(name)
     return parse_prototype(text) if text else None
-
-
-def check_against_standard(prototype: Prototype) -> None:
-    """Refuse a prototype of libm that the standard contradicts, as calling by it is no C.
-
-    Raises:
-        PrototypeError: Types or number of parameters differ.
-    """
-    standard = standard_prototype(prototype.name)
-    if standard is not None and standard != prototype:
-        raise PrototypeError(
-            f"`{prototype}` contradicts the C library, which has `{standard}`; use that."
-        )

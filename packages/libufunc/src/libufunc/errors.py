@@ -5,6 +5,8 @@ LibufuncError
 ├── LibraryNotFoundError    no shared library of that name can be loaded
 ├── SymbolError             the library has no such function
 ├── NoLoopError             the signature needs a loop, and nothing is here to compile it
+├── CalledError             the function raised a C++ exception, or reported an error of GSL
+├── OutOfRangeError         a number in an array does not fit into the function's integer type
 └── ProbeError              the function crashed, hung or left in the child process that tried it
 
 Each message is one sentence: what was found, what was expected, what to do.
@@ -12,7 +14,7 @@ Each message is one sentence: what was found, what was expected, what to do.
 
 
 class LibufuncError(Exception):
-    """Anything that libufunc refuses. No C function of the caller's has run in this process."""
+    """Anything that libufunc refuses."""
 
 
 class PrototypeError(LibufuncError, ValueError):
@@ -29,6 +31,14 @@ class SymbolError(LibufuncError, AttributeError):
 
 class NoLoopError(LibufuncError, NotImplementedError):
     """A signature without a ready loop, where no compiler is installed to make one."""
+
+
+class OutOfRangeError(LibufuncError, ValueError, OverflowError):
+    """An integer that the C type of a parameter cannot hold."""
+
+
+class CalledError(LibufuncError, RuntimeError):
+    """An error within the C or C++ function, with its own words."""
 
 
 class ProbeError(LibufuncError, RuntimeError):

@@ -1,12 +1,15 @@
 """`Library`: the functions of a shared library as attributes, each for all its number types."""
 
 import contextlib
+import functools
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
 from libufunc.building import Recipe, build, has_loop
+from libufunc.c_types import as_fortran
 from libufunc.declarations import (
     base_names,
     base_text,
@@ -15,9 +18,12 @@ from libufunc.declarations import (
     variant,
 )
 from libufunc.errors import PrototypeError, SymbolError
+from libufunc.headers import Header, Skipped
+from libufunc.passing_calls import pass_calls_on
 from libufunc.platforms import full_name, short_name
-from libufunc.prototypes import Header, Prototype, parse_prototype
-from libufunc.symbols import open_library
+from libufunc.prototypes import Prototype, parse_prototype, prototype_of
+from libufunc.suggestions import did_you_mean
+from libufunc.symbols import SharedLibrary, open_library
 from libufunc.vectors import find_vector
 
 
@@ -31,35 +37,35 @@ class _Help:
         return self.of_class if function is None else function.ufunc.__doc__
 
 
-class Function:
+class Function(functools.partial):
     """A function of a library: called as a ufunc, and indexed by dtype for one variant of it.
 
     Python lets nobody inherit from `numpy.ufunc`, and a ufunc has no index; so this stands before
     one. It is called and has all attributes as the ufunc has; where another library insists on a
     `numpy.ufunc`, give it `.ufunc`.
 
+    A call goes through `functools.partial`, as nothing written in Python passes one on as quickly.
+
     Attributes:
         ufunc: The ufunc with a loop for each number type of the function.
     """
 
-    __slots__ = ("__call__", "_name", "_of", "_variants", "ufunc")
-
     __doc__ = _Help(__doc__)  # pyright: ignore[reportAssignmentType] - gives text, by descriptor
 
-    ufunc: np.ufunc
+    _of: "Library"
+    _name: str
+    _variants: dict[str, Recipe]
 
-    if TYPE_CHECKING:
+    def __new__(cls, of: "Library", name: str, variants: dict[str, Recipe], whole: Recipe) -> Self:
+        """Make the ufunc."""
+        made = super().__new__(cls, build(whole))
+        made._of, made._name, made._variants = of, name, variants
+        return made
 
-        def __call__(self, *inputs: Any, **options: Any) -> Any:
-            """Call the ufunc."""
-
-    def __init__(
-        self, of: "Library", name: str, variants: dict[str, Recipe], whole: Recipe
-    ) -> None:
-        self._of, self._name, self._variants = of, name, variants
-        self.ufunc = build(whole)
-        # A slot of this name is what a call looks up: the ufunc itself, with no Python in between.
-        object.__setattr__(self, "__call__", self.ufunc)
+    @property
+    def ufunc(self) -> np.ufunc:
+        """The ufunc itself."""
+        return self.func  # pyright: ignore[reportReturnType] - what `__new__` has put there
 
     def __getitem__(self, dtype: Any) -> np.ufunc:
         """The ufunc of one variant: `m.erf[float32]` is C's `erff`.
@@ -78,11 +84,20 @@ class Function:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.ufunc, name)
 
+    def jax(self, *, derivative: Any = None) -> Any:
+        """The function for JAX, as `libufunc.jax.jax_function` makes it; needs `libufunc[jax]`."""
+        from libufunc.jax import jax_function
+
+        return jax_function(self.ufunc, derivative=derivative)
+
     def __repr__(self) -> str:
         return f"<{self._of!r}.{self._name}: {', '.join(self.ufunc.types)}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return getattr, (self._of, self._name)
+
+
+pass_calls_on(Function)
 
 
 class Library:
@@ -103,31 +118,41 @@ class Library:
 
     Args:
         name: Short name, such as `m`, or path; `mvec` is glibc's library of vector functions.
-        header: Text of a C header with the functions; it goes before what is shipped.
+        header: A C header with the functions, as text or as the path of a file (a `pathlib.Path`);
+            it goes before what is shipped. With directives in it, it is preprocessed where the
+            machine has a C compiler.
         simd: Take libmvec's vector functions where there are some: several times quicker, up to
             4 ULP wrong.
+        fortran: The functions are Fortran's: symbols end in an underscore, and every number goes
+            by its address. The header declares them as if they were C's, without either: `double
+            dlapy2(double, double);`.
 
     Raises:
         LibraryNotFoundError: The library cannot be loaded.
-        PrototypeError: The header is no C.
+        OSError: The header's file cannot be read.
     """
 
     def __init__(
-        self, name: str | os.PathLike[str], *, header: str | None = None, simd: bool = False
+        self,
+        name: str | os.PathLike[str],
+        *,
+        header: str | Path | None = None,
+        simd: bool = False,
+        fortran: bool = False,
     ) -> None:
-        self._name, self._header_text = full_name(name), header
-        self._library = open_library(self._name)
+        self._name, self._given_header, self._fortran = full_name(name), header, fortran
+        open_library(self._name)
         self._only_vectors = short_name(self._name) == "mvec"
         self._simd = simd or self._only_vectors
-        self._header = Header(header) if header is not None else {}
-        self._functions: dict[str, Function] = {}
+        self._header = _read(header)
 
     def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
             raise AttributeError(name)
-        if name not in self._functions:
-            self._functions[name] = self._make(name)
-        return self._functions[name]
+        # An attribute is found without coming here again; by `setattr`, as a dict costs more.
+        function = self._make(name)
+        setattr(self, name, function)
+        return function
 
     def __dir__(self) -> list[str]:
         names = {*base_names(), *self._header}
@@ -141,9 +166,9 @@ class Library:
         """
         declared = self._declared(name)
         if declared is None:
-            raise SymbolError(
-                f"nothing declares `{name}`; give its prototype by `ccall`, or a `header`."
-            )
+            to_do = "give its prototype by `ccall`, or a `header`"
+            end = did_you_mean(name, dir(self), otherwise=to_do)
+            raise SymbolError(f"nothing declares `{name}`{end}")
         return str(declared)
 
     def prototypes(self) -> dict[str, str]:
@@ -158,28 +183,43 @@ class Library:
                 told[name] = self.prototype(name)
         return told
 
+    @property
+    def skipped(self) -> list[Skipped]:
+        """What of the header no function came of, with lines and reasons."""
+        return self._header.skipped
+
     def __repr__(self) -> str:
         return f"Library({self._name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self._name, self._header_text, self._simd)
+        return _reopened, (self._name, self._given_header, self._simd, self._fortran)
+
+    @property
+    def _library(self) -> SharedLibrary:
+        """The library; opened again where its file has been replaced."""
+        return open_library(self._name)
 
     def _declared(self, name: str) -> Prototype | None:
         """What is known of a name."""
-        return self._header[name] if name in self._header else standard_prototype(name)
+        if name not in self._header:
+            return None if self._fortran else standard_prototype(name)
+        if not self._fortran:
+            return self._header[name]
+        return prototype_of(as_fortran(self._header.declared(name)))
 
     def _has(self, name: str) -> bool:
         """Whether the library can serve a name."""
         if self._only_vectors:
             prototype = self._declared(name)
             return prototype is not None and find_vector(prototype) is not None
-        return self._library.has(name)
+        return self._library.has(f"{name}_" if self._fortran else name)
 
     def _make(self, name: str) -> Function:
         first = parse_prototype(self.prototype(name))
         if not self._has(name):
+            self._library.address(first.name)  # says what there is
             raise SymbolError(f"`{self._library.loaded_as}` has no function `{name}`.")
-        found = [first, *self._relatives(name, first)]
+        found = [first, *([] if self._fortran else self._relatives(name, first))]
         variants: dict[str, Recipe] = {}
         for prototype in found:
             key = _key(prototype)
@@ -226,5 +266,18 @@ def _key(prototype: Prototype) -> str:
     return (floating or list(prototype.inputs))[0]
 
 
-def _reopened(name: str, header: str | None, simd: bool) -> Library:  # noqa: FBT001 - called by pickle
-    return Library(name, header=header, simd=simd)
+def _read(header: str | Path | None) -> Header:
+    """The functions that a header declares; none without one."""
+    if isinstance(header, Path):
+        text = header.read_text("utf-8", "replace")
+        return Header(text, folder=header.resolve().parent)
+    return Header(header or "")
+
+
+def _reopened(
+    name: str,
+    header: str | Path | None,
+    simd: bool,  # noqa: FBT001 - called by pickle
+    fortran: bool,  # noqa: FBT001 - as above
+) -> Library:
+    return Library(name, header=header, simd=simd, fortran=fortran)

@@ -18,12 +18,32 @@ import threading
 from typing import Any
 
 from libufunc.errors import NoLoopError
-from libufunc.plans import Plan, bounds
+from libufunc.parameters import Parameter
+from libufunc.plans import REFUSAL, SLOT_BYTES, Plan, limits
 from libufunc.scalars import SCALARS, Scalar
 
 _REAL = {"f": "float", "d": "double", "F": "float", "D": "double"}
 _FEATURES = {"b": "+sse2", "c": "+avx", "d": "+avx2", "e": "+avx512f"}
 _WORD = f"i{8 * ctypes.sizeof(ctypes.c_ssize_t)}"
+
+
+def _python(name: str) -> str:
+    """The address of a function of Python's C interface, as LLVM writes it."""
+    address = ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value
+    return f"inttoptr ({_WORD} {address} to ptr)"
+
+
+# Sets an exception that Python raises in this thread as soon as it is back from the call.
+_REFUSAL = [
+    "refused:",
+    f"%at_refusal = getelementptr i8, ptr %slots, i32 {REFUSAL * SLOT_BYTES}",
+    "%refusal = load ptr, ptr %at_refusal",
+    f"%state = call i32 {_python('PyGILState_Ensure')}()",
+    f"%thread = call i64 {_python('PyThread_get_thread_ident')}()",
+    f"call i32 {_python('PyThreadState_SetAsyncExc')}(i64 %thread, ptr %refusal)",
+    f"call void {_python('PyGILState_Release')}(i32 %state)",
+    "br label %done",
+]
 _kept: dict[str, Any] = {}  # engines by key of plan: their machine code must stay
 _lock = threading.Lock()
 
@@ -77,8 +97,13 @@ def write_ir(plan: Plan, *, machine: str) -> str:
     Raises:
         NoLoopError: As for `compile_loop`.
     """
-    scalars = [p.scalar for p in plan.prototype.parameters]
-    scalars += [plan.prototype.result] if plan.prototype.result else []
+    scalars = [s for p in plan.prototype.parameters for s in p.scalars] + list(
+        plan.prototype.results
+    )
+    if any(p.core or p.way in {"size", "fixed"} for p in plan.prototype.parameters):
+        raise NoLoopError("arrays and fixed values are passed by loops in C alone.")
+    if plan.errors:
+        raise NoLoopError("exceptions of C++ are caught by loops in C++ alone.")
     known_abi = machine in {"x86_64", "AMD64"} and sys.platform != "win32"
     if not known_abi and any(scalar.kind == "c" for scalar in scalars):
         raise NoLoopError(f"how {machine} passes complex numbers is known to C compilers only.")
@@ -111,14 +136,10 @@ class _Writer:
 
     def text(self) -> str:
         """The whole module."""
-        result, call = self.call()
-        if result:
-            self.body.append(f"%result = {call}")
-            self.store("%result", result, position=self.position(0))
-        else:
-            self.body.append(call)
+        call = self.call()
+        self.body.append(f"%result = {call}" if self.plan.prototype.results else call)
         operands = range(len(self.plan.types) - 2)
-        entry = [f"%n = load {_WORD}, ptr %dims"]
+        entry = ["%function = load ptr, ptr %slots", f"%n = load {_WORD}, ptr %dims"]
         for k in operands:
             entry += [
                 f"%at_step{k} = getelementptr {_WORD}, ptr %steps, i32 {k}",
@@ -126,11 +147,11 @@ class _Writer:
                 f"%at_base{k} = getelementptr ptr, ptr %args, i32 {k}",
                 f"%base{k} = load ptr, ptr %at_base{k}",
             ]
-        heads = [f"%i = phi {_WORD} [ 0, %entry ], [ %next, %body ]"]
-        heads += [f"%p{k} = phi ptr [ %base{k}, %entry ], [ %q{k}, %body ]" for k in operands]
+        heads = [f"%i = phi {_WORD} [ 0, %entry ], [ %next, %turn ]"]
+        heads += [f"%p{k} = phi ptr [ %base{k}, %entry ], [ %q{k}, %turn ]" for k in operands]
         tails = [f"%q{k} = getelementptr i8, ptr %p{k}, {_WORD} %step{k}" for k in operands]
         lines = [
-            "define void @loop(ptr %args, ptr %dims, ptr %steps, ptr %function) {",
+            "define void @loop(ptr %args, ptr %dims, ptr %steps, ptr %slots) {",
             "entry:",
             *entry,
             *self.setup,
@@ -140,54 +161,63 @@ class _Writer:
             *heads,
             *self.body,
             *self.stores,
+            "br label %turn",
+            "turn:",
             *tails,
             f"%next = add {_WORD} %i, 1",
             f"%more = icmp slt {_WORD} %next, %n",
             "br i1 %more, label %body, label %done",
+            *_REFUSAL,
             "done:",
             "ret void",
             "}",
         ]
         return "\n".join(lines)
 
-    def position(self, output: int) -> int:
-        """Which operand an output is."""
-        return len(self.plan.arrays) + output
-
-    def call(self) -> tuple[Scalar | None, str]:
+    def call(self) -> str:
         """The call, after what prepares its arguments."""
-        arguments, taken = [], 0
-        given = int(self.plan.prototype.result is not None)
-        for k, parameter in enumerate(self.plan.prototype.parameters):
+        prototype = self.plan.prototype
+        arguments, taken, position = [], 0, len(self.plan.arrays) + len(prototype.results)
+        if prototype.returns_structure:
+            raise NoLoopError("how a structure is returned is known to C compilers only.")
+        if prototype.result:
+            kind = self.passed(prototype.result)
+            self.stores.append(f"store {kind} %result, ptr %p{len(self.plan.arrays)}, align 1")
+        for k, parameter in enumerate(prototype.parameters):
             if parameter.is_output:
-                arguments.append(self.slot(parameter.scalar, position=self.position(given), k=k))
-                given += 1
+                arguments.append(self.slot(parameter, position=position, k=k))
+                position += len(parameter.scalars)
             else:
-                arguments.append(self.argument(parameter.scalar, position=taken))
+                arguments.append(self.argument(parameter, position=taken))
                 taken += 1
-        result = self.plan.prototype.result
-        returned = self.passed(result) if result else "void"
-        return result, f"call {returned} %function({', '.join(arguments)})"
+        returned = self.passed(prototype.result) if prototype.result else "void"
+        return f"call {returned} %function({', '.join(arguments)})"
 
     def passed(self, scalar: Scalar) -> str:
         """The type as a result, and as an argument unless that goes by memory."""
         return "<2 x float>" if scalar.char == "F" else self.type(scalar)
 
-    def slot(self, scalar: Scalar, *, position: int, k: int) -> str:
+    def slot(self, parameter: Parameter, *, position: int, k: int) -> str:
         """A pointer to a fresh zero, whose value is stored after the call."""
-        kind = self.type(scalar)
-        self.setup.append(f"%slot{k} = alloca {kind}")
-        self.body.append(f"store {kind} zeroinitializer, ptr %slot{k}")
-        self.stores += [
-            f"%out{k} = load {kind}, ptr %slot{k}",
-            f"store {kind} %out{k}, ptr %p{position}, align 1",
-        ]
+        kinds = [self.type(scalar) for scalar in parameter.scalars]
+        room = f"{{ {', '.join(kinds)} }}"
+        self.setup.append(f"%slot{k} = alloca {room}, align 16")
+        self.body.append(f"store {room} zeroinitializer, ptr %slot{k}")
+        for j, kind in enumerate(kinds):
+            self.stores += [
+                f"%at{k}_{j} = getelementptr {room}, ptr %slot{k}, i32 0, i32 {j}",
+                f"%out{k}_{j} = load {kind}, ptr %at{k}_{j}",
+                f"store {kind} %out{k}_{j}, ptr %p{position + j}, align 1",
+            ]
         return f"ptr %slot{k}"
 
-    def argument(self, scalar: Scalar, *, position: int) -> str:
+    def argument(self, parameter: Parameter, *, position: int) -> str:
         """An input as the ABI passes it."""
-        value, char = f"%v{position}", scalar.char
+        value, scalar = f"%v{position}", parameter.scalar
+        char = scalar.char
         array = SCALARS[self.plan.arrays[position]]
+        if parameter.way == "address":
+            return self.address(array, scalar, position=position)
         if char == "F":
             self.body.append(f"{value} = load <2 x float>, ptr %p{position}, align 1")
             return f"<2 x float> {value}"
@@ -206,28 +236,34 @@ class _Writer:
                     f"{value}_{part} = extractvalue {self.type(scalar)} {value}, {part}"
                 )
             return f"double {value}_0, double {value}_1"
-        if array != scalar:
-            value = self.narrowed(value, array, scalar)
+        value = self.fitting(value, array, scalar)
         extension = {"i": " signext", "u": " zeroext", "b": " zeroext"}.get(scalar.kind, "")
         return f"{self.type(scalar)}{extension} {value}"
 
-    def narrowed(self, value: str, array: Scalar, scalar: Scalar) -> str:
-        """The nearest value that the C type holds."""
-        wide, (low, high) = self.type(array), bounds(scalar)
-        self.body += [
-            f"{value}_lo = icmp slt {wide} {value}, {low}",
-            f"{value}_a = select i1 {value}_lo, {wide} {low}, {wide} {value}",
-            f"{value}_hi = icmp sgt {wide} {value}_a, {high}",
-            f"{value}_b = select i1 {value}_hi, {wide} {high}, {wide} {value}_a",
-        ]
-        if array.bits == scalar.bits:
-            return f"{value}_b"
-        self.body.append(f"{value}_c = trunc {wide} {value}_b to {self.type(scalar)}")
-        return f"{value}_c"
+    def address(self, array: Scalar, scalar: Scalar, *, position: int) -> str:
+        """The address of a copy of an input."""
+        value, kind = f"%v{position}", self.type(scalar)
+        self.setup.append(f"%copy{position} = alloca {kind}, align 16")
+        self.body.append(f"{value} = load {self.type(array)}, ptr %p{position}, align 1")
+        self.body.append(f"store {kind} {self.fitting(value, array, scalar)}, ptr %copy{position}")
+        return f"ptr %copy{position}"
 
-    def store(self, value: str, scalar: Scalar, *, position: int) -> None:
-        """Store the result."""
-        self.stores.append(f"store {self.passed(scalar)} {value}, ptr %p{position}, align 1")
+    def fitting(self, value: str, array: Scalar, scalar: Scalar) -> str:
+        """The value in the C type; what does not fit ends the loop."""
+        if array == scalar:
+            return value
+        wide, sign = self.type(array), "u" if array.kind == "u" else "s"
+        pairs = zip(("lt", "gt"), limits(array.char, scalar), strict=True)
+        for comparison, bound in ((c, b) for c, b in pairs if b is not None):
+            self.body += [
+                f"{value}_{comparison} = icmp {sign}{comparison} {wide} {value}, {bound}",
+                f"br i1 {value}_{comparison}, label %refused, label %{value[1:]}_not_{comparison}",
+                f"{value[1:]}_not_{comparison}:",
+            ]
+        if array.bits == scalar.bits:
+            return value
+        self.body.append(f"{value}_c = trunc {wide} {value} to {self.type(scalar)}")
+        return f"{value}_c"
 
 
 class _Vectors(_Writer):
@@ -246,8 +282,9 @@ class _Vectors(_Writer):
         inputs, operands = range(len(self.plan.arrays)), range(len(self.plan.arrays) + 1)
         last = len(self.plan.arrays)
         lines = [
-            "define void @loop(ptr %args, ptr %dims, ptr %steps, ptr %function) #0 {",
+            "define void @loop(ptr %args, ptr %dims, ptr %steps, ptr %slots) #0 {",
             "entry:",
+            "%function = load ptr, ptr %slots",
             f"%n = load {_WORD}, ptr %dims",
             *[f"%room{k} = alloca {kind}, align 64" for k in operands],
         ]

@@ -1,23 +1,23 @@
 """NumPy's C interface for ufuncs, reached by ctypes.
 
-NumPy puts a table of pointers in the capsule `_UFUNC_API`, for extension modules. Entry 1 is
-`PyUFunc_FromFuncAndData`, which makes a ufunc; others are generic loops, which take the C function
-as their data: `PyUFunc_d_d` calls `double (*)(double)` for each element. The positions are part of
-NumPy's ABI and are the same from NumPy 1 to 2.
+Entry 1 of NumPy's table is `PyUFunc_FromFuncAndData`, which makes a ufunc; others are generic
+loops, which take the C function as their data: `PyUFunc_d_d` calls `double (*)(double)` for each
+element.
 
 Source: NumPy reference, "UFunc API"; `numpy/__ufunc_api.h`.
 """
 
 import ctypes
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-_FROM_FUNC_AND_DATA = 1
+from libufunc.capsule import api_table
+from libufunc.resolving import set_resolver
+
+_FROM_FUNC_AND_DATA, _FROM_FUNC_AND_SIGNATURE = 1, 31
 _NO_IDENTITY = -1  # PyUFunc_None
 
 # By the characters of inputs and output, position of the loop and what the C function passes.
@@ -52,10 +52,12 @@ class Loop:
 def generic_loop(types: str, passes: str) -> int | None:
     """Address of NumPy's own loop for arrays of `types` by a C function of type `passes`."""
     position = _GENERIC.get((types, passes))
-    return None if position is None else _table()[position]
+    return None if position is None else api_table()[position]
 
 
-def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, Any]:
+def make_ufunc(
+    name: str, doc: str, loops: Sequence[Loop], *, signature: str = ""
+) -> tuple[np.ufunc, Any]:
     """Make a ufunc.
 
     Args:
@@ -63,6 +65,7 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
         doc: The docstring; NumPy puts the call's signature before it.
         loops: All of one number of inputs and outputs; NumPy takes the first to which all inputs
             can be cast safely, if none fits exactly.
+        signature: Dimensions of a generalised ufunc, such as `(n)->()`; empty for a plain one.
 
     Returns:
         The ufunc, and what must live as long: NumPy copies none of it.
@@ -71,14 +74,16 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
     numbers = bytes(np.dtype(c).num for loop in loops for c in loop.types.replace("->", ""))
     code = (ctypes.c_void_p * len(loops))(*(loop.code for loop in loops))
     data = (ctypes.c_void_p * len(loops))(*(loop.data for loop in loops))
-    texts = [ctypes.create_string_buffer(text) for text in (numbers, name.encode(), doc.encode())]
+    words = (numbers, name.encode(), doc.encode(), signature.encode())
+    texts = [ctypes.create_string_buffer(text) for text in words]
     make = ctypes.PYFUNCTYPE(
         ctypes.py_object,
         *[ctypes.c_void_p] * 3,
         *[ctypes.c_int] * 4,
         *[ctypes.c_void_p] * 2,
         ctypes.c_int,
-    )(_table()[_FROM_FUNC_AND_DATA])
+        *[ctypes.c_void_p] * bool(signature),
+    )(api_table()[_FROM_FUNC_AND_SIGNATURE if signature else _FROM_FUNC_AND_DATA])
     ufunc = make(
         ctypes.cast(code, ctypes.c_void_p),
         ctypes.cast(data, ctypes.c_void_p),
@@ -90,17 +95,7 @@ def make_ufunc(name: str, doc: str, loops: Sequence[Loop]) -> tuple[np.ufunc, An
         ctypes.cast(texts[1], ctypes.c_void_p),
         ctypes.cast(texts[2], ctypes.c_void_p),
         0,
+        *[ctypes.cast(texts[3], ctypes.c_void_p)] * bool(signature),
     )
+    set_resolver(ufunc, [loop.types for loop in loops])
     return ufunc, (code, data, texts)
-
-
-@cache
-def _table() -> Any:
-    """The pointers in NumPy's capsule."""
-    # NumPy 2 has put an underscore before `core`; np.sin's ufunc type comes from the right one.
-    core = "numpy._core" if "numpy._core" in sys.modules else "numpy.core"
-    capsule = sys.modules[f"{core}._multiarray_umath"]._UFUNC_API  # noqa: SLF001 - made for C code
-    pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
-        ("PyCapsule_GetPointer", ctypes.pythonapi)
-    )
-    return ctypes.cast(pointer(capsule, None), ctypes.POINTER(ctypes.c_void_p))

@@ -33,9 +33,11 @@ def short_name(name: str) -> str:
 
 
 def full_name(name: str | os.PathLike[str]) -> str:
-    """A name that means the same in every folder: paths become absolute, short names stay."""
+    """A name that means the same in every folder: paths become absolute, `libm` becomes `m`."""
     text = os.fspath(name)
-    return text if os.path.basename(text) == text else os.path.abspath(text)  # noqa: PTH100, PTH119 - as above
+    if os.path.basename(text) != text:  # noqa: PTH119 - as above
+        return os.path.abspath(text)  # noqa: PTH100 - as above
+    return text if "." in text else short_name(text)
 
 
 def candidates(name: str, platform: str) -> list[str]:

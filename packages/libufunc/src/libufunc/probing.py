@@ -2,7 +2,7 @@
 
 The child loads the library and calls the function on ordinary numbers and on zeros, subnormals, the
 greatest, infinities and NaN. Surviving proves no prototype right: it only finds the wrong ones that
-crash, hang, leave the process, or switch subnormals off.
+crash, hang, leave the process, switch subnormals off, or write beyond the room of an output.
 """
 
 import json
@@ -96,6 +96,8 @@ def try_out(text: str, library: str) -> None:
     """
     from libufunc.building import Recipe, build
     from libufunc.fpstate import flushes_subnormals
+    from libufunc.overruns import can_be_seen, overrun
+    from libufunc.symbols import open_library
 
     prototype = parse_prototype(text)
     try:
@@ -103,11 +105,18 @@ def try_out(text: str, library: str) -> None:
     except LibufuncError as error:
         print(f"refused: {error}", flush=True)  # noqa: T201 - the parent reads it
         return
+    library_opened, has_room = open_library(library), can_be_seen(prototype)
     with np.errstate(all="ignore"):
         for point in sample_points(prototype.inputs):
             shown = ", ".join(map(repr, map(float, point)))
             print(f"`{prototype.name}({shown})`", flush=True)  # noqa: T201 - as above
-            ufunc(*(np.array(v).astype(c) for v, c in zip(point, prototype.inputs, strict=True)))
+            pairs = zip(point, prototype.inputs, strict=True)
+            values = [np.array(value).astype(char) for value, char in pairs]
+            problem = overrun(prototype, library_opened, values) if has_room else ""
+            if problem:
+                print(f"refused: {problem}", flush=True)  # noqa: T201 - as above
+                return
+            ufunc(*values)
     if flushes_subnormals():
         print(  # noqa: T201 - as above
             f"refused: `{prototype.name}` switches subnormal numbers off; it cannot be used.",

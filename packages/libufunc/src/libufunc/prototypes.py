@@ -1,28 +1,19 @@
 """Prototypes: what a C declaration says about a function, and how a ufunc can obey it.
 
-`double remquo(double, double, int *)` becomes a ufunc of two inputs and two outputs. A pointer that
-is not `const` is one more output, of one value; every other parameter is an input. pycparser reads
-the C, so typedefs of the header itself are followed; it is imported only when text is to be read.
+`double remquo(double, double, int *)` becomes a ufunc of two inputs and two outputs.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
-from libufunc.errors import PrototypeError, SymbolError
-from libufunc.scalars import TYPEDEFS, Scalar, scalar_of_dtype, scalar_of_words
+from libufunc.arrays import NO_ARRAYS, Arrays, with_arrays
+from libufunc.c_types import CFunction, CParameter, CType
+from libufunc.errors import PrototypeError
+from libufunc.parameters import Parameter, members_of, parameter_of, refuse
+from libufunc.scalars import Scalar, scalar_of_dtype
 
 MAX_OPERANDS = 32  # NumPy's own bound on inputs and outputs together, in all its versions
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter: a value that goes in, or a pointer through which one comes out."""
-
-    scalar: Scalar
-    is_output: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +22,17 @@ class Prototype:
 
     Attributes:
         name: The symbol.
-        result: What it returns; `None` for `void`.
+        result: Types of what it returns: one, none for `void`, or those of a structure's members.
         parameters: In the order of C.
+        function: The declaration that this is made of.
+        arrays: Which of its parameters are arrays or fixed.
     """
 
     name: str
-    result: Scalar | None
+    results: tuple[Scalar, ...]
     parameters: tuple[Parameter, ...]
+    function: CFunction = field(compare=False)
+    arrays: Arrays = NO_ARRAYS
 
     def __post_init__(self) -> None:
         """Refuse what no ufunc can do."""
@@ -54,18 +49,38 @@ class Prototype:
     @property
     def inputs(self) -> str:
         """NumPy's characters of the inputs."""
-        return "".join(p.scalar.char for p in self.parameters if not p.is_output)
+        return "".join(p.scalar.char for p in self.parameters if p.is_input)
+
+    def core_offset(self, operand: int) -> int:
+        """How many dimensions of arrays the operands before one have."""
+        cores = [p.core for p in self.parameters if p.is_input]
+        cores += [()] * len(self.results) + [p.core for p in self.parameters if p.is_output]
+        return sum(map(len, cores[:operand]))
+
+    @property
+    def result(self) -> Scalar | None:
+        """What it returns, where that is one number."""
+        return self.results[0] if self.results else None
 
     @property
     def outputs(self) -> str:
         """NumPy's characters of the outputs: the result first, then what pointers bring."""
-        first = self.result.char if self.result else ""
-        return first + "".join(p.scalar.char for p in self.parameters if p.is_output)
+        scalars = [*self.results, *(s for p in self.parameters if p.is_output for s in p.scalars)]
+        return "".join(scalar.char for scalar in scalars)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether numbers alone are passed and returned."""
+        return all(p.way == "value" for p in self.parameters) and not self.returns_structure
+
+    @property
+    def returns_structure(self) -> bool:
+        """Whether the result is a structure."""
+        return self.function.result.kind == "structure"
 
     def __str__(self) -> str:
-        """The declaration in C, without names of parameters."""
-        inside = ", ".join(p.scalar.c + " *" * p.is_output for p in self.parameters)
-        return f"{self.result.c if self.result else 'void'} {self.name}({inside or 'void'})"
+        """The declaration in C; with names of parameters where these have a meaning."""
+        return self.function.text(with_names=self.arrays != NO_ARRAYS)
 
 
 def julia_prototype(name: str, result: Any, arguments: Any) -> Prototype:
@@ -84,148 +99,64 @@ def julia_prototype(name: str, result: Any, arguments: Any) -> Prototype:
             f"the argument types are `{arguments!r}`, but a tuple was expected; a tuple of one has "
             "a comma, as in `(float64,)`."
         )
-    parameters = tuple(Parameter(scalar_of_dtype(one)) for one in arguments)
-    return Prototype(name, scalar_of_dtype(result), parameters)
+    kinds = [CType("scalar", scalar=scalar_of_dtype(one)) for one in (result, *arguments)]
+    parameters = tuple(CParameter("", kind) for kind in kinds[1:])
+    return prototype_of(CFunction(name, kinds[0], parameters))
 
 
 @lru_cache(maxsize=1024)
-def parse_prototype(text: str) -> Prototype:
+def parse_prototype(text: str, arrays: Arrays = NO_ARRAYS) -> Prototype:
     """Read one declaration.
 
     Args:
         text: Such as `double hypot(double x, double y)`; a final semicolon is optional.
+        arrays: Which parameters are arrays or fixed.
 
     Raises:
         PrototypeError: It is no C, not one declaration of a function, or needs what a ufunc cannot
             do.
     """
+    from libufunc.headers import Header
+
     header = Header(text.rstrip().rstrip(";") + ";")
-    if len(header) != 1:
+    if len(header) == 1:
+        return prototype_of(header.declared(next(iter(header))), arrays)
+    if not len(header) and (problems := header.skipped):
         raise PrototypeError(
-            f"`{text}` declares {len(header)} functions; expected one, as in `double erf(double)`."
+            f"`{text}` is no C declaration ({problems[0].reason}); write it as in `double "
+            "erf(double)`."
         )
-    return header[next(iter(header))]
-
-
-class Header(Mapping[str, Prototype]):
-    """The functions that the text of a C header declares.
-
-    Comments, preprocessor lines (which are not obeyed), `extern "C"`, attributes and bodies of
-    functions are passed over. A declaration is translated when asked for, so that one function that
-    cannot become a ufunc does no harm to the others.
-
-    Args:
-        text: The header.
-
-    Raises:
-        PrototypeError: The text is no C.
-    """
-
-    def __init__(self, text: str) -> None:
-        from pycparser import c_ast, c_parser
-
-        text_read = _without_dressing(text)
-        used = sorted(TYPEDEFS.keys() & set(re.findall(r"\w+", text_read)))
-        known = "".join(f"typedef int {name};" for name in used)
-        try:
-            tree = c_parser.CParser().parse(known + text_read)
-        except (c_parser.ParseError, AssertionError) as error:
-            where = str(error).partition(": ")[2] or str(error)
-            shown = "the header" if "\n" in text else text
-            raise PrototypeError(
-                f"`{shown}` is no C declaration ({where}); write it as in `double erf(double)`."
-            ) from None
-        self._functions: dict[str, Any] = {}
-        self._typedefs: dict[str, Any] = {}
-        for node in tree.ext:
-            declaration = node.decl if isinstance(node, c_ast.FuncDef) else node
-            if isinstance(declaration, c_ast.Typedef) and declaration.name not in TYPEDEFS:
-                self._typedefs[declaration.name] = declaration.type
-            elif isinstance(getattr(declaration, "type", None), c_ast.FuncDecl):
-                self._functions[declaration.name] = declaration.type
-
-    def __getitem__(self, name: str) -> Prototype:
-        """The prototype of one function.
-
-        Raises:
-            SymbolError: The header does not declare it.
-            PrototypeError: It cannot become a ufunc.
-        """
-        from pycparser import c_ast
-
-        if name not in self._functions:
-            raise SymbolError(f"the header declares no function `{name}`; it has {list(self)}.")
-        function = self._functions[name]
-        nodes = function.args.params if function.args else []
-        if any(isinstance(node, c_ast.EllipsisParam) for node in nodes):
-            raise PrototypeError(
-                f"`{name}` takes a variable number of arguments, which a ufunc cannot."
-            )
-        if any(isinstance(node, c_ast.ID) for node in nodes):  # C as it was before 1989
-            _refuse(name, f"`{nodes[0].name}`, which is no type")
-        found = [self._parameter(name, node.type) for node in nodes]
-        parameters = tuple(one for one in found if one is not None)
-        if len(parameters) != len(found) and len(found) != 1:  # `(void)` has no parameter
-            _refuse(name, "void")
-        result = self._parameter(name, function.type)
-        if result and result.is_output:
-            _refuse(name, f"{result.scalar.c} *")
-        return Prototype(name, result.scalar if result else None, parameters)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._functions
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._functions)
-
-    def __len__(self) -> int:
-        return len(self._functions)
-
-    def _parameter(self, function: str, node: Any) -> Parameter | None:
-        """What a type means; `None` for `void`."""
-        from pycparser import c_ast
-
-        node = self._followed(node)
-        if isinstance(node, c_ast.PtrDecl):
-            target = self._followed(node.type)
-            inner = self._parameter(function, target)
-            is_const = "const" in [*getattr(target, "quals", []), *getattr(node.type, "quals", [])]
-            if inner is None or inner.is_output or is_const:
-                _refuse(function, "a pointer to const, to a pointer or to void")
-            return Parameter(inner.scalar, is_output=True)
-        words = getattr(getattr(node, "type", None), "names", None)
-        if words is None:
-            _refuse(function, "an array, a structure or a function")
-        scalar = scalar_of_words(words)
-        if scalar is None and words != ["void"]:
-            _refuse(function, " ".join(words))
-        return Parameter(scalar) if scalar else None
-
-    def _followed(self, node: Any) -> Any:
-        """The type behind a typedef of the header."""
-        names = getattr(getattr(node, "type", None), "names", [])
-        while len(names) == 1 and names[0] in self._typedefs:
-            node = self._typedefs[names[0]]
-            names = getattr(getattr(node, "type", None), "names", [])
-        return node
-
-
-def _refuse(function: str, found: str) -> NoReturn:
     raise PrototypeError(
-        f"`{function}` passes {found}; libufunc passes real, complex, integer and boolean numbers, "
-        "and takes pointers to them as outputs."
+        f"`{text}` declares {len(header)} functions; expected one, as in `double erf(double)`."
     )
 
 
-def _without_dressing(text: str) -> str:
-    """C that pycparser reads: no comments, directives, linkage, attributes or C99 spellings."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
-    text = re.sub(r"^\s*#(?:[^\n]*\\\n)*[^\n]*", "", text, flags=re.MULTILINE)
-    text, blocks = re.subn(r'extern\s*"C"\s*\{', "", text)
-    if blocks:
-        text = text.rstrip().removesuffix("}")
-    text = re.sub(r'extern\s*"C"', "", text)
-    text = re.sub(r"__attribute__\s*\(\((?:[^()]|\([^()]*\))*\)\)", "", text)
-    for spelling, standard in (("complex", "_Complex"), ("bool", "_Bool")):
-        text = re.sub(rf"\b{spelling}\b", standard, text)
-    return re.sub(r"\b__(restrict|const|inline|volatile)(?:__)?\b", r"\1", text)
+def prototype_of(function: CFunction, arrays: Arrays = NO_ARRAYS) -> Prototype:
+    """How a ufunc obeys a declaration.
+
+    Args:
+        function: The declaration.
+        arrays: Which parameters are arrays or fixed.
+
+    Raises:
+        PrototypeError: No ufunc can.
+    """
+    name, result = function.name, function.result
+    if function.is_variadic:
+        raise PrototypeError(
+            f"`{name}` takes a variable number of arguments, which a ufunc cannot."
+        )
+    if result.kind == "void":
+        results: tuple[Scalar, ...] = ()
+    elif result.kind == "structure":
+        results = members_of(result) or refuse(name, f"`{result}`")
+    else:
+        results = (result.scalar or refuse(name, f"`{result}`"),)
+    if arrays != NO_ARRAYS:
+        parameters = with_arrays(function, arrays)
+    else:
+        numbers = [p.type.scalar for p in function.parameters]
+        has_size = any(scalar and scalar.kind in "iu" for scalar in numbers)
+        made = (parameter_of(name, one, has_size=has_size) for one in function.parameters)
+        parameters = tuple(made)
+    return Prototype(name, results, parameters, function, arrays)

@@ -57,17 +57,40 @@ _NAMES = {
 }
 SCALARS = {char: Scalar(char, name) for char, name in _NAMES.items()}
 
-# What <stdint.h> and <stddef.h> name; NumPy knows their sizes on this machine.
+# What <stdint.h>, <stddef.h>, <math.h>, <time.h> and <sys/types.h> name. NumPy knows the sizes of
+# fixed widths on this machine; what else differs between systems is as glibc has it on 64 bits.
 _FIXED_WIDTH = {
-    **{f"int{bits}_t": np.dtype(f"int{bits}").char for bits in (8, 16, 32, 64)},
-    **{f"uint{bits}_t": np.dtype(f"uint{bits}").char for bits in (8, 16, 32, 64)},
-    "size_t": np.dtype(np.uintp).char,
-    "ssize_t": np.dtype(np.intp).char,
-    "ptrdiff_t": np.dtype(np.intp).char,
-    "intptr_t": np.dtype(np.intp).char,
-    "uintptr_t": np.dtype(np.uintp).char,
+    f"{sign}int{middle}{bits}_t": f"{sign}int{bits}"
+    for sign in ("", "u")
+    for middle in ("", "_least")
+    for bits in (8, 16, 32, 64)
 }
-TYPEDEFS = {name: SCALARS[char] for name, char in _FIXED_WIDTH.items()}
+_OTHERS = {
+    **dict.fromkeys(["int_fast8_t"], "b"),
+    **dict.fromkeys(["uint_fast8_t"], "B"),
+    **dict.fromkeys(["int_fast16_t", "int_fast32_t", "int_fast64_t", "intmax_t"], "l"),
+    **dict.fromkeys(["uint_fast16_t", "uint_fast32_t", "uint_fast64_t", "uintmax_t"], "L"),
+    **dict.fromkeys(["size_t", "uintptr_t"], np.dtype(np.uintp).char),
+    **dict.fromkeys(["ssize_t", "ptrdiff_t", "intptr_t"], np.dtype(np.intp).char),
+    **dict.fromkeys(["time_t", "clock_t", "off_t", "suseconds_t"], "l"),
+    "float_t": "f",
+    "double_t": "d",
+    **dict.fromkeys(["wchar_t", "pid_t"], "i"),
+    **dict.fromkeys(["wint_t", "uid_t", "gid_t", "mode_t"], "I"),
+    "char16_t": "H",
+    "char32_t": "I",
+    "u_char": "B",
+    "u_short": "H",
+    "u_int": "I",
+    "u_long": "L",
+    "ushort": "H",
+    "uint": "I",
+    "ulong": "L",
+}
+TYPEDEFS = {
+    **{name: SCALARS[np.dtype(dtype).char] for name, dtype in _FIXED_WIDTH.items()},
+    **{name: SCALARS[char] for name, char in _OTHERS.items()},
+}
 
 _BY_WORDS = {tuple(sorted(name.split())): SCALARS[char] for char, name in _NAMES.items()}
 

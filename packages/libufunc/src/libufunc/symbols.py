@@ -9,17 +9,26 @@ Source: System V ABI, gABI 4.1, "Symbol Table" (`Elf64_Sym`, `STT_OBJECT`); dlad
 
 import ctypes
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from libufunc.addresses import MARK, function_at
 from libufunc.errors import SymbolError
 from libufunc.fpstate import kept_floating_point_mode
-from libufunc.platforms import load, short_name
+from libufunc.platforms import load
+from libufunc.replaced import name_to_open
+from libufunc.suggestions import did_you_mean
 
 _MAPS = Path("/proc/self/maps")
 _STT_OBJECT, _STT_TLS = 1, 6
 _RTLD_DL_SYMENT = 1  # asks dladdr1 for the entry of the symbol table
+_RTLD_DI_LINKMAP = 2  # asks dlinfo for what follows
+
+
+class _LinkMap(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("name", ctypes.c_char_p))
 
 
 class _Elf64Symbol(ctypes.Structure):
@@ -54,14 +63,9 @@ class SharedLibrary:
         """The dynamic linker's handle: equal for two names of one library."""
         return self.cdll._handle  # noqa: SLF001 - ctypes has no public name for it
 
-    @property
-    def is_standard(self) -> bool:
-        """Whether it is the C library of this machine, whose prototypes are known."""
-        return short_name(os.path.basename(self.name)) in {"c", "m"}  # noqa: PTH119 - a name too
-
     def has(self, symbol: str) -> bool:
         """Whether the library exports this name."""
-        return self._found(symbol) is not None
+        return self.found(symbol) is not None
 
     def address(self, symbol: str) -> int:
         """Where a function is.
@@ -69,12 +73,11 @@ class SharedLibrary:
         Raises:
             SymbolError: The library has no such name, or it names data.
         """
-        found = self._found(symbol)
+        found = self.found(symbol)
         if found is None:
-            raise SymbolError(
-                f"`{self.loaded_as}` has no function `{symbol}`; check the spelling and the "
-                "library."
-            )
+            to_do = "check the spelling and the library"
+            end = did_you_mean(symbol, self.names(like=symbol), otherwise=to_do)
+            raise SymbolError(f"`{self.name}` has no function `{symbol}`{end}")
         address = ctypes.cast(found, ctypes.c_void_p).value or 0
         if is_data(address) or not is_executable(address):
             raise SymbolError(
@@ -82,7 +85,44 @@ class SharedLibrary:
             )
         return address
 
-    def _found(self, symbol: str) -> Any:
+    def file(self) -> str | None:
+        """The path of the library's file; `None` where the system does not tell."""
+        dlinfo = getattr(ctypes.pythonapi, "dlinfo", None)
+        place = ctypes.POINTER(_LinkMap)()
+        if dlinfo is None or dlinfo(
+            ctypes.c_void_p(self.handle), _RTLD_DI_LINKMAP, ctypes.byref(place)
+        ):
+            return None
+        return os.fsdecode(place.contents.name)
+
+    def names(self, *, like: str) -> list[str]:
+        """The functions whose names begin as a name does, or hold it, as C++ writes it.
+
+        Cost: reads the file, and looks up what in it could be such a name.
+        """
+        file = self.file()
+        if not file or not like.isascii() or not like:
+            return []
+        start, within = re.escape(like[:2]), re.escape(f"{len(like)}{like}")
+        pattern = rf"(?<=\0)(?:{start}\w*|_Z\w*{within}\w*)(?=\0)"
+        try:
+            text = Path(file).read_bytes()
+        except OSError:
+            return []
+        found = re.findall(pattern.encode(), text, re.IGNORECASE)
+        return [name for name in {one.decode("ascii") for one in found} if self.has(name)]
+
+    def is_own(self, symbol: str) -> bool:
+        """Whether a function is in this library itself and not in one that it links."""
+        place = _Place()
+        address = ctypes.c_void_p(self.address(symbol))
+        dladdr = getattr(ctypes.pythonapi, "dladdr", None)
+        file = self.file()
+        if dladdr is None or file is None or not dladdr(address, ctypes.byref(place)):
+            return True
+        return os.path.realpath(os.fsdecode(place.file)) == os.path.realpath(file)
+
+    def found(self, symbol: str) -> Any:
         """What `dlsym` finds; `None` where there is no such name."""
         try:
             return self.cdll[symbol]
@@ -93,13 +133,16 @@ class SharedLibrary:
 def open_library(name: str) -> SharedLibrary:
     """Load a library; the floating-point mode stays as it is.
 
-    The dynamic linker knows what it has loaded, and loads a file that has been replaced afresh.
+    A file that has been replaced since is opened as another library: what was made of the old one
+    goes on calling the old one.
 
     Raises:
         LibraryNotFoundError: There is none of that name.
     """
+    if name.startswith(MARK):
+        return function_at(name)  # pyright: ignore[reportReturnType] - it stands in for one
     with kept_floating_point_mode():
-        cdll, loaded_as = load(name)
+        cdll, loaded_as = load(name_to_open(name))
     return SharedLibrary(name, loaded_as, cdll)
 
 

@@ -7,7 +7,7 @@ which each thread has for itself (`lgamma` also writes the global `signgam`; `lg
 
 import itertools
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -63,11 +63,43 @@ class Threaded:
             or length < self.threads
         ):
             return self.ufunc(*inputs, out=out, where=where)
-        outputs = outputs or tuple(np.empty(shape, dtype) for dtype in self._dtypes(operands))
+        outputs = outputs or self._outputs(operands, shape)
         if not _are_apart(operands, outputs, shape):
             return self.ufunc(*inputs, out=out, where=where)
         self._run(list(_parts([*operands, where], outputs, shape, self.threads)))
         return outputs[0] if self.ufunc.nout == 1 else outputs
+
+    def reduce(self, array: Any, axis: Any = 0, **options: Any) -> Any:
+        """Reduce along one axis, parts of the others at the same time.
+
+        The numbers are taken in the order of the ufunc's own `reduce`, so that the result is the
+        same to the last bit. What has no other axis is reduced in one piece.
+
+        Args:
+            array: As for the ufunc.
+            axis: The axis, one only; with any other the ufunc works in one piece.
+            options: Any other keyword of `reduce`; then in one piece.
+        """
+        x = np.asarray(array)
+        plain = type(array) in _PLAIN and not options and type(axis) is int
+        if not plain or self.threads == 1 or x.ndim < 2 or x.size < SMALLEST:  # noqa: PLR2004 - an axis to cut
+            return self.ufunc.reduce(array, axis=axis, **options)
+        moved = np.moveaxis(x, axis, 0)
+        longest = 1 + int(np.argmax(moved.shape[1:]))
+        if moved.shape[longest] < self.threads:
+            return self.ufunc.reduce(array, axis=axis)
+        first = self.ufunc.reduce(moved[(slice(None), *[slice(0, 1)] * (x.ndim - 1))], axis=0)
+        out = np.empty(moved.shape[1:], first.dtype)
+        cuts = [moved.shape[longest] * k // self.threads for k in range(self.threads + 1)]
+        before = (slice(None),) * (longest - 1)
+        parts = [(*before, slice(*pair)) for pair in itertools.pairwise(cuts)]
+        self._share(lambda p: self.ufunc.reduce(moved[:, *p], axis=0, out=out[p]), parts)
+        return out
+
+    def _outputs(self, operands: list[Any], shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+        """New arrays, whose elements lie in the order of the inputs' own, as NumPy has them."""
+        like = next((x for x in operands if np.shape(x) == shape), np.empty(shape, bool))
+        return tuple(np.empty_like(like, dtype, subok=False) for dtype in self._dtypes(operands))
 
     def _is_plain(self, given: list[Any], outputs: tuple[Any, ...]) -> bool:
         """Whether NumPy alone has a say in these operands, and the call is complete."""
@@ -84,15 +116,23 @@ class Threaded:
 
     def _run(self, parts: list[tuple[list[Any], tuple[Any, ...], Any]]) -> None:
         """Work on all parts, the last of them in the calling thread."""
+
+        def call(part: tuple[list[Any], tuple[Any, ...], Any]) -> None:
+            inputs, outputs, where = part
+            self.ufunc(*inputs, out=outputs, where=where)
+
+        self._share(call, parts)
+
+    def _share(self, call: Callable[[Any], object], parts: list[Any]) -> None:
+        """Call a function for each part, the last in the calling thread."""
         from concurrent.futures import ThreadPoolExecutor
 
         # Threads start with NumPy's default treatment of floating-point errors, not the caller's.
         treatment: dict[str, Any] = {**np.geterr(), "call": np.geterrcall()}
 
-        def work(part: tuple[list[Any], tuple[Any, ...], Any]) -> None:
-            inputs, outputs, where = part
+        def work(part: Any) -> None:
             with np.errstate(**treatment):
-                self.ufunc(*inputs, out=outputs, where=where)
+                call(part)
 
         with ThreadPoolExecutor(max(1, len(parts) - 1)) as pool:
             waiting = [pool.submit(work, part) for part in parts[:-1]]
@@ -137,7 +177,9 @@ def _parts(
     operands: list[Any], outputs: tuple[Any, ...], shape: tuple[int, ...], count: int
 ) -> Iterator[tuple[list[Any], tuple[Any, ...], Any]]:
     """Cut everything along the longest axis, the last operand being `where`."""
-    axis = int(np.argmax(shape))
+    # The axis whose elements lie farthest apart, so that each part is one stretch of memory.
+    enough = [k for k, length in enumerate(shape) if length >= count]
+    axis = max(enough, key=lambda k: abs(outputs[0].strides[k]))
     cuts = [shape[axis] * k // count for k in range(count + 1)]
     whole = [np.broadcast_to(x, shape) if np.ndim(x) else x for x in operands]
     for first, last in itertools.pairwise(cuts):

@@ -80,11 +80,15 @@ def _compiled(subject: Subject, kind: Format, library: str = "m") -> Callable[..
     """A symbol of a shared library, by `libufunc.ccall`."""
     from libufunc import ccall
     from libufunc.errors import LibufuncError
+    from libufunc.symbols import open_library
 
     c_type, suffix = C_TYPES[kind.dtype]
     arguments = ", ".join([c_type] * subject.arguments)
+    symbol = f"{subject.name}{suffix}"
     with suppress(LibufuncError):
-        return ccall(f"{c_type} {subject.name}{suffix}({arguments})", library)
+        # A library that links libm serves libm's functions too, which are not what is asked about.
+        if library == "m" or open_library(library).is_own(symbol):
+            return ccall(f"{c_type} {symbol}({arguments})", library)
     return None
 
 

@@ -3,7 +3,9 @@
 import platform
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 
@@ -53,6 +55,7 @@ def audit(
         >>> {row.library for row in report.rows}
         {'libm'}
     """
+    names_of_files = [Path(library).name for library in against if isinstance(library, str)]
     subjects = _subjects([names] if isinstance(names, str) else names)
     if dtype not in FORMATS:
         raise AuditError(f"`dtype` is {dtype!r}, but one of {', '.join(FORMATS)} was expected.")
@@ -67,6 +70,8 @@ def audit(
             asked = candidate(library, subject, kind)
             if asked is None:
                 missing.append((subject.name, str(library)))
+            elif names_of_files.count(asked.library) > 1:
+                found.append(replace(asked, library=str(library)))
             else:
                 found.append(asked)
         if not found:

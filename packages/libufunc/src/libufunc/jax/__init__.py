@@ -9,6 +9,8 @@ accuracy for large arguments; docs/libufunc-jax.md has the measured errors.
     jax.config.update("jax_enable_x64", True)
     jax.vmap(jax.grad(j0))(jax.numpy.linspace(0.0, 10.0, 5))
 
+    bridge      any ufunc of a C function as a function of JAX
+    orders      `jn`, `jv` and `erf`, by that bridge and by JAX
     bessel      dtypes, signs, derivatives
     kernels     the values, by pieces and by modulus and phase
     reduction   the angle of large arguments
@@ -18,6 +20,8 @@ accuracy for large arguments; docs/libufunc-jax.md has the measured errors.
 
 try:
     from libufunc.jax.bessel import j0, j1, y0, y1
+    from libufunc.jax.bridge import jax_function
+    from libufunc.jax.orders import erf, jn, jv
 except ModuleNotFoundError as error:
     raise ImportError(
         f"`libufunc.jax` needs `{error.name}`, which is not installed: "
@@ -25,4 +29,4 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from error
 
-__all__ = ["j0", "j1", "y0", "y1"]
+__all__ = ["erf", "j0", "j1", "jax_function", "jn", "jv", "y0", "y1"]

@@ -81,7 +81,8 @@ _SLOPES: dict[str, Callable[[jax.Array], jax.Array]] = {
     "j0": lambda x: -_j1(x),
     "j1": lambda x: _j0(x) - _j1_over_x(x),
     "y0": lambda x: -_y1(x),
-    "y1": lambda x: _y0(x) - _y1(x) / x,
+    # Both terms grow without bound at 0, the second faster: Y1' is ∞ there.
+    "y1": lambda x: jnp.where(x == 0, math.inf, _y0(x) - _y1(x) / jnp.where(x == 0, 1, x)),
 }
 
 
