@@ -14,10 +14,10 @@ from thalweg._util.machine import Machine
 from thalweg_lab.bench.cost import Costs, Step
 from thalweg_lab.bench.document import Results, cases_of
 from thalweg_lab.bench.goals import goals
-from thalweg_lab.bench.ladder import Rung
 from thalweg_lab.bench.memory import Peak
 from thalweg_lab.bench.profiles import profiles
 from thalweg_lab.bench.results import Raced, Timing
+from thalweg_lab.bench.targets import Target
 from thalweg_lab.pages.bench_markdown import markdown
 from thalweg_lab.pages.bench_page import render_bench
 from thalweg_lab.pages.cost_page import render_cost
@@ -68,10 +68,16 @@ def results_of_record(record: dict[str, Any]) -> Results:
 
 
 def _raced(problem: dict[str, Any]) -> Raced:
+    problem = with_targets(problem)
     values = _only(Raced, problem)
-    for name, kind in (("rungs", Rung), ("compiled", Rung), ("timings", Timing)):
+    for name, kind in (("targets", Target), ("compiled", Target), ("timings", Timing)):
         values[name] = tuple(kind(**_only(kind, each)) for each in problem[name])
     return Raced(**values)
+
+
+def with_targets(problem: dict[str, Any]) -> dict[str, Any]:
+    """A problem as records have it since version 2; version 1 called its targets rungs."""
+    return {"targets" if name == "rungs" else name: value for name, value in problem.items()}
 
 
 def _only(kind: type, values: dict[str, Any]) -> dict[str, Any]:

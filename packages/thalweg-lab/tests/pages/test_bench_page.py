@@ -48,7 +48,7 @@ def test_the_json_holds_every_number_and_no_other_than_json_knows():
 
 
 def test_the_page_says_first_what_is_lost_and_marks_bounds():
-    """In its first sentence, then rung by rung before goals; what no peer reached is `≥`."""
+    """In its first sentence, then target by target before goals; what no peer reached is `≥`."""
     page = render_bench(with_a_loss())
     lead = page.index("A peer was quicker than thalweg at 2 of 4 targets")
     keys = ("profiles", "lost", "goals", "problems", "xor")

@@ -12,7 +12,7 @@ from thalweg.report.looks import Looks
 from thalweg.report.tables import Cell, Row, Table
 from thalweg.report.text import duration, known, measured, number
 from thalweg_lab.bench.peers import PEERS
-from thalweg_lab.pages.bench_charts import ladder_charts, profile_chart
+from thalweg_lab.pages.bench_charts import profile_chart, target_charts
 from thalweg_lab.pages.bench_words import (
     how_sentences,
     lost_sentence,
@@ -70,7 +70,7 @@ def render_bench(results: Results) -> str:
 
 def _lost(results: Results) -> Table | None:
     """Every target at which a peer was quicker; None where there is none."""
-    lost = lost_rungs(results)
+    lost = lost_targets(results)
     if not lost:
         return None
     return Table(
@@ -80,14 +80,14 @@ def _lost(results: Results) -> Table | None:
             Row(
                 [
                     Cell(problem, href=problem),
-                    number(rung.loss, digits=3),
-                    time_text(rung.ours),
-                    time_text(rung.peers),
-                    Cell(rung.winner, css="words"),
-                    ratio_text(rung),
+                    number(target.loss, digits=3),
+                    time_text(target.ours),
+                    time_text(target.peers),
+                    Cell(target.winner, css="words"),
+                    ratio_text(target),
                 ]
             )
-            for problem, rung in lost
+            for problem, target in lost
         ],
         left=(4,),
     )
@@ -131,7 +131,7 @@ def _problems(results: Results) -> Table:
                     Cell(raced.problem, href=raced.problem),
                     raced.kind,
                     f"{raced.weights:,}",
-                    f"{len(raced.rungs)}",
+                    f"{len(raced.targets)}",
                     times(raced.mean),
                     times(raced.mean_reached),
                     worst_text(raced),
@@ -151,10 +151,10 @@ def _problem(raced: Raced, looks: Looks) -> dict[str, object]:
         "title": raced.title or raced.problem,
         "about": f"{raced.network}, {raced.weights:,} weights; {raced.starts} starts, "
         f"{raced.budget:g} seconds a run. {raced.source.replace('*', '')}",
-        "targets": _targets(raced, looks) if raced.rungs else None,
+        "targets": _targets(raced, looks) if raced.targets else None,
         "legend": legend(looks(timing.label) for timing in raced.timings),
-        "charts": [draw_lines(chart) for chart in ladder_charts(raced, looks)]
-        if raced.rungs
+        "charts": [draw_lines(chart) for chart in target_charts(raced, looks)]
+        if raced.targets
         else [],
         "entrants": _entrants(raced, looks),
         "tuning": Table(
@@ -169,12 +169,12 @@ def _problem(raced: Raced, looks: Looks) -> dict[str, object]:
 
 def _targets(raced: Raced, looks: Looks) -> Table:
     """Median seconds of each entrant to each target, with the share of starts that arrive."""
-    quickest = [min(t.seconds[k] for t in raced.timings) for k in range(len(raced.rungs))]
+    quickest = [min(t.seconds[k] for t in raced.timings) for k in range(len(raced.targets))]
     return Table(
         title="Median seconds to each target, without compilation, and the share of the starts "
         "that arrive",
         name=f"{raced.problem}: seconds to each target",
-        heads=["entrant", *(f"to {number(rung.loss, digits=3)}" for rung in raced.rungs)],
+        heads=["entrant", *(f"to {number(target.loss, digits=3)}" for target in raced.targets)],
         rows=[
             *(
                 Row(
@@ -189,8 +189,8 @@ def _targets(raced: Raced, looks: Looks) -> Table:
                 )
                 for timing in raced.timings
             ),
-            Row(["ratio", *(Cell(mark=ratio_text(rung)) for rung in raced.rungs)]),
-            Row(["ratio with compilation", *(ratio_text(rung) for rung in raced.compiled)]),
+            Row(["ratio", *(Cell(mark=ratio_text(target)) for target in raced.targets)]),
+            Row(["ratio with compilation", *(ratio_text(target) for target in raced.compiled)]),
         ],
         css="ladder",
     )

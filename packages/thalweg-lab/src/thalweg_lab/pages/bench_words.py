@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from thalweg.report.text import counted, duration, number, short_commit, versions_text
-from thalweg_lab.bench.ladder import AT_LEAST, AT_MOST, Rung
+from thalweg_lab.bench.targets import AT_LEAST, AT_MOST, Target
 
 if TYPE_CHECKING:
     from thalweg_lab.bench.document import Results
@@ -35,22 +35,22 @@ class Lost(NamedTuple):
 
     Attributes:
         problem: The problem.
-        rung: The target.
+        target: The target.
     """
 
     problem: str
     target: Target
 
 
-def lost_rungs(results: Results) -> list[Lost]:
+def lost_targets(results: Results) -> list[Lost]:
     """Every target that thalweg loses, the worst first."""
-    found = [Lost(raced.problem, rung) for raced in results.problems for rung in raced.lost]
-    return sorted(found, key=lambda lost: lost.rung.ratio)
+    found = [Lost(raced.problem, target) for raced in results.problems for target in raced.lost]
+    return sorted(found, key=lambda lost: lost.target.ratio)
 
 
-def rung_count(results: Results) -> int:
+def target_count(results: Results) -> int:
     """How many targets there are on all problems."""
-    return sum(len(raced.rungs) for raced in results.problems)
+    return sum(len(raced.targets) for raced in results.problems)
 
 
 def ratio_text(target: Target) -> str:
@@ -80,7 +80,7 @@ def worst_text(raced: Raced) -> str:
 
 def lost_sentence(results: Results) -> str:
     """How many targets are lost."""
-    total, lost = rung_count(results), len(lost_rungs(results))
+    total, lost = target_count(results), len(lost_targets(results))
     if not total:
         return "There are no targets yet."
     where = counted(len(results.problems), "problem")
