@@ -21,7 +21,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 
 import matplotlib.pyplot as plt
-from benchmark_pages import write_pages
+from benchmark_pages import with_targets, write_pages
 from matplotlib.lines import Line2D
 
 from thalweg.report.looks import COLOURS, Looks
@@ -50,8 +50,8 @@ def record() -> dict[str, Any]:
 
 
 def targets_of(problem: dict[str, Any]) -> list[dict[str, Any]]:
-    """The targets of a problem, which records of version 1 call rungs."""
-    return problem["targets"] if "targets" in problem else problem["rungs"]
+    """The targets of a problem, in a record of any version."""
+    return with_targets(problem)["targets"]
 
 
 def drawn(results: dict[str, Any]) -> Figure:

@@ -68,10 +68,16 @@ def results_of_record(record: dict[str, Any]) -> Results:
 
 
 def _raced(problem: dict[str, Any]) -> Raced:
+    problem = with_targets(problem)
     values = _only(Raced, problem)
     for name, kind in (("targets", Target), ("compiled", Target), ("timings", Timing)):
         values[name] = tuple(kind(**_only(kind, each)) for each in problem[name])
     return Raced(**values)
+
+
+def with_targets(problem: dict[str, Any]) -> dict[str, Any]:
+    """A problem as records have it since version 2; version 1 called its targets rungs."""
+    return {"targets" if name == "rungs" else name: value for name, value in problem.items()}
 
 
 def _only(kind: type, values: dict[str, Any]) -> dict[str, Any]:

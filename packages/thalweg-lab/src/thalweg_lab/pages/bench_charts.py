@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDEST_PROFILE = 4.0  # powers of ten of the factor
 
 
-def ladder_charts(raced: Raced, looks: Looks) -> list[LineChart]:
+def target_charts(raced: Raced, looks: Looks) -> list[LineChart]:
     """Targets over seconds without compilation, over seconds with it, and over work."""
     above = np.asarray([target.loss - raced.reference for target in raced.targets])
     y_label = "loss above the lowest found" if raced.reference else "training loss"

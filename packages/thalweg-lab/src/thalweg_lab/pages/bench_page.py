@@ -12,7 +12,7 @@ from thalweg.report.looks import Looks
 from thalweg.report.tables import Cell, Row, Table
 from thalweg.report.text import duration, known, measured, number
 from thalweg_lab.bench.peers import PEERS
-from thalweg_lab.pages.bench_charts import ladder_charts, profile_chart
+from thalweg_lab.pages.bench_charts import profile_chart, target_charts
 from thalweg_lab.pages.bench_words import (
     how_sentences,
     lost_sentence,
@@ -153,7 +153,7 @@ def _problem(raced: Raced, looks: Looks) -> dict[str, object]:
         f"{raced.budget:g} seconds a run. {raced.source.replace('*', '')}",
         "targets": _targets(raced, looks) if raced.targets else None,
         "legend": legend(looks(timing.label) for timing in raced.timings),
-        "charts": [draw_lines(chart) for chart in ladder_charts(raced, looks)]
+        "charts": [draw_lines(chart) for chart in target_charts(raced, looks)]
         if raced.targets
         else [],
         "entrants": _entrants(raced, looks),

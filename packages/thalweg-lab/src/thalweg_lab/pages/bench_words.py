@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from thalweg.report.text import counted, duration, number, short_commit, versions_text
-from thalweg_lab.bench.targets import AT_LEAST, AT_MOST
+from thalweg_lab.bench.targets import AT_LEAST, AT_MOST, Target
 
 if TYPE_CHECKING:
     from thalweg_lab.bench.document import Results

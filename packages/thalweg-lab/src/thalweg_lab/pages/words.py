@@ -45,14 +45,14 @@ class First:
 
 
 def firsts(records: Sequence[RunRecord]) -> list[First]:
-    """Who was first to each target of the ladder, in the order of the ladder."""
+    """Who was first to each target, in the order of the records."""
     if not records:
         return []
     result = []
-    for place, first in enumerate(records[0].ladder):
+    for place, target in enumerate(records[0].ladder):
         reached = {r.method: r.ladder[place].seconds for r in records}
         times = {method: s for method, s in reached.items() if s is not None}
-        result.append(First(first.target, dict(sorted(times.items(), key=lambda item: item[1]))))
+        result.append(First(target.target, dict(sorted(times.items(), key=lambda item: item[1]))))
     return result
 
 
