@@ -13,7 +13,7 @@ from thalweg._recorder import Recorder
 from thalweg.flow import build_flow
 from thalweg.flow.compiled import overhead
 from thalweg.flow.flatten import flatten
-from thalweg.flow.programs import Program
+from thalweg.flow.programs import Program, forget_programs
 from thalweg.solution import HISTORY_COLUMNS, Work
 from thalweg.solvers import make
 
@@ -33,6 +33,7 @@ def loss_and_slope(params):
 @pytest.fixture(scope="module")
 def solution():
     """A whole run by default, from `START`."""
+    forget_programs()
     return tw.minimize(LINE, START)
 
 

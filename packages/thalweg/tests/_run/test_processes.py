@@ -105,9 +105,9 @@ def test_several_starts_are_those_of_a_single_process(trained):
     assert trained[0]["starts"] == trained[1]["starts"]
     alone = tw.minimize(
         FIT,
-        lambda seed: jax.tree.map(lambda leaf: (1 + 0.1 * seed) * leaf, START),
-        "gradient-descent",
-        tw.Stop(steps=6),
+        init=lambda seed: jax.tree.map(lambda leaf: (1 + 0.1 * seed) * leaf, START),
+        method="gradient-descent",
+        stop=tw.Stop(steps=6),
         starts=2,
     )
     assert_same_to_rounding(trained[0]["starts"], alone)
@@ -134,7 +134,7 @@ def test_each_may_train_on_its_own_devices(trained):
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("host method", "ConfigError: `l-bfgs` takes its decisions in another library"),
+        ("host method", "ConfigError: `l-bfgs` makes its decisions in another library"),
         ("other start", "ConfigError: `params` differ between the 2 processes of the run"),
         ("no such folder", "cannot be written (No such file or directory)"),
         ("some devices", 'but those of this process or of all were expected; write `devices="all"'),

@@ -18,6 +18,7 @@ from thalweg._recorder import Recorder, RunEnded
 from thalweg.flow import build_flow
 from thalweg.flow.compiled import HostFunctions
 from thalweg.flow.flatten import flatten
+from thalweg.flow.programs import forget_programs
 from thalweg.solvers import REGISTRY
 from thalweg.solvers.base import AbstractHostMethod, AbstractMethod
 
@@ -172,9 +173,10 @@ class OdeSuite:
     def test_it_comes_to_rest_and_a_second_run_compiles_nothing(self):
         """A stiff solver reaches the minimum in few steps and ends there; an explicit one goes on.
 
-        Programs are kept with the problem, and the same run gives the same history.
+        Programs are kept, and the same run gives the same history.
         """
         problem = bent.__wrapped__(offset=0.2)
+        forget_programs()
         first, second = (minimize(problem, START, self.name, Stop(steps=1500)) for _ in range(2))
         assert first.loss == pytest.approx(0.5 * 0.2**2, rel=1e-8)
         if self.is_stiff:

@@ -66,9 +66,9 @@ def train(process: int, checkpoint: Path) -> dict[str, Any]:
         "starts": told(
             tw.minimize(
                 FIT,
-                lambda seed: jax.tree.map(lambda leaf: (1 + 0.1 * seed) * leaf, START),
-                "gradient-descent",
-                steps,
+                init=lambda seed: jax.tree.map(lambda leaf: (1 + 0.1 * seed) * leaf, START),
+                method="gradient-descent",
+                stop=steps,
                 devices="all",
                 starts=2,
             )

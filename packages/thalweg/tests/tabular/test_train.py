@@ -77,13 +77,13 @@ def test_the_validation_part_stops_each_fit_and_chooses_the_decay(name: str):
 def test_one_compilation_serves_all_fits_of_a_table(name: str):
     """Weight decay and held-out rows are data, so that a fit finds the programs of those before.
 
-    The first fit compiles, and the first one in which the second method of `auto` takes over.
+    Only the first fit may compile, and the first in which the second method of `auto` takes over.
     """
     fits = trained(name).found.fits
     compiling = [k for k, fit in enumerate(fits) if fit.solution.compile_seconds > 0]
     over = [k for k, fit in enumerate(fits) if "took over" in fit.solution.message]
     assert len(fits) > 2
-    assert compiling == sorted({0, *over[:1]})
+    assert set(compiling) <= {0, *over[:1]}
 
 
 @each_table
@@ -159,7 +159,7 @@ def test_an_existing_folder_is_only_replaced_when_asked_to(tmp_path: Path):
 def test_a_folder_that_cannot_be_made_is_answered_in_one_sentence(tmp_path: Path):
     """Below a file there are no folders."""
     (tmp_path / "file").touch()
-    with pytest.raises(ThalwegError, match=r"`.*model` cannot be written \(.*is no folder"):
+    with pytest.raises(ThalwegError, match=r"`.*model` cannot be written \(.*is not a folder"):
         save(trained("wine"), tmp_path / "file" / "model")
 
 

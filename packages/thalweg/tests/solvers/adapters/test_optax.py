@@ -10,6 +10,7 @@ import pytest
 
 from thalweg import LeastSquares, Outcome, Scalar, Stop, minimize
 from thalweg.errors import ConfigError
+from thalweg.flow.programs import forget_programs
 from thalweg.solvers.adapters.optax_optimizer import OptaxOptimizer
 
 NAMES = ("gradient-descent", "momentum", "adam", "optax-l-bfgs")
@@ -202,6 +203,7 @@ def test_float32_parameters_stay_float32(name):
 def test_a_second_run_compiles_nothing(name):
     """A name stands for one object, so the second run finds the first one's program."""
     problem = quadratic.__wrapped__()
+    forget_programs()
     first, second = (minimize(problem, START, name, Stop(steps=3)) for _ in range(2))
     assert second.compile_seconds == 0.0 < first.compile_seconds
     np.testing.assert_array_equal(first.history["loss"], second.history["loss"])

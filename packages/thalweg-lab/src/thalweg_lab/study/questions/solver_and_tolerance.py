@@ -74,84 +74,93 @@ def answer(runs: Sequence[Run]) -> Answer:
     """What each choice changed."""
     rows, row_ids = [], []
     gains: dict[str, list[float]] = {choice: [] for choice in CHOICES}
-    best: dict[str, tuple[Setting, float, float]] = {}
+    quickest: dict[str, tuple[str, float, float]] = {}
     article: dict[str, tuple[float, float]] = {}
     for problem in problems_of(runs):
-        here = of_problem(runs, problem)
-        target = TARGETS.get(problem, math.nan)
-        starts = reachable(here, target)
-        groups = {
-            setting: [run for run in group if run.spec.start in starts]
-            for setting, group in by_setting(here).items()
-        }
-        spent = {
-            setting: {run.spec.start: reached(run, target) for run in group}
-            for setting, group in groups.items()
+        groups, spent = _arrivals(runs, problem)
+        medians = {
+            setting: (
+                median(one.gradients for one in spent[setting].values()),
+                median(one.seconds for one in spent[setting].values()),
+            )
+            for setting in groups
         }
         for setting, group in groups.items():
-            if not group:
-                continue
-            arrived = spent[setting].values()
-            seconds = median(one.seconds for one in arrived)
-            gradients = median(one.gradients for one in arrived)
-            rows.append(
-                (
-                    problem,
-                    setting.solver,
-                    setting.tolerance or None,
-                    setting.cap,
-                    setting.jacobian or None,
-                    len(group),
-                    sum(math.isfinite(one.seconds) for one in arrived),
-                    whole(gradients),
-                    cell(seconds),
-                    cell(median(run.loss for run in group)),
-                )
-            )
+            rows.append(_row(problem, setting, group, spent[setting], medians[setting]))
             row_ids.append(ids(group))
-            if setting == ARTICLE:
-                article[problem] = gradients, seconds
-            if setting.solver in (*FOLLOWING, *EXPLICIT) and (
-                problem not in best or seconds < best[problem][2]
-            ):
-                best[problem] = setting, gradients, seconds
+        if ARTICLE in medians:
+            article[problem] = medians[ARTICLE]
+        ode = [setting for setting in groups if setting.solver in (*FOLLOWING, *EXPLICIT)]
+        if ode:
+            best = min(ode, key=lambda setting: medians[setting][1])
+            quickest[problem] = (best.label, *medians[best])
         for choice, change in CHOICES.items():
             gains[choice] += _gains(spent, change)
     numbers = {
         "seconds_saved_by": {choice: median(values) for choice, values in gains.items() if values},
         "pairs": {choice: len(values) for choice, values in gains.items()},
         "article": article,
-        "quickest": {
-            problem: (setting.label, gradients, seconds)
-            for problem, (setting, gradients, seconds) in best.items()
-        },
+        "quickest": quickest,
         "ours": _ours(runs),
     }
+    table = Table(_title(runs), COLUMNS, tuple(rows), tuple(row_ids))
     return Answer(
         question=QUESTION,
         verdict=verdict(numbers),
         numbers=numbers,
-        tables=(
-            Table(
-                "Gradients and seconds to "
-                + (
-                    listed(
-                        [
-                            f"{name} {TARGETS[name]:g}"
-                            for name in problems_of(runs)
-                            if name in TARGETS
-                        ]
-                    )
-                    if set(problems_of(runs)) & TARGETS.keys()
-                    else "no loss that was set"
-                )
-                + ": medians over the starts, empty where most did not arrive",
-                COLUMNS,
-                tuple(rows),
-                tuple(row_ids),
-            ),
-        ),
+        tables=(table,),
         summary=summary(numbers),
+    )
+
+
+def _arrivals(
+    runs: Sequence[Run], problem: str
+) -> tuple[dict[Setting, list[Run]], dict[Setting, dict[int, Reached]]]:
+    """The runs of each setting from starts from which any run arrived, and what each spent."""
+    here = of_problem(runs, problem)
+    target = TARGETS.get(problem, math.nan)
+    starts = reachable(here, target)
+    groups = {
+        setting: [run for run in group if run.spec.start in starts]
+        for setting, group in by_setting(here).items()
+    }
+    groups = {setting: group for setting, group in groups.items() if group}
+    spent = {
+        setting: {run.spec.start: reached(run, target) for run in group}
+        for setting, group in groups.items()
+    }
+    return groups, spent
+
+
+def _row(
+    problem: str,
+    setting: Setting,
+    group: Sequence[Run],
+    spent: Mapping[int, Reached],
+    medians: tuple[float, float],
+) -> tuple[Any, ...]:
+    """One setting on one problem, as a row of `COLUMNS`."""
+    gradients, seconds = medians
+    return (
+        problem,
+        setting.solver,
+        setting.tolerance or None,
+        setting.cap,
+        setting.jacobian or None,
+        len(group),
+        sum(math.isfinite(one.seconds) for one in spent.values()),
+        whole(gradients),
+        cell(seconds),
+        cell(median(run.loss for run in group)),
+    )
+
+
+def _title(runs: Sequence[Run]) -> str:
+    """What the table shows, with the losses that were to be reached."""
+    targets = [f"{name} {TARGETS[name]:g}" for name in problems_of(runs) if name in TARGETS]
+    return (
+        f"Gradients and seconds to {listed(targets) if targets else 'no loss that was set'}: "
+        "medians over the starts, empty where most did not arrive"
     )
 
 

@@ -14,6 +14,7 @@ Decision: docs/decisions/0014-integrators-of-our-own.md.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -152,30 +153,9 @@ def controlled_step(
         # The flow is at rest in a minimum. Descent tries once more: rounding may leave something.
         code = jnp.where((code == RUNNING) & flat, CONVERGED, code)
 
-    def judge(trial: Trial, search: Search) -> Search:
-        if isinstance(control, Accuracy):
-            error = _scaled_error(control, point, trial, start_loss=state.start_loss)
-            eps = float(jnp.finfo(point.theta.dtype).eps)
-            moves = trial.h * grad_norm > eps * jnp.linalg.norm(point.theta)
-            return judge_by_error(
-                search,
-                h=trial.h,
-                error=error,
-                last_error=state.error,
-                moves=moves,
-                order=order,
-                longest=longest,
-            )
-        predicted = 0.5 * jnp.abs(jnp.vdot(point.grad, trial.theta - point.theta))
-        return judge_by_loss(
-            search,
-            h=trial.h,
-            loss=point.loss,
-            trial_loss=trial.loss,
-            predicted=jnp.where(trial.is_fine, predicted, jnp.nan),
-            flat=flat,
-            regrowth=1.0,
-        )
+    judge = _judge_of(
+        control, point, state, flat=flat, grad_norm=grad_norm, order=order, longest=longest
+    )
 
     def attempted(last: tuple[Trial, Work], search: Search) -> tuple[tuple[Trial, Work], Search]:
         trial = attempt(search.next_h, last[0].solver_state)
@@ -208,6 +188,45 @@ def controlled_step(
             lambda new, old: jnp.where(search.is_taken, new, old), after, before
         ),
     )
+
+
+def _judge_of(
+    control: Descent | Accuracy,
+    point: Point,
+    state: ControllerState,
+    *,
+    flat: jax.Array,
+    grad_norm: jax.Array,
+    order: int,
+    longest: float,
+) -> Callable[[Trial, Search], Search]:
+    """How a trial from a point is judged: by its error or by the loss."""
+
+    def by_error(rule: Accuracy, trial: Trial, search: Search) -> Search:
+        eps = float(jnp.finfo(point.theta.dtype).eps)
+        return judge_by_error(
+            search,
+            h=trial.h,
+            error=_scaled_error(rule, point, trial, start_loss=state.start_loss),
+            last_error=state.error,
+            moves=trial.h * grad_norm > eps * jnp.linalg.norm(point.theta),
+            order=order,
+            longest=longest,
+        )
+
+    def by_loss(trial: Trial, search: Search) -> Search:
+        predicted = 0.5 * jnp.abs(jnp.vdot(point.grad, trial.theta - point.theta))
+        return judge_by_loss(
+            search,
+            h=trial.h,
+            loss=point.loss,
+            trial_loss=trial.loss,
+            predicted=jnp.where(trial.is_fine, predicted, jnp.nan),
+            flat=flat,
+            regrowth=1.0,
+        )
+
+    return functools.partial(by_error, control) if isinstance(control, Accuracy) else by_loss
 
 
 def _scaled_error(
