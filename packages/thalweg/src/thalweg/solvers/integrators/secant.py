@@ -44,7 +44,7 @@ from thalweg.solvers.base import (
     StepResult,
     no_work,
 )
-from thalweg.solvers.integrators.on_samples import between_evaluations, whole_counts
+from thalweg.solvers.integrators.on_samples import whole_counts
 from thalweg.solvers.integrators.pairs import (
     Pairs,
     Products,
@@ -53,13 +53,7 @@ from thalweg.solvers.integrators.pairs import (
     no_pairs,
     with_pair,
 )
-from thalweg.solvers.integrators.secant_steps import (
-    Point,
-    Steps,
-    no_steps,
-    step_on_all_data,
-    steps_on_sample,
-)
+from thalweg.solvers.integrators.secant_steps import Point, Steps, take_steps
 from thalweg.solvers.step_control import H_MAX, finite_code, is_flat
 
 if TYPE_CHECKING:
@@ -115,7 +109,6 @@ class Row(NamedTuple):
     """A row of the history in the making: one step over all data, or several on a sample.
 
     Attributes:
-        steps: The steps.
         theta: The point where the row ends, `(n,)`.
         loss: The loss over all data there.
         start_loss: The loss over all data where it began.
@@ -129,7 +122,6 @@ class Row(NamedTuple):
         sampling: How samples go on.
     """
 
-    steps: Steps
     theta: jax.Array
     loss: jax.Array
     start_loss: jax.Array
@@ -239,15 +231,13 @@ class SecantEuler(AbstractJitMethod):
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
         """A step that lowers the loss; or, on a sample, several."""
         sampling = solver_state.sampling
-        if sampling is None:
-            row = self._on_all_data(flow, data, theta, solver_state)
-        else:
-            row = jax.lax.cond(
-                sampling.is_on,
-                lambda: self._on_sample(flow, data, theta, solver_state, sampling),
-                lambda: self._on_all_data(flow, data, theta, solver_state),
-            )
-        steps = row.steps
+        steps = self._take_steps(flow, data, theta, solver_state)
+        row, grad_norm = self._after_a_step(solver_state, steps), steps.point.grad_norm
+        if sampling is not None:
+            on_sample = self._after_a_sample(flow, data, theta, solver_state, sampling, steps)
+            is_on = sampling.is_on
+            row = jax.tree.map(lambda new, old: jnp.where(is_on, new, old), on_sample, row)
+            grad_norm = jnp.where(is_on, jnp.nan, grad_norm)
         is_first = jnp.isnan(solver_state.start_loss)
         reference = jnp.where(is_first, row.start_loss, solver_state.reference_loss)
         since = solver_state.gradients_since + row.spent
@@ -271,7 +261,7 @@ class SecantEuler(AbstractJitMethod):
                 h=jnp.minimum(steps.next_h, H_MAX),
                 loss=jnp.where(row.is_known, row.loss, jnp.nan),
                 grad=steps.point.grad,
-                grad_norm=steps.point.grad_norm,
+                grad_norm=grad_norm,
                 pairs=steps.pairs,
                 start_loss=_run_start(solver_state, row.start_loss),
                 reference_loss=jnp.where(is_due, row.loss, reference),
@@ -280,12 +270,37 @@ class SecantEuler(AbstractJitMethod):
             ),
         )
 
-    def _on_all_data(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> Row:
-        """One step over all data."""
-        start = Point(theta, solver_state.loss, solver_state.grad, solver_state.grad_norm)
-        steps = step_on_all_data(
-            lambda at: flow.value_and_grad(data, at), start, solver_state.pairs, solver_state.h
+    def _take_steps(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> Steps:
+        """One step over all data, or several on a new sample."""
+        now, sampling = solver_state, solver_state.sampling
+        point = Point(theta, now.loss, now.grad, now.grad_norm)
+        if sampling is None:
+            return take_steps(
+                lambda at: flow.value_and_grad(data, at), point, now.pairs, now.h, most=1
+            )
+        examples = self._examples()
+        small = sample_flow(flow, examples)
+        sample = jax.lax.cond(
+            sampling.is_on,
+            lambda: draw_in_turn(flow, data, self.seed, examples, sampling.turn),
+            lambda: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), small.data),
         )
+        # Loss and gradient of a new sample are not known anywhere.
+        point = point._replace(loss=jnp.where(sampling.is_on, jnp.nan, now.loss))
+        return take_steps(
+            lambda at: jax.lax.cond(
+                sampling.is_on,
+                lambda: small.value_and_grad(sample, at),
+                lambda: flow.value_and_grad(data, at),
+            ),
+            point,
+            now.pairs,
+            now.h,
+            most=jnp.where(sampling.is_on, sampling.steps, 1),
+        )
+
+    def _after_a_step(self, solver_state: State, steps: Steps) -> Row:
+        """The row of a step over all data."""
         is_taken = steps.taken > 0
         flat = is_flat(
             loss=steps.start_loss,
@@ -300,7 +315,6 @@ class SecantEuler(AbstractJitMethod):
             gradients, uncounted = whole_counts(sampling.uncounted, steps.evaluations)
             sampling = sampling._replace(uncounted=uncounted)
         return Row(
-            steps=steps,
             theta=steps.point.theta,
             loss=steps.point.loss,
             start_loss=steps.start_loss,
@@ -308,64 +322,57 @@ class SecantEuler(AbstractJitMethod):
             is_taken=is_taken,
             is_known=jnp.ones((), bool),
             code=jnp.where(is_finite, code, DIVERGED).astype(jnp.int32),
-            spent=steps.evaluations.astype(theta.dtype),
+            spent=steps.evaluations.astype(solver_state.h.dtype),
             gradients=gradients,
             losses=jnp.zeros((), jnp.int32),
             sampling=sampling,
         )
 
-    def _on_sample(
-        self, flow: Any, data: Any, theta: jax.Array, solver_state: State, sampling: Sampling
+    def _after_a_sample(
+        self,
+        flow: Any,
+        data: Any,
+        theta: jax.Array,
+        solver_state: State,
+        sampling: Sampling,
+        steps: Steps,
     ) -> Row:
-        """Several steps on a new sample, taken where the loss over all data fell.
+        """The row of several steps on a sample, taken where the loss over all data fell.
 
         If it did not fall, the row goes back to where it began, and no more samples are drawn. The
         gradient over all data is not known afterwards.
         """
-        examples = self._examples()
-        small, share = sample_flow(flow, examples), sample_share(flow, examples)
-        sample = draw_in_turn(flow, data, self.seed, examples, sampling.turn)
-        pairs, h = solver_state.pairs, solver_state.h
-        unknown = jnp.full_like(h, jnp.nan)
-        row = between_evaluations(
-            lambda is_start: steps_on_sample(
-                lambda at: small.value_and_grad(sample, at),
-                theta,
-                pairs,
-                h,
-                steps=jnp.where(is_start, 0, sampling.steps),
-            ),
-            lambda steps: flow.loss(data, steps.point.theta),
-            no_block=no_steps(Point(theta, unknown, jnp.zeros_like(theta), unknown), pairs, h),
-            known=solver_state.loss,
-            is_new=jnp.isnan(solver_state.loss),
+        share = sample_share(flow, self._examples())
+        is_new = jnp.isnan(solver_state.loss)
+        start_loss = jax.lax.cond(
+            sampling.is_on & is_new, lambda: flow.loss(data, theta), lambda: solver_state.loss
         )
-        steps: Steps = row.block
-        is_taken = row.end < row.start
+        end_loss = jax.lax.cond(
+            sampling.is_on, lambda: flow.loss(data, steps.point.theta), lambda: steps.point.loss
+        )
+        evaluations = jnp.where(is_new, 2, 1)
+        is_taken = end_loss < start_loss
         still_predicts = still_tells(
-            fell=row.start - row.end,
+            fell=start_loss - end_loss,
             sample_fell=steps.start_loss - steps.point.loss,
-            loss=row.end,
+            loss=end_loss,
             sample_loss=steps.point.loss,
         )
         stays_on = is_taken & still_predicts & (steps.taken > 0)
         on_sample = share * steps.evaluations
         gradients, uncounted = whole_counts(sampling.uncounted, on_sample)
-        spent = on_sample + LOSS_SHARE * row.evaluations
+        spent = on_sample + LOSS_SHARE * evaluations
         return Row(
-            steps=steps._replace(
-                point=steps.point._replace(grad=jnp.zeros_like(theta), grad_norm=unknown)
-            ),
             theta=jnp.where(is_taken, steps.point.theta, theta),
-            loss=jnp.where(is_taken, row.end, row.start),
-            start_loss=row.start,
-            start_norm=unknown,
+            loss=jnp.where(is_taken, end_loss, start_loss),
+            start_loss=start_loss,
+            start_norm=jnp.full_like(solver_state.h, jnp.nan),
             is_taken=is_taken,
             is_known=stays_on,
-            code=finite_code(row.start),
+            code=finite_code(start_loss),
             spent=spent.astype(theta.dtype),
             gradients=gradients,
-            losses=row.evaluations.astype(jnp.int32),
+            losses=evaluations.astype(jnp.int32),
             sampling=Sampling(
                 is_on=stays_on,
                 steps=jnp.minimum(2 * sampling.steps, MAX_STEPS).astype(jnp.int32),

@@ -1,7 +1,7 @@
-"""The steps of `secant-euler`: one over all data, and a block of them on a sample.
+"""The steps of `secant-euler`, over all data or on a sample.
 
-Both are made of the same attempt. The first evaluation of a point whose loss is not known is made
-by the same compiled program as the attempts: as an attempt with displacement 0.
+A point whose loss is not known is first evaluated as an attempt with displacement 0, so that there
+is one evaluation in the compiled program.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from thalweg.solvers.integrators.pairs import (
 )
 from thalweg.solvers.step_control import (
     Search,
-    attempt_until_taken,
     judge_by_loss,
     start_search,
 )
@@ -95,7 +94,7 @@ class Steps(NamedTuple):
     code: jax.Array
 
 
-def no_steps(point: Point, pairs: Pairs, h: jax.Array) -> Steps:
+def _no_steps(point: Point, pairs: Pairs, h: jax.Array) -> Steps:
     """Before the first step from a point, of size h."""
     zero = jnp.zeros((), jnp.int32)
     return Steps(
@@ -112,74 +111,66 @@ def no_steps(point: Point, pairs: Pairs, h: jax.Array) -> Steps:
     )
 
 
-def step_on_all_data(
-    value_and_grad: ValueAndGrad, point: Point, pairs: Pairs, h: jax.Array
-) -> Steps:
-    """Attempt until the loss falls.
-
-    Args:
-        value_and_grad: Loss and gradient over all data.
-        point: Where the step begins.
-        pairs: The curvature seen so far.
-        h: The size of the first attempt.
-    """
-    return _next_step(value_and_grad, no_steps(point, pairs, h))
-
-
-def steps_on_sample(
+def take_steps(
     value_and_grad: ValueAndGrad,
-    theta: jax.Array,
+    point: Point,
     pairs: Pairs,
     h: jax.Array,
     *,
-    steps: jax.Array,
+    most: jax.Array | int,
 ) -> Steps:
-    """Steps one after the other on one sample, until one of them cannot be taken.
+    """Steps one after the other, until one of them cannot be taken.
+
+    All attempts at all steps are one loop: a loop inside a loop, or in a branch, would copy the
+    pairs at each step.
 
     Args:
-        value_and_grad: Loss and gradient over the sample.
-        theta: Where they begin; loss and gradient of the sample are not known there.
+        value_and_grad: Loss and gradient over the data that steps are taken on.
+        point: Where they begin.
         pairs: The curvature seen so far, over any data.
         h: The size of the first attempt.
-        steps: How many steps at most.
+        most: How many steps at most.
     """
-    unknown = jnp.full_like(h, jnp.nan)
-    start = no_steps(Point(theta, unknown, jnp.zeros_like(theta), unknown), pairs, h)
-    return jax.lax.while_loop(
-        lambda done: (done.taken < steps) & (done.code == RUNNING),
-        lambda done: _next_step(value_and_grad, done),
-        start,
-    )
+    start = _no_steps(point, pairs, h)
 
+    def goes_on(carry: tuple[Trial, Search, jax.Array, jax.Array]) -> jax.Array:
+        _, search, _, taken = carry
+        return (taken < most) & (search.code == RUNNING)
 
-def _next_step(value_and_grad: ValueAndGrad, done: Steps) -> Steps:
-    """The steps with one more, or with the code that says why there is none."""
-    zero = jnp.zeros((), jnp.int32)
-    trial, search = attempt_until_taken(
-        lambda trial, search: _attempt(value_and_grad, trial, search),
-        Trial(
-            point=done.point,
-            pairs=done.pairs,
-            h=jnp.zeros_like(done.next_h),
-            attempts=zero,
-            evaluations=zero,
-            was_reset=jnp.zeros((), bool),
-            start=(done.point.loss, done.point.grad_norm),
-        ),
-        start_search(done.next_h),
+    def attempted(
+        carry: tuple[Trial, Search, jax.Array, jax.Array],
+    ) -> tuple[Trial, Search, jax.Array, jax.Array]:
+        trial, search, t, taken = carry
+        trial, search = _attempt(value_and_grad, trial, search)
+        ends = search.is_taken  # the search for this step; the next one begins
+        t = t + jnp.where(ends, trial.h, 0)
+        afresh = start_search(search.next_h)
+        search = jax.tree.map(lambda new, old: jnp.where(ends, new, old), afresh, search)
+        trial = trial._replace(was_reset=trial.was_reset & ~ends)
+        return trial, search, t, (taken + ends).astype(jnp.int32)
+
+    first = Trial(
+        point=start.point,
+        pairs=start.pairs,
+        h=jnp.zeros_like(start.next_h),
+        attempts=start.attempts,
+        evaluations=start.evaluations,
+        was_reset=jnp.zeros((), bool),
+        start=(start.start_loss, start.start_norm),
     )
-    is_first = done.taken == 0
+    carry = (first, start_search(start.next_h, start.code), start.t, start.taken)
+    trial, search, t, taken = jax.lax.while_loop(goes_on, attempted, carry)
     start_loss, start_norm = trial.start
     return Steps(
         point=trial.point,
         pairs=trial.pairs,
         next_h=search.next_h,
-        t=done.t + jnp.where(search.is_taken, trial.h, 0),
-        start_loss=jnp.where(is_first, start_loss, done.start_loss),
-        start_norm=jnp.where(is_first, start_norm, done.start_norm),
-        taken=(done.taken + search.is_taken).astype(jnp.int32),
-        attempts=done.attempts + trial.attempts,
-        evaluations=done.evaluations + trial.evaluations,
+        t=t,
+        start_loss=start_loss,
+        start_norm=start_norm,
+        taken=taken,
+        attempts=trial.attempts,
+        evaluations=trial.evaluations,
         code=search.code,
     )
 
