@@ -280,6 +280,19 @@ def test_another_run_is_refused(tmp_path):
         tw.minimize(2 * FIT, FIT_START, method, stop, checkpoint=path)
 
 
+def test_a_checkpoint_of_a_class_that_has_another_name_now_is_read(tmp_path):
+    """Version 0.1 called `OptaxOptimizer` `Optax`."""
+    _, spec = flatten(np.zeros(2))
+    state = Saved([np.ones(2)], {"loss": np.zeros(1)}, np.zeros(2), 0.0, 0, 0.0, 0.0)
+    path = tmp_path / "run"
+    Checkpoint(path, 1.0, "adam Optax(name='adam')", spec).write(state)
+    found = Checkpoint(path, 1.0, "adam OptaxOptimizer(name='adam')", spec).read()
+    assert found is not None
+    assert found.loop[0].tolist() == [1.0, 1.0]
+    with pytest.raises(tw.ThalwegError, match=r"is of the method adam OptaxOptimizer\(name='adam'"):
+        Checkpoint(path, 1.0, "adam OptaxOptimizer(name='other')", spec).read()
+
+
 def test_a_newer_format_is_told_apart_from_damage(tmp_path, monkeypatch):
     """So that nobody throws it away."""
     path = tmp_path / "run"

@@ -38,6 +38,7 @@ KEY = "thalweg"  # where the metadata have the JSON text
 DIGEST = "sha256"  # and where the digest of that and of the arrays
 WHOLE_FILE, NO_FILE, NOT_READ = b"=", b"0", b"!"  # how a message between processes begins
 UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0}
+RENAMED = {"Optax": "OptaxOptimizer", "Diffrax": "DiffraxSolver", "Optimistix": "OptimistixSolver"}
 
 
 class Saved(NamedTuple):
@@ -250,8 +251,9 @@ class Checkpoint:
             raise self._refused(
                 f"is of format {facts['format']}, but this version of thalweg reads format {FORMAT}"
             )
-        if facts["method"] != self.method:
-            raise self._refused(f"is of the method {facts['method']}, but {self.method} was asked")
+        method = _today(facts["method"])
+        if method != self.method:
+            raise self._refused(f"is of the method {method}, but {self.method} was asked")
         if facts["parameters"] != self._layout:
             raise self._refused("is of parameters of another layout")
         loop = [value for name, value in sorted(arrays.items()) if name.startswith("loop.")]
@@ -319,6 +321,13 @@ class Checkpoint:
         return ConfigError(
             f"the checkpoint `{self.path}` {why}; name another file, or remove it to start over"
         )
+
+
+def _today(method: str) -> str:
+    """The text of a method as this version has it; version 0.1 had other names for classes."""
+    for old, new in RENAMED.items():
+        method = re.sub(rf"\b{old}\(", f"{new}(", method)
+    return method
 
 
 def _named(saved: Saved) -> dict[str, np.ndarray]:
