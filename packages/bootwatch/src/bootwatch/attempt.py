@@ -123,12 +123,12 @@ class Attempt:
         serial: The serial number that the device showed before.
         session_tells: The session page is closed without a login, so that it can prove something.
         blocked: Blocked lines before; `None` if that cannot be seen.
-        counters: The latest uptime and count of starts that the device told.
+        counters: The latest uptime and count of starts that the device reported.
         before: The same before the act.
         act_reply: The reply to the act, if one came.
         down_since: Monotonic time at which it was seen down before its reply to the act was given
             up; `None` otherwise.
-        session_died: The old session is refused afterwards; `None` if that cannot be told.
+        session_died: The old session is refused afterwards; `None` if that is unknown.
         serial_looks: How often the serial page was asked for while the device was away ...
         serial_gone: ... and how often it was not there.
         patience: Seconds until a probe has failed.

@@ -32,8 +32,8 @@ class Moment:
     def age(self, now: Moment) -> float | None:
         """Return the seconds from this moment to `now`, or `None` if no clock can tell.
 
-        It cannot be told where the machine was started in between and the wall clock says that
-        this moment is still to come.
+        No clock can tell if the machine was started in between and the wall clock says that this
+        moment is still to come.
         """
         if self.boot and self.boot == now.boot:
             return now.since_boot - self.since_boot

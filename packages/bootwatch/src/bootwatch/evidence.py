@@ -100,7 +100,7 @@ class Evidence:
         before: What the device said of itself before the act.
         after: The same afterwards.
         said_so: Its own words, in reply to the act, say that it restarts.
-        session_died: The session from before is refused; `None` if that cannot be told.
+        session_died: The session from before is refused; `None` if that is unknown.
         serial_looks: How often its serial page was asked for while it was away.
         serial_gone: How often that page was not there.
     """

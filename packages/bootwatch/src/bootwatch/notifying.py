@@ -19,7 +19,7 @@ HEARTBEAT_LIMIT = 10.0  # seconds for the service behind the heartbeat to answer
 
 
 def is_news(outcome: Outcome, settings: Notify) -> bool:
-    """Tell whether anybody is to be told: always of a failure, of a success if wanted."""
+    """Say whether to notify anybody: always of a failure, of a success if wanted."""
     wanted = settings.success or outcome.verdict is not Verdict.CONFIRMED
     return bool(settings.urls) and wanted
 

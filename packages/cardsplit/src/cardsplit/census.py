@@ -43,7 +43,7 @@ def count_file(name: str, on_read: Callable[[int], object] = lambda _: None) -> 
 
     Args:
         name: A path, or `-` for standard input.
-        on_read: Told how many more bytes have been read.
+        on_read: Called with the number of further bytes read.
 
     Returns:
         The counts.

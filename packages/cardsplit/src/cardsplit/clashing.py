@@ -66,7 +66,7 @@ def find_clashes(
     Args:
         names: Paths, or `-` for standard input.
         by: The rules by which names are merged, and the details that count.
-        on_read: Told how many more bytes have been read; all are read twice.
+        on_read: Called with the number of further bytes read; all are read twice.
 
     Returns:
         The clashes, in the order in which they are found, and what was odd in the files.

@@ -96,7 +96,7 @@ def opened(
         name: A path, or `-` for standard input.
         twice: Whether it must have a size and be readable from anywhere, so that a pipe has to be
             copied to a temporary file first.
-        on_read: Told how many more bytes have been read, after each reading in order.
+        on_read: Called with the number of further bytes read, after each reading in order.
 
     Yields:
         The source, closed afterwards.

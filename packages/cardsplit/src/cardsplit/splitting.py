@@ -268,7 +268,7 @@ def split_files(
         prefix: What their names start with.
         replacing: Whether parts of an earlier series may be replaced and removed.
         dry_run: Whether to say only what would be done.
-        on_read: Told how many more bytes have been read.
+        on_read: Called with the number of further bytes read.
 
     Returns:
         The parts, and what was odd.

@@ -222,14 +222,14 @@ def _docstring(recipe: Recipe, loaded_as: str) -> str:
 def _register_pickling() -> None:
     """Teach `copyreg` once; what stood there serves all other ufuncs as before."""
     if not _pickle_others:
-        # Without an entry, pickle would be told the name too: that is NumPy's rule.
+        # Without an entry, pickle would get the name too: that is NumPy's rule.
         by_name = operator.attrgetter("__name__")
         _pickle_others.append(copyreg.dispatch_table.get(np.ufunc, by_name))
         copyreg.pickle(np.ufunc, _reduce)
 
 
 def _reduce(ufunc: np.ufunc) -> Any:
-    """What pickle is told of a ufunc."""
+    """What pickle stores of a ufunc."""
     recipe = recipe_of(ufunc)
     if recipe is None:
         return _pickle_others[0](ufunc)

@@ -86,12 +86,12 @@ def list_functions(library: LibraryName = "m", as_json: AsJson = False) -> None:
     """
     from libufunc.library import Library
 
-    told = Library(library).prototypes()
+    known = Library(library).prototypes()
     if as_json:
-        functions = [{"name": name, "prototype": text} for name, text in told.items()]
+        functions = [{"name": name, "prototype": text} for name, text in known.items()]
         _print_json({"library": library, "functions": functions})
     else:
-        for name, text in told.items():
+        for name, text in known.items():
             typer.echo(f"{name}\t{text}")
 
 

@@ -174,14 +174,14 @@ class Library:
     def prototypes(self) -> dict[str, str]:
         """Every function that can be had as an attribute, with its prototype.
 
-        Variants, such as `erff`, are not told one by one. What a header declares but no ufunc can
+        Variants, such as `erff`, are not listed one by one. What a header declares but no ufunc can
         do is left out.
         """
-        told = {}
+        known = {}
         for name in dir(self):
             with contextlib.suppress(PrototypeError):
-                told[name] = self.prototype(name)
-        return told
+                known[name] = self.prototype(name)
+        return known
 
     @property
     def skipped(self) -> list[Skipped]:

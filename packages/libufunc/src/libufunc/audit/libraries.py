@@ -118,7 +118,7 @@ def _jax(subject: Subject, kind: Format) -> Callable[..., Any] | None:
     def values(*points: np.ndarray) -> np.ndarray:
         """In the format of the points, whatever the global setting is."""
         count = len(points[0])
-        # Filled up to a power of two, as JAX compiles for each length anew.
+        # Filled up to a power of two, as JAX compiles for each length.
         filled = [np.resize(part, 1 << (count - 1).bit_length()) for part in points]
         with jax.enable_x64(kind.dtype == "float64"):
             return np.asarray(function(*filled))[:count]

@@ -1,6 +1,6 @@
 """How a method was set: solver, tolerances, cap of the order, source of the Jacobian.
 
-A setting is told from a run's specification, not from its label, so that the answers also read
+A setting is read from a run's specification, not from its label, so that the answers also read
 studies whose labels are others.
 """
 
