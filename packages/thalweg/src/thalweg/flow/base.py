@@ -125,7 +125,7 @@ class Flow(abc.ABC):
 
 
 def _with_whole_products(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function whose matrix products in float32 have full precision, unless JAX is configured otherwise.
+    """A function whose float32 matrix products have full precision, unless JAX is configured.
 
     On GPUs and TPUs JAX takes them of numbers rounded to some three digits. A loss is then as
     rough, and what solves with its curvature ends where the roughness begins.
