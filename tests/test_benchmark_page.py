@@ -29,6 +29,20 @@ def test_another_record_makes_another_readme(script):
     assert script.filled(page, results).count("| 0.25 | 0.25 |") == len(script.KINDS)
 
 
+def test_a_record_of_layout_1_and_one_of_layout_2_make_the_same_table(script):
+    """What layout 1 called rungs are targets."""
+    page, results = script.README.read_text(encoding="utf-8"), script.record()
+    older = {
+        **results,
+        "problems": [
+            {"rungs" if key == "targets" else key: value for key, value in problem.items()}
+            for problem in results["problems"]
+        ],
+    }
+    assert any("rungs" in problem for problem in older["problems"])
+    assert script.filled(page, older) == script.filled(page, results)
+
+
 def test_the_record_is_of_the_suite_from_clean_commits(script):
     """Each problem was run at the suite's budget and from all of its starts."""
     results = script.record()
