@@ -23,7 +23,7 @@ import numpy as np
 
 from thalweg._util.files import whole_file
 from thalweg.errors import ConfigError
-from thalweg.solvers.base import AbstractJitMethod
+from thalweg.solvers.base import AbstractJitMethod, described
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,8 +96,7 @@ def open_checkpoint(
             "where it cannot be saved; leave `checkpoint` out, or choose one of thalweg's own "
             "methods"
         )
-    name = f"{method.name} {method!r}"
-    return Checkpoint(Path(path), interval(every), name, flow.spec, flow.devices)
+    return Checkpoint(Path(path), interval(every), described(method), flow.spec, flow.devices)
 
 
 @dataclasses.dataclass
@@ -122,8 +121,6 @@ class Checkpoint:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        # Objects of other libraries show their address, which differs from process to process.
-        self.method = re.sub(r" at 0x[0-9a-f]+", "", self.method)
         self._due = self.clock() + self.every
         self._has_warned = False
 

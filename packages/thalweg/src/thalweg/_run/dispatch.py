@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from thalweg._run.side_by_side import integrate_side_by_side
 from thalweg.errors import ConfigError
 from thalweg.flow.compiled import HostFunctions
 from thalweg.solution import End, Outcome, Work
-from thalweg.solvers.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod
+from thalweg.solvers.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod, described
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +113,7 @@ def refuse_different_calls(
         )
     devices.refuse_different(
         params=np.stack([point.theta for point in points]),
-        method=re.sub(r" at 0x[0-9a-f]+", "", f"{method.name} {method!r}"),
+        method=described(method),
         stop=stop,
         checkpoint=has_checkpoint,
     )

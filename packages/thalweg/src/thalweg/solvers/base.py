@@ -7,6 +7,7 @@ chunks. A host method runs the loop of another library and reports its rows to a
 from __future__ import annotations
 
 import abc
+import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
@@ -79,6 +80,14 @@ class AbstractMethod(abc.ABC):
             ConfigError: It says what the method requires.
             MissingExtraError: It names the extra to install.
         """
+
+
+def described(method: AbstractMethod) -> str:
+    """A method with its settings, as a text that is the same in each process.
+
+    Objects of other libraries show their address, which differs from process to process.
+    """
+    return re.sub(r" at 0x[0-9a-f]+", "", f"{method.name} {method!r}")
 
 
 class AbstractJitMethod(AbstractMethod):

@@ -94,23 +94,6 @@ class Steps(NamedTuple):
     code: jax.Array
 
 
-def _no_steps(point: Point, pairs: Pairs, h: jax.Array) -> Steps:
-    """Before the first step from a point, of size h."""
-    zero = jnp.zeros((), jnp.int32)
-    return Steps(
-        point=point,
-        pairs=pairs,
-        next_h=h,
-        t=jnp.zeros_like(h),
-        start_loss=point.loss,
-        start_norm=point.grad_norm,
-        taken=zero,
-        attempts=zero,
-        evaluations=zero,
-        code=jnp.asarray(RUNNING, jnp.int32),
-    )
-
-
 def take_steps(
     value_and_grad: ValueAndGrad,
     point: Point,
@@ -131,7 +114,7 @@ def take_steps(
         h: The size of the first attempt.
         most: How many steps at most.
     """
-    start = _no_steps(point, pairs, h)
+    zero = jnp.zeros((), jnp.int32)
 
     def goes_on(carry: tuple[Trial, Search, jax.Array, jax.Array]) -> jax.Array:
         _, search, _, taken = carry
@@ -150,15 +133,15 @@ def take_steps(
         return trial, search, t, (taken + ends).astype(jnp.int32)
 
     first = Trial(
-        point=start.point,
-        pairs=start.pairs,
-        h=jnp.zeros_like(start.next_h),
-        attempts=start.attempts,
-        evaluations=start.evaluations,
+        point=point,
+        pairs=pairs,
+        h=jnp.zeros_like(h),
+        attempts=zero,
+        evaluations=zero,
         was_reset=jnp.zeros((), bool),
-        start=(start.start_loss, start.start_norm),
+        start=(point.loss, point.grad_norm),
     )
-    carry = (first, start_search(start.next_h, start.code), start.t, start.taken)
+    carry = (first, start_search(h), jnp.zeros_like(h), zero)
     trial, search, t, taken = jax.lax.while_loop(goes_on, attempted, carry)
     start_loss, start_norm = trial.start
     return Steps(
