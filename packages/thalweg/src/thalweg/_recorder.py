@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.solution import HISTORY_COLUMNS, Outcome, Work
+from thalweg.solution import HISTORY_COLUMNS, VISIBLE, Outcome, Work
 from thalweg.stop import DEFAULT_SECONDS, Stop
 
 if TYPE_CHECKING:
@@ -216,6 +216,15 @@ class Recorder:
     def offer_best(self, loss: float, theta: Any) -> None:
         """Keep `theta` where its loss is the least so far."""
         if loss < self.best_loss or self.best_theta is None:
+            self.best_loss = loss
+            self.best_theta = np.array(theta)
+
+    def end_at(self, loss: float, theta: Any) -> None:
+        """Keep the point where a run has converged.
+
+        Its loss equals the least so far but for rounding. Which of the two is less is chance.
+        """
+        if loss <= self.best_loss + VISIBLE * np.finfo(np.asarray(theta).dtype).eps * abs(loss):
             self.best_loss = loss
             self.best_theta = np.array(theta)
 

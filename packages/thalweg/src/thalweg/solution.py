@@ -18,6 +18,7 @@ class Outcome(enum.Enum):
     CONVERGED = "converged"
     TARGET_REACHED = "target reached"
     BUDGET_SPENT = "budget spent"
+    PLATEAU = "plateau"
     STALLED = "stalled"
     DIVERGED = "diverged"
     INTERRUPTED = "interrupted"
@@ -40,6 +41,8 @@ _MESSAGES = {
     Outcome.TARGET_REACHED: "The loss is at or below the target.",
     Outcome.BUDGET_SPENT: "The budget ran out first; give more seconds or steps, or loosen the "
     "target. The parameters returned are the best so far.",
+    Outcome.PLATEAU: "The loss is flat here, but this is not known to be a minimum; try another "
+    "start, or several.",
     Outcome.STALLED: "No step lowers the loss any more, though the gradient is not zero; the loss "
     "may not be smooth there, or the dtype too coarse: try float64, another start or method.",
     Outcome.DIVERGED: "The loss or its derivatives became NaN or infinite; the parameters "
@@ -49,6 +52,9 @@ _MESSAGES = {
     Outcome.STOPPED_BY_CALLBACK: "The callback asked to stop.",
     Outcome.OVERTAKEN: "Another start reached the target first.",
 }
+
+
+VISIBLE = 100  # roundings below which a change of the loss is noise
 
 
 class End(NamedTuple):

@@ -260,9 +260,20 @@ class Run:
             outcome = yield from self._to_the_end()
         except RunEnded as ended:
             outcome = ended.outcome
+        if OUTCOMES.get(int(self._loop.code)) is outcome:
+            outcome = self._ended_by_method(outcome)
         self.is_ending = True
         yield from self._finish()
         return End(outcome, self.detail)
+
+    def _ended_by_method(self, outcome: Outcome) -> Outcome:
+        """The outcome as the method sees it, which may be weaker than its code."""
+        loop, method = self._loop, self._stages[self._stage]
+        if outcome is Outcome.CONVERGED:
+            self._recorder.end_at(float(loop.loss), loop.theta)
+        end = method.ending(self._flow, loop.theta, loop.solver_state, outcome)
+        self.detail += end.detail
+        return end.outcome
 
     def _to_the_end(self) -> Generator[Call, Chunk, Outcome]:
         recorder = self._recorder

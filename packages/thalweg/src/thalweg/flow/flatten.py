@@ -77,11 +77,20 @@ class ParamSpec:
 
     def leaf_of(self, index: int) -> str:
         """The path of the leaf that holds component `index` of the vector."""
+        return self._place(index)[0]
+
+    def component(self, index: int) -> str:
+        """The path of component `index` of the vector, such as `params['b'][1]`."""
+        name, place = self._place(index)
+        return name + "".join(f"[{k}]" for k in place)
+
+    def _place(self, index: int) -> tuple[str, tuple[Any, ...]]:
         start = 0
         for shape, name in zip(self.shapes, self.names, strict=True):
-            start += math.prod(shape)
-            if index < start:
-                return name
+            size = math.prod(shape)
+            if index < start + size:
+                return name, np.unravel_index(index - start, shape)
+            start += size
         raise IndexError(index)
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # name -> (module, the factory in it that makes the method with its defaults)
 REGISTRY: dict[str, tuple[str, str]] = {
     "implicit-geodesic": ("thalweg.solvers.integrators.geodesic", "ImplicitGeodesic"),
+    "scaled-geodesic": ("thalweg.solvers.integrators.scaled", "ScaledGeodesic"),
     "exponential-krylov": ("thalweg.solvers.integrators.krylov", "ExponentialKrylov"),
     "secant-euler": ("thalweg.solvers.integrators.secant", "SecantEuler"),
     "sampled": ("thalweg.solvers.integrators.sampled", "Sampled"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from thalweg.solution import Outcome, Work
+from thalweg.solution import End, Outcome, Work
 
 if TYPE_CHECKING:
     import jax
@@ -28,10 +28,12 @@ CONVERGED = 1
 STALLED = 2
 DIVERGED = 3
 HANDED_OVER = 4  # to the method's successor
+PLATEAU = 5
 
 OUTCOMES = {
     CONVERGED: Outcome.CONVERGED,
     STALLED: Outcome.STALLED,
+    PLATEAU: Outcome.PLATEAU,
     DIVERGED: Outcome.DIVERGED,
 }
 
@@ -117,6 +119,18 @@ class AbstractJitMethod(AbstractMethod):
             theta: The point, shape `(n,)`.
             solver_state: What `init` or the last step returned.
         """
+
+    def ending(self, flow: Flow, theta: jax.Array, solver_state: Any, outcome: Outcome) -> End:
+        """What is known of the end of a run that the method itself ended; called on the host.
+
+        Args:
+            flow: The flow.
+            theta: The last point, shape `(n,)`.
+            solver_state: What the last step returned.
+            outcome: What the last step's code stands for. A method may weaken it.
+        """
+        del flow, theta, solver_state
+        return End(outcome)
 
 
 class AbstractHostMethod(AbstractMethod):

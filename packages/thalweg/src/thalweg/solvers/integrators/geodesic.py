@@ -200,13 +200,12 @@ class ImplicitGeodesic(AbstractJitMethod):
         )
 
         def attempt(_: Trial, search: Search) -> tuple[Trial, Search]:
-            h = search.next_h
-            displacement, predicted = _curve(system, h, order)
-            end = theta + displacement
-            trial = Trial(end, flow.loss(data, end), h)
+            trial, predicted = curved_attempt(
+                flow, data, theta, system=system, h=search.next_h, order=order
+            )
             return trial, judge_by_loss(
                 search,
-                h=h,
+                h=trial.h,
                 loss=system.loss,
                 trial_loss=trial.loss,
                 predicted=predicted,
@@ -219,7 +218,7 @@ class ImplicitGeodesic(AbstractJitMethod):
             start_search(solver_state.h, finite_code(system.loss, grad_norm)),
         )
         attempts = search.rejected + jnp.where(search.is_taken, 1, 0)
-        next_state = _next_state(solver_state, trial, search)
+        next_state = after_search(solver_state, trial, search)
         # Where rounding decides step after step, the loss only jitters.
         is_noise = search.is_taken & (next_state.noisy_steps >= NOISY_STEPS)
         code = jnp.where(is_noise, jnp.where(flat, CONVERGED, STALLED), search.code)
@@ -257,7 +256,31 @@ class ImplicitGeodesic(AbstractJitMethod):
                 return parameter_system(flow, data, theta, solver_state.columns)
 
 
-def _next_state(solver_state: State, trial: Trial, search: Search) -> State:
+def curved_attempt(
+    flow: LeastSquaresFlow | CompositeFlow,
+    data: Any,
+    theta: jax.Array,
+    *,
+    system: System,
+    h: jax.Array,
+    order: int,
+) -> tuple[Trial, jax.Array]:
+    """A curved step of size h from θ, and the decrease that its first coefficient predicts.
+
+    Args:
+        flow: Least squares, or a convex loss of outputs.
+        data: `flow.data`.
+        theta: The point, `(n,)`.
+        system: The problem linearised there.
+        h: The step size. Positive.
+        order: The number of Taylor coefficients.
+    """
+    displacement, predicted = _curve(system, h, order)
+    end = theta + displacement
+    return Trial(end, flow.loss(data, end), h), predicted
+
+
+def after_search(solver_state: State, trial: Trial, search: Search) -> State:
     """The state after a search, but for what the linearisation says."""
     is_noisy = (search.rejected > FEW_REJECTIONS) & ~((search.gain > POOR) & (search.gain < NOISY))
     is_first_try = search.is_taken & (search.rejected == 0)

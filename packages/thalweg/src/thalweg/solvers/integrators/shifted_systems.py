@@ -1,8 +1,9 @@
-"""Dense linear algebra of the shifted curvature matrix `C + M/h`, in two spaces.
+"""Dense linear algebra of the shifted curvature matrix `C + M/h`, in three spaces.
 
 An implicit step solves `(C + M/h) d = -force`, with C = JᵀJ or Jᵀ∇²ℓJ and a diagonal metric M.
 The space to solve in depends on the sizes: parameters (n x n), residuals (m x m, by the
-push-through identity), or a Krylov space (`lanczos.Krylov`). Each class is prepared once a
+push-through identity), singular vectors (few parameters, to full precision), or a Krylov space
+(`lanczos.Krylov`). Each class is prepared once a
 linearisation, `at(h)` factors once an attempt, and the solver that it returns serves the step and
 its corrections.
 
@@ -86,3 +87,39 @@ class ResidualSpace(NamedTuple):
         """Factor at a step size; the solver maps residuals to a step."""
         factor = _factor(self.gram + jnp.eye(len(self.gram), dtype=self.gram.dtype) / h)
         return lambda force: -(self.jacobian.T @ _solve(factor, force)) / self.metric
+
+
+@final
+class SingularSpace(NamedTuple):
+    """`(JᵀJ + M/h) d = -Jᵀu` by the singular values of `J M^-½ = U S Vᵀ`; forces are u, `(m,)`.
+
+    JᵀJ is never formed, so nothing is lost to squaring, and no units of residuals or parameters
+    overflow.
+
+    Cost: one decomposition, about 6 m n² multiplications; none an attempt, 2 m n + n² a solve.
+
+    Attributes:
+        scale: M^½, the size of each column, shape `(n,)`.
+        left: U, shape `(m, k)` with k = min(m, n).
+        values: S, falling, shape `(k,)`.
+        right: Vᵀ, shape `(k, n)`.
+    """
+
+    scale: jax.Array
+    left: jax.Array
+    values: jax.Array
+    right: jax.Array
+
+    @classmethod
+    def prepare(cls, jacobian: jax.Array, scale: jax.Array) -> SingularSpace:
+        """Decompose J in units of `scale`."""
+        return cls(scale, *jnp.linalg.svd(jacobian / scale, full_matrices=False))
+
+    def at(self, h: jax.Array) -> Callable[[jax.Array], jax.Array]:
+        """The solver at a step size; it maps residuals to a step."""
+        weights = self.values / (self.values**2 + 1 / h)
+
+        def solve(force: jax.Array) -> jax.Array:
+            return -((weights * (self.left.T @ force)) @ self.right) / self.scale
+
+        return solve

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
+from thalweg.solution import VISIBLE
+
 if TYPE_CHECKING:
     import jax
-
-VISIBLE = 100  # roundings below which a change of the loss is noise
 
 
 def is_flat(
