@@ -43,7 +43,14 @@ from thalweg._util.threads import one_blas_thread
 from thalweg.flow.compiled import HostFunctions, compiled, overhead
 from thalweg.flow.sharding import agreed_on
 from thalweg.solution import End, Outcome, Work
-from thalweg.solvers.base import CONVERGED, HANDED_OVER, OUTCOMES, RUNNING, AbstractJitMethod
+from thalweg.solvers.base import (
+    CONVERGED,
+    HANDED_OVER,
+    OUTCOMES,
+    RESTARTED,
+    RUNNING,
+    AbstractJitMethod,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -53,6 +60,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 CHUNK_SECONDS = 0.03  # what a call may take: short enough for clock and Ctrl-C
+PASSED_ON = (HANDED_OVER, RESTARTED)  # codes at which the next stage takes over
 FEW = 31  # a first call takes twice as many steps and one, if they fit into that time
 
 
@@ -142,6 +150,7 @@ class Run:
     ) -> None:
         self._flow = flow
         self._recorder = recorder
+        self._start = theta
         self._stages = [method, *method.successors]
         self._stage = 0
         self._width = width
@@ -207,13 +216,18 @@ class Run:
             )
 
     def _hand_over(self) -> None:
-        """Continue with the next stage from the present point."""
+        """Continue with the next stage, from the present point or from the start."""
         self._stage += 1
+        is_restarted = int(self._loop.code) == RESTARTED
         step = self._recorder.rows - 1
-        self.detail += f"`{self._stages[self._stage].name}` took over at step {step}. "
+        where = " from the start" if is_restarted else ""
+        self.detail += f"`{self._stages[self._stage].name}` took over at step {step}{where}. "
         last = self._loop
-        fresh = self._first_loop(np.asarray(last.theta))
-        self._loop = last._replace(solver_state=fresh.solver_state, code=fresh.code)
+        at = self._start if is_restarted else np.asarray(last.theta)
+        fresh = self._first_loop(at)
+        self._loop = last._replace(
+            theta=fresh.theta, solver_state=fresh.solver_state, code=fresh.code
+        )
         self._compile()
 
     def keep(self, checkpoint: Checkpoint) -> None:
@@ -280,7 +294,7 @@ class Run:
         recorder.start()
         if recorder.rows:  # of an earlier run
             code = int(self._loop.code)
-            if code == HANDED_OVER:
+            if code in PASSED_ON:
                 self._hand_over()
             elif code != RUNNING and recorder.history()["h"][-1] == 0:
                 return OUTCOMES[code]  # the method had nothing left to do
@@ -291,7 +305,7 @@ class Run:
             steps, end = self._agreed((yield from self._turn(steps)))
             if end is not None:
                 return end
-            if int(self._loop.code) == HANDED_OVER:
+            if int(self._loop.code) in PASSED_ON:
                 self._hand_over()
                 steps, _ = self._agreed((self._next_chunk(FEW), None))
 
@@ -305,12 +319,12 @@ class Run:
             if self._checkpoint is not None and self._checkpoint.is_due:
                 self.save()
             code = int(self._loop.code)
-            if code not in {RUNNING, HANDED_OVER}:
+            if code not in {RUNNING, *PASSED_ON}:
                 return 1, OUTCOMES[code]
             recorder.check()
         except RunEnded as ended:
             return 1, ended.outcome
-        if code == HANDED_OVER:
+        if code in PASSED_ON:
             return 1, None
         took = recorder.seconds - began if self.call_seconds is None else self.call_seconds
         self._program.seconds = max(took, 1e-6) / max(attempts, 1)
@@ -346,7 +360,7 @@ class Run:
         self._loop = loop
         code = int(loop.code)
         log = chunk.rows.columns(taken)
-        if code == HANDED_OVER and taken and log["h"][-1] == 0:
+        if code in PASSED_ON and taken and log["h"][-1] == 0:
             taken -= 1  # failed attempts are no row: the successor continues from there
             log = chunk.rows.columns(taken)
         ended = recorder.seconds

@@ -27,6 +27,7 @@ from thalweg.flow.sample import max_examples, sample_share
 from thalweg.solvers.integrators.geodesic import ImplicitGeodesic
 from thalweg.solvers.integrators.krylov import ExponentialKrylov
 from thalweg.solvers.integrators.sampled import Sampled
+from thalweg.solvers.integrators.scaled import MOST, ScaledGeodesic
 from thalweg.solvers.integrators.secant import SecantEuler
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ SMALL_SHARE = 0.1  # of the examples in a sample, up to which sampling pays
 CHEAP = 15  # gradients; a step of the true curvature below this cost is used from the start
 PATIENCE = 3  # steps of the successor; secant steps may cost this much before progress is checked
 MAX_PATIENCE = 300  # gradients; also where the cost of a step is not known in advance
+FEW = 32  # parameters, up to which a model without matrices is fitted in their units
 TINY = 128  # weights, up to which secants often end in one of the many poor minima
 PASSES = 3  # passes over the data that a gradient takes
 LINEARISING = 5  # gradients that Jacobian, corrections and attempts take
@@ -54,7 +56,13 @@ _SPACES = {
 def pick(flow: Flow) -> tuple[AbstractMethod, str]:
     """The method for a flow, and the reason in one sentence."""
     if isinstance(flow, LeastSquaresFlow):
-        method = ImplicitGeodesic()
+        is_small = flow.devices is None and flow.keeps_jacobian and flow.size <= MOST
+        if is_small and flow.size <= FEW and not has_matrices(flow):
+            return ScaledGeodesic(), (
+                "`scaled-geodesic` because the loss is a sum of squares of a model with few "
+                f"parameters, n = {flow.size}; in units of each parameter"
+            )
+        method = ImplicitGeodesic(then=ScaledGeodesic()) if is_small else ImplicitGeodesic()
         space = method.space(flow)
         cost = step_cost(flow) if space != "krylov" else MAX_PATIENCE / PATIENCE
         why = "`implicit-geodesic` because the loss is a sum of squares; " + _SPACES[space].format(
@@ -88,6 +96,11 @@ def _secants(
     on = "" if sample is None else f" and begin on samples of {sample} examples"
     reason = f"`secant-euler` first, as its steps cost one gradient each{on}; then {why}"
     return SecantEuler(sample=sample, then=then, patience=patience), reason
+
+
+def has_matrices(flow: Flow) -> bool:
+    """Whether any parameters form a matrix, as the weights of a network do."""
+    return any(len(shape) > 1 for shape in flow.spec.shapes)
 
 
 def is_sampled(flow: LeastSquaresFlow) -> bool:

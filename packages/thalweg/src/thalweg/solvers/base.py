@@ -29,6 +29,7 @@ STALLED = 2
 DIVERGED = 3
 HANDED_OVER = 4  # to the method's successor
 PLATEAU = 5
+RESTARTED = 6  # to the method's successor, from the start of the run
 
 OUTCOMES = {
     CONVERGED: Outcome.CONVERGED,
@@ -97,7 +98,10 @@ class AbstractJitMethod(AbstractMethod):
 
     @property
     def successors(self) -> tuple[AbstractJitMethod, ...]:
-        """The methods that follow it, in order; each takes over at the code HANDED_OVER."""
+        """The methods that follow it, in order.
+
+        Each takes over at the code HANDED_OVER, or from the start at the code RESTARTED.
+        """
         return ()
 
     @abc.abstractmethod

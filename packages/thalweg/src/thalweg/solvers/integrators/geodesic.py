@@ -30,7 +30,15 @@ import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
-from thalweg.solvers.base import CONVERGED, STALLED, AbstractJitMethod, StepResult, no_work
+from thalweg.solvers.base import (
+    CONVERGED,
+    PLATEAU,
+    RESTARTED,
+    STALLED,
+    AbstractJitMethod,
+    StepResult,
+    no_work,
+)
 from thalweg.solvers.integrators.linearised import (
     System,
     krylov_system,
@@ -45,7 +53,9 @@ from thalweg.solvers.step_control import (
     Search,
     attempt_until_taken,
     finite_code,
+    has_vanished,
     is_flat,
+    is_spent,
     judge_by_loss,
     start_search,
     step_result,
@@ -100,6 +110,7 @@ class ImplicitGeodesic(AbstractJitMethod):
         dense_limit: The largest order of a matrix that `auto` factors.
         krylov_limit: The largest dimension of the Krylov space.
         forcing: Relative residual at which a Krylov solve ends. Between 0 and 1.
+        then: What begins again at the start where the run ends on a plateau; None for the end.
 
     Raises:
         ConfigError: A value is out of its range.
@@ -113,6 +124,7 @@ class ImplicitGeodesic(AbstractJitMethod):
     dense_limit: int = 2000
     krylov_limit: int = 150
     forcing: float = 0.1
+    then: AbstractJitMethod | None = None
 
     order: ClassVar[int] = 1
     name: ClassVar[str] = "implicit-geodesic"
@@ -130,6 +142,11 @@ class ImplicitGeodesic(AbstractJitMethod):
             raise ConfigError(
                 f"`forcing` is {self.forcing}, but a number between 0 and 1 was expected"
             )
+
+    @property
+    def successors(self) -> tuple[AbstractJitMethod, ...]:
+        """What takes over, and those that it hands over to."""
+        return () if self.then is None else (self.then, *self.then.successors)
 
     def check(self, flow: Flow) -> None:
         """Refuse a loss without Gauss-Newton structure."""
@@ -222,6 +239,7 @@ class ImplicitGeodesic(AbstractJitMethod):
         # Where rounding decides step after step, the loss only jitters.
         is_noise = search.is_taken & (next_state.noisy_steps >= NOISY_STEPS)
         code = jnp.where(is_noise, jnp.where(flat, CONVERGED, STALLED), search.code)
+        code = self._end_code(code, system, start_loss)
         return step_result(
             search._replace(code=code.astype(jnp.int32)),
             start=(theta, system.loss, grad_norm),
@@ -237,6 +255,15 @@ class ImplicitGeodesic(AbstractJitMethod):
             ),
             solver_state=next_state._replace(columns=system.columns, start_loss=start_loss),
         )
+
+    def _end_code(self, code: jax.Array, system: System, start_loss: jax.Array) -> jax.Array:
+        """The code of a step, where a run does not end as a minimum only because J has died."""
+        lost = has_vanished(system.squares, system.columns) & (system.columns > 0)
+        is_plateau = jnp.any(lost) & ~is_spent(system.loss, start_loss)
+        code = jnp.where((code == CONVERGED) & is_plateau, PLATEAU, code)
+        if self.then is None:
+            return code
+        return jnp.where((code == PLATEAU) | (code == STALLED), RESTARTED, code)
 
     def _linearise(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> System:
         match self.space(flow):

@@ -39,6 +39,7 @@ class System(NamedTuple):
         grad: ∇L, `(n,)`.
         metric: The diagonal of M, `(n,)`.
         columns: Running maxima of the squared column norms of J, `(n,)`.
+        squares: The squared column norms of J now, `(n,)`; NaN where they are never formed.
         largest: An estimate of C's largest eigenvalue, or its largest diagonal entry.
         at: From h to the solver of `(C + M/h) d = -force`.
         force: From the coefficients c₁…c_k to the force of the next; from none to that of c₁.
@@ -51,6 +52,7 @@ class System(NamedTuple):
     grad: jax.Array
     metric: jax.Array
     columns: jax.Array
+    squares: jax.Array
     largest: jax.Array
     at: Callable[[jax.Array], Callable[[jax.Array], jax.Array]]
     force: Callable[[tuple[jax.Array, ...]], jax.Array]
@@ -142,14 +144,16 @@ def _dense_system(
     force: Callable[[tuple[jax.Array, ...]], jax.Array],
     metric_of: Metric,
 ) -> System:
-    columns = jnp.maximum(columns, jnp.diag(curvature))
+    squares = jnp.diag(curvature)
+    columns = jnp.maximum(columns, squares)
     metric = metric_of(columns)
     return System(
         loss=loss,
         grad=grad,
         metric=metric,
         columns=columns,
-        largest=jnp.max(jnp.diag(curvature)),
+        squares=squares,
+        largest=jnp.max(squares),
         at=ParameterSpace(curvature, metric).at,
         force=force,
         products=0,
@@ -192,6 +196,7 @@ def residual_system(
         grad=jacobian.T @ r,
         metric=metric,
         columns=columns,
+        squares=squares,
         largest=jnp.max(squares),
         at=ResidualSpace.prepare(jacobian, metric).at,
         force=force,
@@ -237,6 +242,7 @@ def krylov_system(
         grad=linear.grad,
         metric=jnp.ones_like(theta),
         columns=columns,
+        squares=jnp.full_like(theta, jnp.nan),
         largest=jnp.max(jnp.where(used, basis.values, 0)),
         at=basis.at,
         force=_pulled_force(flow, data, theta, linear.grad),

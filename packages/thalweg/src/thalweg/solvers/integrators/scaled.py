@@ -49,21 +49,39 @@ from thalweg.solvers.integrators.geodesic import (
     after_search,
     curved_attempt,
 )
-from thalweg.solvers.integrators.linearised import System
+from thalweg.solvers.integrators.linearised import System, column_metric
 from thalweg.solvers.integrators.shifted_systems import SingularSpace
 from thalweg.solvers.step_control import (
     H_MAX,
     Search,
     attempt_until_taken,
     finite_code,
+    has_vanished,
     is_flat,
+    is_spent,
     judge_by_loss,
     start_search,
     step_result,
 )
 
-FIRST_H = (1e-2, 1e-4, 1e4, 1e-2)  # of each trial; in units of M, 1 damps as much as it curves
-CURRENT = (False, True, False, False)  # whether M follows the Jacobian, or keeps its largest size
+LARGEST, CURRENT, ROOT = 0, 1, 2  # M_i: the largest |J_i|² so far, the present one, or |J_i|
+
+
+class Way(NamedTuple):
+    """How a trial begins.
+
+    Attributes:
+        metric: LARGEST, CURRENT or ROOT.
+        first_h: The first step size; with the first two metrics, 1 damps as much as J curves.
+        resumes: Whether it goes on from the best point so far, not from the start.
+    """
+
+    metric: int
+    first_h: float
+    resumes: bool = False
+
+
+WAYS = (Way(LARGEST, 1e-2), Way(CURRENT, 1e-4), Way(LARGEST, 1e4), Way(LARGEST, 1e-2, resumes=True))
 TRIAL_STEPS = 200  # after which a trial is left for the next one; the last has no limit
 EXPLAINED = 0.1  # of the loss at the start, above which another trial is worth its steps
 RANK = 1e-7  # smallest singular value over the largest, up to which J counts as singular
@@ -149,21 +167,21 @@ class Linearised(NamedTuple):
 @final
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ScaledGeodesic(AbstractJitMethod):
-    """Curved steps in the units of each parameter, in up to four trials; for few parameters.
+    """Curved steps in the units of each parameter, in several trials; for few parameters.
 
     A row with h = 0 begins another trial, at the start or at the best point so far.
 
     Attributes:
-        trials: How many trials may be made. From 1 to 4.
+        ways: How each trial begins, at least one. The last has no limit of steps.
 
     Raises:
-        ConfigError: `trials` is out of its range.
+        ConfigError: There is no way.
 
     Cost a step: one Jacobian and about 6 m n² multiplications; for each attempt a few passes over
     the data.
     """
 
-    trials: int = len(FIRST_H)
+    ways: tuple[Way, ...] = WAYS
 
     order: ClassVar[int] = 1
     name: ClassVar[str] = "scaled-geodesic"
@@ -172,10 +190,8 @@ class ScaledGeodesic(AbstractJitMethod):
     kind: ClassVar[str] = "own"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.trials <= len(FIRST_H):
-            raise ConfigError(
-                f"`trials` is {self.trials}, but a number from 1 to {len(FIRST_H)} was expected"
-            )
+        if not self.ways:
+            raise ConfigError("`ways` is empty, but at least one way to begin a trial was expected")
 
     def check(self, flow: Flow) -> None:
         """Refuse what is not least squares with few parameters."""
@@ -196,7 +212,7 @@ class ScaledGeodesic(AbstractJitMethod):
         zero, no = jnp.zeros((), jnp.int32), jnp.zeros((), bool)
         first = ImplicitGeodesic().init(flow, theta)
         return State(
-            search=first._replace(h=jnp.asarray(FIRST_H[0], theta.dtype)),
+            search=first._replace(h=jnp.asarray(self.ways[0].first_h, theta.dtype)),
             trial=zero,
             steps=zero,
             projected=unknown,
@@ -218,7 +234,8 @@ class ScaledGeodesic(AbstractJitMethod):
         state = solver_state._replace(
             start=jnp.where(jnp.isnan(solver_state.start), theta, solver_state.start)
         )
-        at = linearised(flow, data, theta, state.search, is_current=jnp.asarray(CURRENT)[state.trial])
+        metric = jnp.asarray([way.metric for way in self.ways])[state.trial]
+        at = linearised(flow, data, theta, state.search, metric=metric)
         order = ImplicitGeodesic().coefficients(flow)
         trial, search = _search(flow, data, theta, at, state, order)
         following = after_search(state.search, trial, search)._replace(
@@ -253,7 +270,7 @@ class ScaledGeodesic(AbstractJitMethod):
     def _after_step(self, result: StepResult, at: Linearised) -> StepResult:
         """The result of a step; where its trial has ended, that of all trials or the next one."""
         state: State = result.solver_state
-        is_last = state.trial >= self.trials - 1
+        is_last = state.trial >= len(self.ways) - 1
         is_late = ~is_last & (state.steps >= TRIAL_STEPS) & (result.code == RUNNING)
         is_over = is_late | ((result.code != RUNNING) & (result.code != DIVERGED))
         is_plateau = (result.code == CONVERGED) & jnp.any(at.vanished) & ~at.is_spent
@@ -267,24 +284,29 @@ class ScaledGeodesic(AbstractJitMethod):
             vanished=at.vanished,
             is_doubtful=at.is_singular & ~at.is_spent,
         )
-        resumed = state.trial == len(FIRST_H) - 1  # from the best point, so nothing was lost
-        is_best = is_over & ((this.loss < state.best.loss) | resumed)
+        resumes = jnp.asarray([way.resumes for way in self.ways])
+        is_best = is_over & ((this.loss < state.best.loss) | resumes[state.trial])
         best: TrialEnd = _either(is_best, this, state.best)
         is_enough = at.is_spent | (
             (code == CONVERGED) & at.is_determined & (result.loss <= EXPLAINED * at.start_loss)
         )
         ends = is_over & (is_last | is_enough)
         begins = is_over & ~ends
-        resumes = state.trial + 1 == len(FIRST_H) - 1
-        stays = ends | resumes
+        k = jnp.minimum(state.trial + 1, len(self.ways) - 1)
+        stays = ends | resumes[k]
         moved = result._replace(
             theta=jnp.where(stays, best.theta, state.start),
             loss=jnp.where(stays, best.loss, at.start_loss),
             h=jnp.zeros_like(result.h),
             code=jnp.where(ends, best.code, RUNNING).astype(jnp.int32),
         )
-        columns = jnp.where(resumes, best.columns, 0)
-        moved_state = _either(begins, _next_trial(state, columns), state)._replace(best=best)
+        fresh = _fresh(
+            state,
+            trial=k,
+            h=jnp.asarray([way.first_h for way in self.ways], result.loss.dtype)[k],
+            columns=jnp.where(resumes[k], best.columns, 0),
+        )
+        moved_state = _either(begins, fresh, state)._replace(best=best)
         return _either(is_over, moved._replace(solver_state=moved_state), result)
 
     def ending(self, flow: Flow, theta: jax.Array, solver_state: State, outcome: Outcome) -> End:
@@ -308,7 +330,7 @@ def linearised(
     theta: jax.Array,
     search: geodesic.State,
     *,
-    is_current: jax.Array,
+    metric: jax.Array,
 ) -> Linearised:
     """The problem at a point, in units of its columns.
 
@@ -317,7 +339,7 @@ def linearised(
         data: `flow.data`.
         theta: The point, `(n,)`.
         search: The running maxima of the columns, and the loss at the start.
-        is_current: Whether the units are the present columns, and not their running maxima.
+        metric: Which metric: LARGEST, CURRENT or ROOT.
 
     Cost: a Jacobian and about 6 m n² multiplications.
     """
@@ -326,23 +348,21 @@ def linearised(
     loss, grad = 0.5 * jnp.vdot(r, r), jacobian.T @ r
     squares = jnp.sum(jacobian * jacobian, axis=0)
     columns = jnp.maximum(search.columns, squares)
-    metric = jnp.where(is_current, jnp.maximum(squares, LEAST_CURRENT * columns), columns)
-    largest = jnp.max(metric)
-    metric = jnp.where(metric > 0, metric, jnp.where(largest > 0, largest, 1))
-    space = SingularSpace.prepare(jacobian, jnp.sqrt(metric))
+    units = _units(metric, columns, squares)
+    space = SingularSpace.prepare(jacobian, jnp.sqrt(units))
     inside = space.left.T @ r
     is_seen = space.values > RANK * space.values[0]
     start_loss = jnp.where(jnp.isnan(search.start_loss), loss, search.start_loss)
-    vanished = squares <= eps * columns
-    ratio = jnp.sqrt(jnp.min(jnp.where(vanished, 1, squares / metric)))
+    vanished = has_vanished(squares, columns)
+    ratio = jnp.sqrt(jnp.min(jnp.where(vanished, 1, squares / units)))
     is_singular = (flow.size > len(r)) | (space.values[-1] <= RANK * ratio * space.values[0])
     # What rounding θ to its last digit makes of the residuals, and that of the loss.
     rounding = eps * jnp.sqrt(jnp.vdot(squares, theta * theta))
     noise = jnp.maximum(VISIBLE * eps * loss, rounding * jnp.linalg.norm(r))
     slope, largest_curvature = jnp.linalg.norm(space.values * inside), space.values[0] ** 2
-    flat = is_flat(
-        loss=loss, start_loss=start_loss, grad_norm=slope, largest=largest_curvature
-    ) | (slope**2 <= 2 * noise * largest_curvature)
+    flat = is_flat(loss=loss, start_loss=start_loss, grad_norm=slope, largest=largest_curvature) | (
+        slope**2 <= 2 * noise * largest_curvature
+    )
 
     def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
         if not coefficients:
@@ -353,9 +373,10 @@ def linearised(
     system = System(
         loss=loss,
         grad=grad,
-        metric=metric,
+        metric=units,
         columns=columns,
-        largest=largest,
+        squares=squares,
+        largest=jnp.max(squares),
         at=space.at,
         force=force,
         products=0,
@@ -370,8 +391,20 @@ def linearised(
         vanished=vanished,
         is_singular=is_singular,
         noise=noise,
-        is_spent=(loss <= _spent(theta.dtype) * start_loss) | (loss <= rounding**2),
+        is_spent=is_spent(loss, start_loss) | (loss <= rounding**2),
     )
+
+
+def _units(metric: jax.Array, columns: jax.Array, squares: jax.Array) -> jax.Array:
+    """The diagonal of M, from the running maxima of the squared column norms and the present ones.
+
+    A column that has always been 0 has no unit of its own, and takes the largest.
+    """
+    current = jnp.maximum(squares, LEAST_CURRENT * columns)
+    units = jnp.where(metric == CURRENT, current, columns)
+    largest = jnp.max(units)
+    units = jnp.where(units > 0, units, jnp.where(largest > 0, largest, 1))
+    return jnp.where(metric == ROOT, column_metric(columns), units)
 
 
 def _search(
@@ -412,18 +445,17 @@ def _search(
     return attempt_until_taken(attempt, Trial(theta, system.loss, h), start_search(h, code))
 
 
-def _next_trial(state: State, columns: jax.Array) -> State:
-    """The state at the beginning of the next trial, which inherits these sizes of columns."""
-    k = jnp.minimum(state.trial + 1, len(FIRST_H) - 1)
+def _fresh(state: State, *, trial: jax.Array, h: jax.Array, columns: jax.Array) -> State:
+    """The state at the beginning of a trial."""
     search = state.search
     return state._replace(
         search=search._replace(
-            h=jnp.asarray(FIRST_H, search.h.dtype)[k],
+            h=h,
             columns=columns,
             noisy_steps=jnp.zeros_like(search.noisy_steps),
             is_warming_up=jnp.ones_like(search.is_warming_up),
         ),
-        trial=k.astype(jnp.int32),
+        trial=trial.astype(jnp.int32),
         steps=jnp.zeros_like(state.steps),
         projected=jnp.full_like(state.projected, jnp.inf),
         is_polishing=jnp.zeros_like(state.is_polishing),
@@ -444,11 +476,6 @@ def _by_hessian(flow: Flow, theta: jax.Array) -> tuple[Outcome, str]:
     if values[0] > noise:
         return Outcome.CONVERGED, ""
     return Outcome.CONVERGED, f"The data leave a direction undetermined, mostly {name}."
-
-
-def _spent(dtype: Any) -> float:
-    """The share of the loss at the start that counts as nothing."""
-    return float(VISIBLE * np.finfo(dtype).eps) ** 2
 
 
 def _either(condition: jax.Array, yes: Any, no: Any) -> Any:

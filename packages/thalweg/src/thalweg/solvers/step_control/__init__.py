@@ -20,7 +20,7 @@ from thalweg.solvers.step_control.controls import (
     Descent,
     refuse_other_control,
 )
-from thalweg.solvers.step_control.flatness import is_flat
+from thalweg.solvers.step_control.flatness import has_vanished, is_flat, is_spent
 from thalweg.solvers.step_control.step_size import (
     ACCEPT,
     FACTOR,
@@ -48,7 +48,9 @@ __all__ = [
     "Search",
     "attempt_until_taken",
     "finite_code",
+    "has_vanished",
     "is_flat",
+    "is_spent",
     "judge_by_error",
     "judge_by_loss",
     "next_h",

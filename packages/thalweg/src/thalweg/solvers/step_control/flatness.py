@@ -33,5 +33,22 @@ def is_flat(
     """
     eps = jnp.finfo(loss.dtype).eps
     best = grad_norm**2 / (2 * jnp.maximum(largest, jnp.finfo(loss.dtype).tiny))
-    is_spent = (loss >= 0) & (loss <= (VISIBLE * eps) ** 2 * start_loss)
-    return (grad_norm == 0) | (best <= VISIBLE * eps * jnp.abs(loss)) | is_spent
+    return (grad_norm == 0) | (best <= VISIBLE * eps * jnp.abs(loss)) | is_spent(loss, start_loss)
+
+
+def is_spent(loss: jax.Array, start_loss: jax.Array) -> jax.Array:
+    """Whether next to nothing is left of a loss that began positive."""
+    eps = jnp.finfo(loss.dtype).eps
+    return (loss >= 0) & (loss <= (VISIBLE * eps) ** 2 * start_loss)
+
+
+def has_vanished(squares: jax.Array, columns: jax.Array) -> jax.Array:
+    """Which columns of a Jacobian have vanished, so that their parameters have no effect.
+
+    Where residuals are left, a point with such columns is a plateau and not known to be a minimum.
+
+    Args:
+        squares: The squared norms of the columns, shape `(n,)`.
+        columns: The largest that they have been, shape `(n,)`.
+    """
+    return squares <= jnp.finfo(squares.dtype).eps * columns
