@@ -240,14 +240,14 @@ def pick(problem, params):
 
 def test_auto_says_which_method_it_picked_and_why(solution):
     """By structure and size; a method that was asked for needs no reason."""
-    assert solution.method == "implicit-geodesic"
-    assert "`implicit-geodesic`" in solution.reason
+    assert solution.method == "scaled-geodesic"
+    assert "`scaled-geodesic`" in solution.reason
     assert "sum of squares" in solution.reason
     assert "n = 2" in solution.reason
     assert tw.minimize(LINE, START, SLOW, tw.Stop(steps=1)).reason == ""
-    few = tw.LeastSquares(lambda p: p[:3])
+    few = tw.LeastSquares(lambda p: p.ravel()[:3])
     many = tw.LeastSquares(lambda p: p)
-    assert "m = 3 < n = 8" in pick(few, np.ones(8))[1]
+    assert "m = 3 < n = 8" in pick(few, np.ones((2, 4)))[1]
     assert "Lanczos" in pick(many, np.ones(5000))[1]
     for problem in (
         tw.Scalar(lambda p: p @ p),
@@ -258,12 +258,12 @@ def test_auto_says_which_method_it_picked_and_why(solution):
             assert method.name == first
             assert "`exponential-krylov`" in reason
             assert "Hessian" in reason
-    dear = tw.LeastSquares(lambda p: p - 1.0)
-    method, reason = pick(dear, np.ones(300))
+    costly = tw.LeastSquares(lambda p: p - 1.0)
+    method, reason = pick(costly, np.ones(300))
     assert method.name == "secant-euler"
     assert reason.startswith("`secant-euler` first")
     assert "then `implicit-geodesic`" in reason
-    assert pick(dear, np.ones(100))[0].name == "implicit-geodesic"  # secants miss good minima
+    assert pick(costly, np.ones(100))[0].name == "implicit-geodesic"  # secants miss good minima
     x = np.linspace(0.0, 1.0, 400)
     points = tw.LeastSquares(lambda p, x, y: p @ jnp.array([x, 1.0]) - y, data=(x, x))
     for size, first in ((400, "sampled"), (60, "implicit-geodesic")):

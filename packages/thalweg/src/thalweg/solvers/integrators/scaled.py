@@ -5,8 +5,9 @@ unit matters: not that of the residuals, nor that of any parameter. The first st
 the first long steps of a fit tend to end on a plateau, where a parameter has lost its effect.
 
 Where a trial ends at anything but a minimum that explains most of the loss, the run goes back to
-the start and tries again in another way; all ways share one compiled program. The last trial goes
-on from the best point found. The best end counts, and it is called converged only if
+the start and tries again in another way; all ways share one compiled program. A trial that takes
+many steps is interrupted, and resumed if no other has come further. The best end counts, and it is
+called converged only if
 
 * no column of the Jacobian has vanished since the start of the trial, and
 * the Jacobian has full rank there, or the exact Hessian has no negative eigenvalue.
@@ -30,8 +31,7 @@ import numpy as np
 
 from thalweg.errors import ConfigError
 from thalweg.flow import Flow, LeastSquaresFlow
-from thalweg.flow.stencil import along_by_points
-from thalweg.solution import VISIBLE, End, Outcome
+from thalweg.solution import End, Outcome
 from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
@@ -43,49 +43,44 @@ from thalweg.solvers.base import (
     no_work,
 )
 from thalweg.solvers.integrators import geodesic
+from thalweg.solvers.integrators.column_units import (
+    CURRENT,
+    LARGEST,
+    RANK,
+    Linearised,
+    linearised,
+)
 from thalweg.solvers.integrators.geodesic import (
     ImplicitGeodesic,
     Trial,
     after_search,
     curved_attempt,
 )
-from thalweg.solvers.integrators.linearised import System, column_metric
-from thalweg.solvers.integrators.shifted_systems import SingularSpace
 from thalweg.solvers.step_control import (
     H_MAX,
     Search,
     attempt_until_taken,
     finite_code,
-    has_vanished,
-    is_flat,
-    is_spent,
     judge_by_loss,
     start_search,
     step_result,
 )
-
-LARGEST, CURRENT, ROOT = 0, 1, 2  # M_i: the largest |J_i|² so far, the present one, or |J_i|
 
 
 class Way(NamedTuple):
     """How a trial begins.
 
     Attributes:
-        metric: LARGEST, CURRENT or ROOT.
-        first_h: The first step size; with the first two metrics, 1 damps as much as J curves.
-        resumes: Whether it goes on from the best point so far, not from the start.
+        metric: LARGEST or CURRENT.
+        first_h: The first step size; 1 damps as much as J curves.
     """
 
     metric: int
     first_h: float
-    resumes: bool = False
 
 
-WAYS = (Way(LARGEST, 1e-2), Way(CURRENT, 1e-4), Way(LARGEST, 1e4), Way(LARGEST, 1e-2, resumes=True))
-TRIAL_STEPS = 200  # after which a trial is left for the next one; the last has no limit
-EXPLAINED = 0.1  # of the loss at the start, above which another trial is worth its steps
-RANK = 1e-7  # smallest singular value over the largest, up to which J counts as singular
-LEAST_CURRENT = 1e-12  # of the largest square of a column, for columns that have shrunk
+WAYS = (Way(LARGEST, 1e-2), Way(CURRENT, 1e-4), Way(LARGEST, 1e4))
+TRIAL_STEPS = 200  # after which a trial is interrupted for the next one
 SHRINKS = 0.5  # factor by which the projected residuals fall while polishing
 MOST = 64  # parameters; beyond, other methods are quicker
 
@@ -118,9 +113,9 @@ class TrialEnd(NamedTuple):
     Attributes:
         theta: Where, `(n,)`.
         loss: The loss there.
-        code: CONVERGED, PLATEAU or STALLED.
+        code: CONVERGED, PLATEAU or STALLED; RUNNING where it was interrupted.
         trial: Which trial it was.
-        columns: The running maxima of the squared column norms of J, `(n,)`.
+        search: Step size and column sizes there.
         vanished: The columns of J that have vanished, a bool each, `(n,)`.
         is_doubtful: Whether J is singular there, so that only the Hessian knows whether it is a
             minimum.
@@ -130,38 +125,9 @@ class TrialEnd(NamedTuple):
     loss: jax.Array
     code: jax.Array
     trial: jax.Array
-    columns: jax.Array
+    search: geodesic.State
     vanished: jax.Array
     is_doubtful: jax.Array
-
-
-class Linearised(NamedTuple):
-    """A point in units of its columns.
-
-    Attributes:
-        system: The problem linearised there.
-        start_loss: The loss at the start of the run.
-        noise: The part of the loss that rounding decides.
-        flat: Whether rounding hides the descent that is left.
-        projected: |Uᵀr| over the directions that J determines.
-        vanished: As in `TrialEnd`.
-        is_singular: Whether J is singular there.
-        is_spent: Whether next to nothing is left of the loss at the start.
-    """
-
-    system: System
-    start_loss: jax.Array
-    noise: jax.Array
-    flat: jax.Array
-    projected: jax.Array
-    vanished: jax.Array
-    is_singular: jax.Array
-    is_spent: jax.Array
-
-    @property
-    def is_determined(self) -> jax.Array:
-        """Whether J determines all parameters, and residuals are left."""
-        return ~jnp.any(self.vanished) & ~self.is_singular & ~self.is_spent
 
 
 @final
@@ -172,7 +138,7 @@ class ScaledGeodesic(AbstractJitMethod):
     A row with h = 0 begins another trial, at the start or at the best point so far.
 
     Attributes:
-        ways: How each trial begins, at least one. The last has no limit of steps.
+        ways: How each trial begins, at least one.
 
     Raises:
         ConfigError: There is no way.
@@ -223,7 +189,7 @@ class ScaledGeodesic(AbstractJitMethod):
                 loss=unknown,
                 code=zero,
                 trial=zero,
-                columns=jnp.zeros_like(theta),
+                search=first,
                 vanished=jnp.zeros(theta.shape, bool),
                 is_doubtful=no,
             ),
@@ -234,7 +200,9 @@ class ScaledGeodesic(AbstractJitMethod):
         state = solver_state._replace(
             start=jnp.where(jnp.isnan(solver_state.start), theta, solver_state.start)
         )
-        metric = jnp.asarray([way.metric for way in self.ways])[state.trial]
+        is_resumed = state.trial == len(self.ways)
+        way = jnp.where(is_resumed, state.best.trial, state.trial)
+        metric = jnp.asarray([each.metric for each in self.ways])[way]
         at = linearised(flow, data, theta, state.search, metric=metric)
         order = ImplicitGeodesic().coefficients(flow)
         trial, search = _search(flow, data, theta, at, state, order)
@@ -243,6 +211,7 @@ class ScaledGeodesic(AbstractJitMethod):
         )
         is_noise = search.is_taken & (following.noisy_steps >= geodesic.NOISY_STEPS)
         code = jnp.where(is_noise, jnp.where(at.flat, CONVERGED, STALLED), search.code)
+        code = jnp.where((code == CONVERGED) & ~at.is_finite, STALLED, code)
         # Below the rounding of the loss, the trial goes on while the projected residuals fall.
         begins_to_polish = (code == CONVERGED) & ~state.is_polishing & at.is_determined
         attempts = search.rejected + jnp.where(search.is_taken, 1, 0)
@@ -268,51 +237,58 @@ class ScaledGeodesic(AbstractJitMethod):
         return self._after_step(result, at)
 
     def _after_step(self, result: StepResult, at: Linearised) -> StepResult:
-        """The result of a step; where its trial has ended, that of all trials or the next one."""
+        """The result of a step; where its trial is over, the end of all or the next trial."""
         state: State = result.solver_state
-        is_last = state.trial >= len(self.ways) - 1
-        is_late = ~is_last & (state.steps >= TRIAL_STEPS) & (result.code == RUNNING)
-        is_over = is_late | ((result.code != RUNNING) & (result.code != DIVERGED))
+        is_resumed = state.trial == len(self.ways)
+        is_interrupted = ~is_resumed & (state.steps >= TRIAL_STEPS) & (result.code == RUNNING)
+        is_over = is_interrupted | ((result.code != RUNNING) & (result.code != DIVERGED))
         is_plateau = (result.code == CONVERGED) & jnp.any(at.vanished) & ~at.is_spent
-        code = jnp.where(is_late, STALLED, jnp.where(is_plateau, PLATEAU, result.code))
         this = TrialEnd(
             theta=result.theta,
             loss=result.loss,
-            code=code,
-            trial=jnp.where(result.loss < state.best.loss, state.trial, state.best.trial),
-            columns=at.system.columns,
+            code=jnp.where(is_plateau, PLATEAU, result.code),
+            trial=jnp.where(is_resumed, state.best.trial, state.trial),
+            search=state.search,
             vanished=at.vanished,
             is_doubtful=at.is_singular & ~at.is_spent,
         )
-        resumes = jnp.asarray([way.resumes for way in self.ways])
-        is_best = is_over & ((this.loss < state.best.loss) | resumes[state.trial])
+        is_best = is_over & ((this.loss < state.best.loss) | is_resumed)
         best: TrialEnd = _either(is_best, this, state.best)
-        is_enough = at.is_spent | (
-            (code == CONVERGED) & at.is_determined & (result.loss <= EXPLAINED * at.start_loss)
+        is_enough = (at.is_spent & ~is_interrupted) | (
+            (this.code == CONVERGED) & at.is_determined & at.explains
         )
+        # Past the last way, only a trial that was interrupted is resumed.
+        following = state.trial + 1
+        is_last = following + jnp.where(best.code == RUNNING, 0, 1) > len(self.ways)
         ends = is_over & (is_last | is_enough)
-        begins = is_over & ~ends
-        k = jnp.minimum(state.trial + 1, len(self.ways) - 1)
-        stays = ends | resumes[k]
+        resumes = following == len(self.ways)
+        way = jnp.minimum(following, len(self.ways) - 1)
+        first = state.search._replace(
+            h=jnp.asarray([each.first_h for each in self.ways], result.loss.dtype)[way],
+            columns=jnp.zeros_like(state.search.columns),
+            noisy_steps=jnp.zeros_like(state.search.noisy_steps),
+            is_warming_up=jnp.ones_like(state.search.is_warming_up),
+        )
+        fresh = state._replace(
+            search=_either(resumes, best.search, first),
+            trial=following,
+            steps=jnp.zeros_like(state.steps),
+            projected=jnp.full_like(state.projected, jnp.inf),
+            is_polishing=jnp.zeros_like(state.is_polishing),
+        )
         moved = result._replace(
-            theta=jnp.where(stays, best.theta, state.start),
-            loss=jnp.where(stays, best.loss, at.start_loss),
+            theta=jnp.where(ends | resumes, best.theta, state.start),
+            loss=jnp.where(ends | resumes, best.loss, at.start_loss),
             h=jnp.zeros_like(result.h),
             code=jnp.where(ends, best.code, RUNNING).astype(jnp.int32),
+            solver_state=_either(ends, state, fresh)._replace(best=best),
         )
-        fresh = _fresh(
-            state,
-            trial=k,
-            h=jnp.asarray([way.first_h for way in self.ways], result.loss.dtype)[k],
-            columns=jnp.where(resumes[k], best.columns, 0),
-        )
-        moved_state = _either(begins, fresh, state)._replace(best=best)
-        return _either(is_over, moved._replace(solver_state=moved_state), result)
+        return _either(is_over, moved, result)
 
     def ending(self, flow: Flow, theta: jax.Array, solver_state: State, outcome: Outcome) -> End:
         """Which trial it was, and what is known of the point: minimum, plateau or saddle."""
         best = solver_state.best
-        made = int(solver_state.trial) + 1
+        made = min(int(solver_state.trial) + 1, len(self.ways))
         detail = "" if made == 1 else f"Trial {int(best.trial) + 1} of {made} found this point. "
         vanished = np.flatnonzero(np.asarray(best.vanished))
         if outcome is Outcome.PLATEAU:
@@ -322,89 +298,6 @@ class ScaledGeodesic(AbstractJitMethod):
             outcome, curvature = _by_hessian(flow, theta)
             detail += curvature
         return End(outcome, detail.strip())
-
-
-def linearised(
-    flow: LeastSquaresFlow,
-    data: Any,
-    theta: jax.Array,
-    search: geodesic.State,
-    *,
-    metric: jax.Array,
-) -> Linearised:
-    """The problem at a point, in units of its columns.
-
-    Args:
-        flow: Least squares.
-        data: `flow.data`.
-        theta: The point, `(n,)`.
-        search: The running maxima of the columns, and the loss at the start.
-        metric: Which metric: LARGEST, CURRENT or ROOT.
-
-    Cost: a Jacobian and about 6 m n² multiplications.
-    """
-    eps = jnp.finfo(theta.dtype).eps
-    r, jacobian = flow.jacobian(data, theta)
-    loss, grad = 0.5 * jnp.vdot(r, r), jacobian.T @ r
-    squares = jnp.sum(jacobian * jacobian, axis=0)
-    columns = jnp.maximum(search.columns, squares)
-    units = _units(metric, columns, squares)
-    space = SingularSpace.prepare(jacobian, jnp.sqrt(units))
-    inside = space.left.T @ r
-    is_seen = space.values > RANK * space.values[0]
-    start_loss = jnp.where(jnp.isnan(search.start_loss), loss, search.start_loss)
-    vanished = has_vanished(squares, columns)
-    ratio = jnp.sqrt(jnp.min(jnp.where(vanished, 1, squares / units)))
-    is_singular = (flow.size > len(r)) | (space.values[-1] <= RANK * ratio * space.values[0])
-    # What rounding θ to its last digit makes of the residuals, and that of the loss.
-    rounding = eps * jnp.sqrt(jnp.vdot(squares, theta * theta))
-    noise = jnp.maximum(VISIBLE * eps * loss, rounding * jnp.linalg.norm(r))
-    slope, largest_curvature = jnp.linalg.norm(space.values * inside), space.values[0] ** 2
-    flat = is_flat(loss=loss, start_loss=start_loss, grad_norm=slope, largest=largest_curvature) | (
-        slope**2 <= 2 * noise * largest_curvature
-    )
-
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return r
-        push = jacobian.__matmul__
-        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
-
-    system = System(
-        loss=loss,
-        grad=grad,
-        metric=units,
-        columns=columns,
-        squares=squares,
-        largest=jnp.max(squares),
-        at=space.at,
-        force=force,
-        products=0,
-        jacobians=1,
-        factors=True,
-    )
-    return Linearised(
-        system=system,
-        start_loss=start_loss,
-        flat=flat,
-        projected=jnp.linalg.norm(jnp.where(is_seen, inside, 0)),
-        vanished=vanished,
-        is_singular=is_singular,
-        noise=noise,
-        is_spent=is_spent(loss, start_loss) | (loss <= rounding**2),
-    )
-
-
-def _units(metric: jax.Array, columns: jax.Array, squares: jax.Array) -> jax.Array:
-    """The diagonal of M, from the running maxima of the squared column norms and the present ones.
-
-    A column that has always been 0 has no unit of its own, and takes the largest.
-    """
-    current = jnp.maximum(squares, LEAST_CURRENT * columns)
-    units = jnp.where(metric == CURRENT, current, columns)
-    largest = jnp.max(units)
-    units = jnp.where(units > 0, units, jnp.where(largest > 0, largest, 1))
-    return jnp.where(metric == ROOT, column_metric(columns), units)
 
 
 def _search(
@@ -438,28 +331,12 @@ def _search(
         )
         return trial, _either(state.is_polishing, polished, judged)
 
-    has_shrunk = at.projected <= SHRINKS * state.projected
+    has_shrunk = (at.projected <= SHRINKS * state.projected) & (at.projected > at.rounding)
     code = finite_code(system.loss, jnp.linalg.norm(system.grad))
+    code = jnp.where((code == RUNNING) & ~at.is_finite, STALLED, code)
     code = jnp.where((code == RUNNING) & state.is_polishing & ~has_shrunk, CONVERGED, code)
     h = jnp.where(state.is_polishing, H_MAX, state.search.h)
     return attempt_until_taken(attempt, Trial(theta, system.loss, h), start_search(h, code))
-
-
-def _fresh(state: State, *, trial: jax.Array, h: jax.Array, columns: jax.Array) -> State:
-    """The state at the beginning of a trial."""
-    search = state.search
-    return state._replace(
-        search=search._replace(
-            h=h,
-            columns=columns,
-            noisy_steps=jnp.zeros_like(search.noisy_steps),
-            is_warming_up=jnp.ones_like(search.is_warming_up),
-        ),
-        trial=trial.astype(jnp.int32),
-        steps=jnp.zeros_like(state.steps),
-        projected=jnp.full_like(state.projected, jnp.inf),
-        is_polishing=jnp.zeros_like(state.is_polishing),
-    )
 
 
 def _by_hessian(flow: Flow, theta: jax.Array) -> tuple[Outcome, str]:
