@@ -1,4 +1,7 @@
-"""A small run in a process of its own; prints what was compiled, what was loaded, and the result."""
+"""A small run in a process of its own; prints what was compiled and loaded, and the result.
+
+python cached_run.py two    by a method that hands over to another; else by one with small programs
+"""
 
 import hashlib
 import json

@@ -23,7 +23,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg._recorder import RunEnded
@@ -173,15 +172,23 @@ class Run:
 
     def _first_loop(self, theta: np.ndarray) -> Loop:
         """What the loop carries before the first step of the present stage."""
-        real = self._flow.spec.dtype
-        at = jnp.asarray(theta)
+        flow, method, real = self._flow, self._stages[self._stage], self._flow.spec.dtype
+        at = flow.everywhere(jax.device_put(theta))
+        # One program: each operation outside of one would be compiled by itself.
+        state = compiled(
+            flow,
+            ("init", method),
+            lambda _, point: method.init(flow, point),
+            at,
+            recorder=self._recorder,
+        )
         return self._placed(
             Loop(
                 theta=at,
                 loss=real.type(np.inf),
                 t=real.type(0),
                 work=np.zeros(len(Work._fields), np.int32),
-                solver_state=self._stages[self._stage].init(self._flow, at),
+                solver_state=state(flow.data, at),
                 code=np.int32(RUNNING),
                 best_theta=at,
                 best_loss=real.type(np.inf),
@@ -190,7 +197,7 @@ class Run:
 
     def _placed(self, loop: Loop) -> Loop:
         """The arrays of the loop, on the devices that the program expects them on."""
-        return self._flow.everywhere(jax.tree.map(jnp.asarray, loop))
+        return self._flow.everywhere(jax.tree.map(jax.device_put, loop))
 
     def _compile(self) -> None:
         """The program of the present stage."""
