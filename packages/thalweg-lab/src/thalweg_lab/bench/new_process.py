@@ -8,8 +8,8 @@ for both sides alike, and stop when `minimize` returns: what is imported for the
 compilation and the run count. Both clocks are kept: wall time, and processor time of all threads,
 which other load on the machine changes less.
 
-Each side runs twice from a start: `nothing kept`, with an empty cache of compiled programs, and
-`kept`, with the cache that the first run left. Sides take turns, start by start. The target is the
+Each side runs twice from a start: first with an empty cache of compiled programs, then with the
+cache that the first run left. Sides take turns, start by start. The target is the
 middle one of the race, and the peer is the one that the race finds quickest to it, compilation
 included.
 """
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from thalweg_lab.bench.running import Race
 
 FILE = "new-process.json"
-COLD, WARM = "nothing kept", "kept"
+COLD, WARM = "none on disk", "on disk"  # compiled programs when the process begins
 PAIRS = 3  # starts of each problem
 LIMIT_SECONDS = 600  # of a process, beyond the budget of its run
 SCHEMA_VERSION = 1

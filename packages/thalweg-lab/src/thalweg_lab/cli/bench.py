@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thalweg.cli.common import INTERRUPTED, note, use_float64
+from thalweg.cli.common import INTERRUPTED, note, use_float64, use_no_cache
 from thalweg_lab.cli.bench_files import write_texts
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def bench(
     except ConfigError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from error
     use_float64()
+    use_no_cache()
     results = _raced(suite, chosen, folder, new_process=new_process)
     _write(results, folder, json_file)
     from thalweg_lab.cli.bench_tables import print_results

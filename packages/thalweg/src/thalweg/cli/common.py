@@ -33,6 +33,13 @@ def use_float64() -> None:
     jax.config.update("jax_enable_x64", True)
 
 
+def use_no_cache() -> None:
+    """Load no compiled program from disk, whatever the environment says: compilation is timed."""
+    import jax
+
+    jax.config.update("jax_enable_compilation_cache", False)
+
+
 def set_up_jax() -> None:
     """As `use_float64`, and keep compiled programs on disk; for commands that are not timed.
 
