@@ -26,6 +26,7 @@ import jax
 import numpy as np
 
 from thalweg._recorder import RunEnded
+from thalweg._run.first_loop import first_loop, placed
 from thalweg._run.state import RunState
 from thalweg._run.step_loop import (
     ROWS,
@@ -41,7 +42,7 @@ from thalweg._run.step_loop import (
 from thalweg._util.threads import one_blas_thread
 from thalweg.flow.compiled import HostFunctions, compiled, overhead
 from thalweg.flow.sharding import agreed_on
-from thalweg.solution import End, Outcome, Work
+from thalweg.solution import End, Outcome
 from thalweg.solvers.base import (
     CONVERGED,
     HANDED_OVER,
@@ -172,32 +173,8 @@ class Run:
 
     def _first_loop(self, theta: np.ndarray) -> Loop:
         """What the loop carries before the first step of the present stage."""
-        flow, method, real = self._flow, self._stages[self._stage], self._flow.spec.dtype
-        at = flow.everywhere(jax.device_put(theta))
-        # One program: each operation outside of one would be compiled by itself.
-        state = compiled(
-            flow,
-            ("init", method),
-            lambda _, point: method.init(flow, point),
-            at,
-            recorder=self._recorder,
-        )
-        return self._placed(
-            Loop(
-                theta=at,
-                loss=real.type(np.inf),
-                t=real.type(0),
-                work=np.zeros(len(Work._fields), np.int32),
-                solver_state=state(flow.data, at),
-                code=np.int32(RUNNING),
-                best_theta=at,
-                best_loss=real.type(np.inf),
-            ),
-        )
-
-    def _placed(self, loop: Loop) -> Loop:
-        """The arrays of the loop, on the devices that the program expects them on."""
-        return self._flow.everywhere(jax.tree.map(jax.device_put, loop))
+        method = self._stages[self._stage]
+        return first_loop(method, self._flow, theta, recorder=self._recorder)
 
     def _compile(self) -> None:
         """The program of the present stage."""
@@ -260,7 +237,7 @@ class Run:
                     expected=saved.best_loss,
                     start=float(saved.history["loss"][0]),
                 )
-            self._loop = self._placed(jax.tree.unflatten(structure, saved.loop))
+            self._loop = placed(jax.tree.unflatten(structure, saved.loop), self._flow)
             self._state = RunState.now(self._loop, self._stage, recorder)
         self._checkpoint = checkpoint
         checkpoint.write_first(self._state.saved(self._recorder))
