@@ -184,12 +184,12 @@ def tidy(root: Path, *, max_bytes: int = MAX_BYTES) -> None:
         stamp = root / CHECKED
         began = time.time()
         last = stamp.stat().st_mtime if stamp.exists() else 0.0
+        stamp.touch()  # where the folder is read-only, nothing below would help
+        os.utime(stamp, (began, began))
         for entry in entries:
             is_new = last - SETTLED_SECONDS < entry.written < began - SETTLED_SECONDS
-            if is_new and not _is_whole(entry.path):
+            if is_new and _is_damaged(entry.path):
                 entry.path.unlink(missing_ok=True)
-        stamp.touch()
-        os.utime(stamp, (began, began))
         total = sum(entry.size for entry in entries)
         if total <= max_bytes:
             return
@@ -200,22 +200,25 @@ def tidy(root: Path, *, max_bytes: int = MAX_BYTES) -> None:
             total -= entry.size
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether an entry can be decompressed; True for files of other kinds.
+def _is_damaged(path: Path) -> bool:
+    """Whether an entry cannot be decompressed; False for files of other kinds.
 
     JAX never replaces an entry: one that a full disk cut short would be compiled every time.
     """
     if not path.name.endswith("-cache"):
-        return True
-    data = path.read_bytes()
+        return False
+    try:
+        data = path.read_bytes()
+    except OSError:  # another process has removed it
+        return False
     library: Any = _zstd() if data.startswith(ZSTD_MAGIC) else zlib
     if library is None:
-        return True
+        return False
     try:
         library.decompress(data)
     except (zlib.error, getattr(library, "ZstdError", zlib.error)):
-        return False
-    return True
+        return True
+    return False
 
 
 def _zstd() -> Any:
