@@ -20,12 +20,13 @@ code: whoever drives it decides where and when a call is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from thalweg._recorder import RunEnded
+from thalweg._run.call import Call
 from thalweg._run.first_loop import first_loop, placed
 from thalweg._run.state import RunState
 from thalweg._run.step_loop import (
@@ -53,7 +54,7 @@ from thalweg.solvers.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from thalweg._recorder import Recorder
     from thalweg._run.checkpoint import Checkpoint
@@ -105,20 +106,6 @@ def integrate(
             raise
         finally:
             run.save()
-
-
-class Call(NamedTuple):
-    """A call of a compiled program that a run waits for.
-
-    Attributes:
-        program: That of `run_chunk`; in a run of some width, that of `run_side_by_side`.
-        loop: The state to go on from.
-        limits: When the call ends.
-    """
-
-    program: Callable[..., Any]
-    loop: Loop
-    limits: Limits
 
 
 class Run:

@@ -24,7 +24,8 @@ import jax
 import numpy as np
 
 from thalweg._recorder import RunEnded
-from thalweg._run.driver import Call, Run
+from thalweg._run.call import Call
+from thalweg._run.driver import Run
 from thalweg._util.machine import cores
 from thalweg._util.threads import one_blas_thread
 from thalweg.flow.chunks import bytes_of
