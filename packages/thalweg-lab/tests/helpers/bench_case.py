@@ -1,8 +1,10 @@
 """A race that is made up, small enough to work out by hand."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from small_study import failed, made_up
+from thalweg_lab.bench.new_process import COLD, WARM, Launch, NewProcess
 from thalweg_lab.bench.peers import OURS
 from thalweg_lab.bench.plan import label_of
 from thalweg_lab.bench.running import Race
@@ -10,6 +12,7 @@ from thalweg_lab.bench.suite import Entry
 from thalweg_lab.study import Run, RunSpec
 
 ENTRY = Entry("xor", "least squares", ("l-bfgs", "adam"), seconds=4.0, starts=3, floor=1e-9)
+NEVER = math.inf
 LBFGS, ADAM, BAD = "L-BFGS (SciPy)", "Adam", "SS-Broyden"
 MAKERS = {
     OURS: {"name": "auto"},
@@ -81,3 +84,22 @@ def race() -> Race:
         network="2-2-1 tanh",
         source="Nobody & Nowhere (2026).",
     )
+
+
+def launched() -> NewProcess:
+    """On the made-up race: thalweg takes 4, 5 and 9 seconds, a tenth of it with programs kept.
+
+    The peer takes 2 seconds, 1 with programs kept, and misses the target from one start.
+    """
+    ours = [
+        Launch(OURS, start, cache, seconds * share, 2 * seconds * share, 0.05)
+        for start, seconds in enumerate((4.0, 5.0, 9.0))
+        for cache, share in ((COLD, 1.0), (WARM, 0.1))
+    ]
+    peers = [
+        Launch(LBFGS, start, cache, seconds, seconds, 0.09)
+        for start in range(2)
+        for cache, seconds in ((COLD, 2.0), (WARM, 1.0))
+    ]
+    missed = [Launch(LBFGS, 2, cache, NEVER, NEVER, 1.5) for cache in (COLD, WARM)]
+    return NewProcess("xor", 0.1, LBFGS, (*ours, *peers, *missed))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from thalweg._minimize import minimize
+    from thalweg.compilation_cache import cache_compiled_programs
     from thalweg.errors import ThalwegError
     from thalweg.problem import Composite, LeastSquares, Scalar
     from thalweg.solution import Outcome, Solution, Start, Work
@@ -74,6 +75,7 @@ _HOME = {
     "Switching": "solvers.integrators.switching",
     "ThalwegError": "errors",
     "Work": "solution",
+    "cache_compiled_programs": "compilation_cache",
     "methods": "solvers",
     "minimize": "_minimize",
 }
@@ -110,6 +112,7 @@ __all__ = [
     "Switching",
     "ThalwegError",
     "Work",
+    "cache_compiled_programs",
     "methods",
     "minimize",
 ]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from thalweg_lab.bench.new_process import NewProcess
+
 SCHEMA_VERSION = 2  # version 1 called the targets of a problem `rungs`
 
 
@@ -39,6 +41,7 @@ class Results:
         runs: How many runs there are.
         run_seconds: Their wall time together, without compilation.
         compile_seconds: The compilation of all.
+        launched: What was measured in new processes.
     """
 
     suite: str
@@ -54,6 +57,12 @@ class Results:
     runs: int
     run_seconds: float
     compile_seconds: float
+    launched: tuple[NewProcess, ...] = ()
+
+    def with_new_processes(self, launched: tuple[NewProcess, ...]) -> Results:
+        """The same with what was measured in new processes, and the goals that follow from it."""
+        found = tuple(goals(self.problems, launched))
+        return dataclasses.replace(self, launched=launched, goals=found)
 
     def as_json(self) -> dict[str, Any]:
         """For another program; infinite and unknown numbers become null."""
@@ -79,6 +88,7 @@ class Results:
                 "left_out": dict(self.left_out),
                 "unable": {one.entry.problem: one.reason for one in self.unable},
                 "problems": [as_json(problem) for problem in self.problems],
+                "new_process": [one.as_json() for one in self.launched],
                 "profiles": {
                     label: {"factor": list(across.tolist()), "share": list(up.tolist())}
                     for label, (across, up) in self.profiles.items()

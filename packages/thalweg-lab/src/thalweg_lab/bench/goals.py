@@ -10,12 +10,15 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING
 
+from thalweg_lab.bench.new_process import COLD, WARM
 from thalweg_lab.bench.peers import PEERS
 from thalweg_lab.bench.results import Raced, is_jax_peer
 from thalweg_lab.bench.targets import AT_LEAST, geometric_mean, mean_reached, mean_with_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
+
+    from thalweg_lab.bench.new_process import NewProcess
 
 LARGEST_SMALL = 3000  # weights of the first goal
 NOTHING = "no such problem was run"
@@ -60,8 +63,13 @@ class Goal:
         return f"missed by a factor of {factor:.2g}"
 
 
-def goals(problems: Sequence[Raced]) -> list[Goal]:
-    """All goals, and where thalweg stands."""
+def goals(problems: Sequence[Raced], launched: Sequence[NewProcess] = ()) -> list[Goal]:
+    """All goals, and where thalweg stands.
+
+    Args:
+        problems: The tables of the races.
+        launched: What was measured in new processes.
+    """
 
     def of_kind(kind: str) -> list[Raced]:
         return [problem for problem in problems if problem.kind == kind]
@@ -75,6 +83,8 @@ def goals(problems: Sequence[Raced]) -> list[Goal]:
         _speed("Classification", of_kind("classification"), 1.0),
         _speed("10,000 to 100,000 weights", of_kind("large"), 2.0),
         _first_step(problems),
+        _new_process("In a new process, compilation included", launched, COLD),
+        _new_process("In a second process, compiled programs kept", launched, WARM),
     ]
 
 
@@ -161,6 +171,25 @@ def _first_step(problems: Sequence[Raced]) -> Goal:
             else NOTHING
         ),
         is_less_better=True,
+    )
+
+
+def _new_process(name: str, launched: Sequence[NewProcess], cache: str) -> Goal:
+    """The least ratio of all problems, as the goal holds for each of them."""
+    ratios = {one.problem: one.ratio(cache) for one in launched}
+    ratios = {problem: ratio for problem, ratio in ratios.items() if not math.isnan(ratio)}
+    least = min(ratios, key=lambda problem: ratios[problem], default="")
+    return Goal(
+        name=f"{name}: times the quickest peer at the middle target, the least of all problems",
+        unit="times",
+        wanted=1.0,
+        found=ratios[least] if ratios else math.nan,
+        detail=(
+            f"the least of {_count(ratios)} is that of `{least}`; the geometric mean is "
+            f"{_short(geometric_mean(ratios.values()))}"
+            if ratios
+            else NOTHING
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thalweg.cli.common import INTERRUPTED, note, use_float64
+from thalweg.cli.common import INTERRUPTED, note, use_float64, use_no_cache
 from thalweg_lab.cli.bench_files import write_texts
 
 if TYPE_CHECKING:
@@ -60,6 +60,14 @@ JsonFile = Annotated[
     Path | None,
     typer.Option("--json", metavar="FILE", help="Also write the results to this file, as JSON."),
 ]
+NewProcesses = Annotated[
+    bool,
+    typer.Option(
+        "--new-process",
+        help="After the race, also measure the time to the middle target in new processes, "
+        "compilation included.",
+    ),
+]
 Cost = Annotated[
     bool,
     typer.Option(
@@ -77,6 +85,7 @@ def bench(
     seconds: Seconds = None,
     out: Out = None,
     json_file: JsonFile = None,
+    new_process: NewProcesses = False,
     cost: Cost = False,
 ) -> None:
     """Race thalweg against its peers, and list the targets at which a peer was quicker.
@@ -88,13 +97,15 @@ def bench(
     - `thalweg bench` races on four problems in some minutes.
     - `thalweg bench --suite full --out race` races on all of them in about two hours.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
+    - `thalweg bench --only iris --new-process` includes what a new process compiles.
     - `thalweg bench --cost` compares steps with plain code, in a minute or two.
     - `thalweg bench --json race.json` also writes the results for another program.
     """
     if cost:
-        if only or starts is not None or seconds is not None:
+        if only or starts is not None or seconds is not None or new_process:
             raise typer.BadParameter(
-                "`--cost` has sizes of its own; leave `--only`, `--starts` and `--seconds` out",
+                "`--cost` has sizes of its own; leave `--only`, `--starts`, `--seconds` and "
+                "`--new-process` out",
                 param_hint="--cost",
             )
         from thalweg_lab.cli.bench_cost import show_cost
@@ -110,7 +121,8 @@ def bench(
     except ConfigError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from error
     use_float64()
-    results = _raced(suite, chosen, folder)
+    use_no_cache()
+    results = _raced(suite, chosen, folder, new_process=new_process)
     _write(results, folder, json_file)
     from thalweg_lab.cli.bench_tables import print_results
 
@@ -121,9 +133,10 @@ def bench(
         raise typer.Exit(1)
 
 
-def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path) -> Results:
+def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path, *, new_process: bool) -> Results:
     """Make the missing runs, and compute the results of all."""
     from thalweg_lab.bench.document import results_of
+    from thalweg_lab.bench.new_process import known_of, measure_new_processes
     from thalweg_lab.bench.plan import most_seconds
     from thalweg_lab.bench.running import run_bench
 
@@ -132,6 +145,11 @@ def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path) -> Results:
     try:
         with _progress() as show:
             races, unable = run_bench(chosen, folder, show=show)
+        results = results_of(suite.value, races, unable)
+        if new_process:
+            launched = measure_new_processes(results.problems, races, folder, show=_note_progress)
+        else:
+            launched = known_of(results.problems, folder)
     except KeyboardInterrupt as error:
         note(
             f"interrupted; finished runs stay in `{folder}`: the same command continues from there"
@@ -139,7 +157,12 @@ def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path) -> Results:
         raise typer.Exit(INTERRUPTED) from error
     for one in unable:
         note(f"`{one.entry.problem}` was left out: {one.reason}")
-    return results_of(suite.value, races, unable)
+    return results.with_new_processes(launched)
+
+
+def _note_progress(line: str) -> None:
+    if sys.stderr.isatty():
+        note(line)
 
 
 def _write(results: Results, folder: Path, json_file: Path | None) -> None:

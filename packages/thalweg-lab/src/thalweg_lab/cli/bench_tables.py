@@ -10,8 +10,10 @@ from rich.text import Text
 from thalweg.cli.tables import plain_console, plain_table
 from thalweg.report.text import number
 from thalweg_lab.pages.bench_words import (
+    NEW_PROCESS_HEADS,
     lost_sentence,
     lost_targets,
+    new_process_rows,
     ratio_text,
     time_text,
     times,
@@ -41,6 +43,7 @@ def print_results(results: Results) -> None:
         )
     console.print(table)
     _print_lost(results)
+    _print_new_processes(results)
     goals = plain_table("Goals")
     for head in ("goal", "wanted", "found", "standing"):
         goals.add_column(head, justify="left" if head in ("goal", "standing") else "right")
@@ -48,6 +51,18 @@ def print_results(results: Results) -> None:
         found = "-" if math.isnan(goal.found) else number(goal.found)
         goals.add_row(goal.name, number(goal.wanted), found, goal.standing)
     console.print(goals)
+
+
+def _print_new_processes(results: Results) -> None:
+    if not results.launched:
+        return
+    table = plain_table("In a new process, compilation included, to the middle target")
+    for head in NEW_PROCESS_HEADS:
+        is_text = head in ("problem", "compiled programs", "which")
+        table.add_column(head, justify="left" if is_text else "right")
+    for row in new_process_rows(results):
+        table.add_row(*row)
+    plain_console().print(table)
 
 
 def _print_lost(results: Results) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from thalweg.cli.common import INTERRUPTED, AsJson, print_json, use_float64
+from thalweg.cli.common import INTERRUPTED, AsJson, print_json, set_up_jax
 
 
 def demo(
@@ -49,7 +49,7 @@ def demo(
                 f"`{name}` is none of {', '.join(f'`{known}`' for known in DEMO)}",
                 param_hint="--only",
             )
-    use_float64()
+    set_up_jax()
     from thalweg_lab.cli.demo_tables import note_start, print_section
     from thalweg_lab.demo import REPORT_FILE, run_demo
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from thalweg.cli.common import INTERRUPTED, AsJson, note, print_json, use_float64
+from thalweg.cli.common import INTERRUPTED, AsJson, note, print_json, set_up_jax
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,7 @@ def study(
         )
     chosen = _chosen(what, quick=quick)
     folder = out or Path(f"thalweg-{chosen.name}{'-quick' if quick else ''}")
-    use_float64()
+    set_up_jax()
     runs, answers = _made(chosen, folder, jobs=jobs, dask=dask)
     _show(chosen, folder, runs, answers, as_json=as_json)
     _end(runs, folder)
@@ -161,7 +161,7 @@ def report(
     - `thalweg report thalweg-revisited` writes `thalweg-revisited/report.html`.
     - `thalweg report rates --out rates.html` writes it elsewhere.
     """
-    use_float64()
+    set_up_jax()
     from thalweg_lab.pages.study_page import write_page
     from thalweg_lab.study.running import definition
     from thalweg_lab.study.store import Store

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from thalweg.report.text import known, number
 from thalweg_lab.pages.bench_words import (
+    NEW_PROCESS_HEADS,
     how_sentences,
     lost_sentence,
     lost_targets,
     machine_sentences,
+    new_process_rows,
     ratio_text,
     time_text,
     times,
@@ -69,6 +71,8 @@ def markdown(results: Results) -> str:
     ]
     if lost:
         parts.append(_table(("lost on", "at the loss", "thalweg", "peer", "which", "ratio"), lost))
+    if results.launched:
+        parts.append(_table(NEW_PROCESS_HEADS, new_process_rows(results)))
     parts += [f"`{one.entry.problem}` could not be run: {one.reason}." for one in results.unable]
     parts += [f"{name} was left out: {reason}." for name, reason in results.left_out.items()]
     parts += how_sentences(results) + machine_sentences(results)

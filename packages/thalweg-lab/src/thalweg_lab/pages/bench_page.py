@@ -14,10 +14,12 @@ from thalweg.report.text import duration, known, measured, number
 from thalweg_lab.bench.peers import PEERS
 from thalweg_lab.pages.bench_charts import profile_chart, target_charts
 from thalweg_lab.pages.bench_words import (
+    NEW_PROCESS_HEADS,
     how_sentences,
     lost_sentence,
     lost_targets,
     machine_sentences,
+    new_process_rows,
     ratio_text,
     time_text,
     times,
@@ -50,6 +52,7 @@ def render_bench(results: Results) -> str:
             *([("lost", "Lost targets")] if lost else []),
             ("goals", "Goals"),
             ("problems", "Problems"),
+            *([("new-process", "In a new process")] if results.launched else []),
             *((raced.problem, raced.problem) for raced in results.problems),
             ("about", "About these numbers"),
         ],
@@ -58,6 +61,7 @@ def render_bench(results: Results) -> str:
         lost=lost,
         goals=_goals(results),
         summary=_problems(results),
+        new_process=_new_process(results) if results.launched else None,
         problems=[_problem(raced, looks) for raced in results.problems],
         about=[
             *how_sentences(results),
@@ -141,6 +145,19 @@ def _problems(results: Results) -> Table:
             for raced in results.problems
         ],
         left=(1,),
+    )
+
+
+def _new_process(results: Results) -> Table:
+    return Table(
+        title="Median seconds to the middle target in a new process, compilation included",
+        heads=list(NEW_PROCESS_HEADS),
+        rows=[
+            Row([Cell(problem, href=problem), *cells[:4], Cell(peer, css="words"), *cells[4:]])
+            for problem, *others in new_process_rows(results)
+            for cells, peer in [(others[:4] + others[5:], others[4])]
+        ],
+        left=(2, 5),
     )
 
 

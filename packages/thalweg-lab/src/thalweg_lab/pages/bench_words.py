@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from thalweg.report.text import counted, duration, number, short_commit, versions_text
+from thalweg_lab.bench.new_process import COLD, WARM
+from thalweg_lab.bench.peers import OURS
 from thalweg_lab.bench.targets import AT_LEAST, AT_MOST, Target
 
 if TYPE_CHECKING:
@@ -28,6 +30,24 @@ RATIOS = (
     "A ratio is the time of the quickest peer divided by thalweg's: above 1 thalweg is ahead. `≥` "
     "marks a target that no peer reached, where the budget stands for the peer's time; `≤` one "
     "that thalweg did not reach, where the budget stands for thalweg's."
+)
+
+NEW_PROCESS = (
+    "In a new process, the clock runs from when JAX is imported and the problem is loaded until "
+    "the run ends at the middle target of the race. Both sides run in turns, start by start: first "
+    "with nothing compiled, then once more with the compiled programs that this left on disk. The "
+    "peer is the one that the race finds quickest to that target, compilation included. The last "
+    "ratio is that of processor time, which counts the work of all threads."
+)
+NEW_PROCESS_HEADS = (
+    "problem",
+    "loss",
+    "compiled programs",
+    "thalweg",
+    "peer",
+    "which",
+    "ratio",
+    "of processor time",
 )
 
 
@@ -60,9 +80,11 @@ def ratio_text(target: Target) -> str:
 
 
 def times(ratio: float) -> str:
-    """A ratio to two digits, `-` where there is none."""
+    """A ratio to two digits, `-` where there is none, `∞` where only thalweg arrives."""
     if math.isnan(ratio):
         return "-"
+    if math.isinf(ratio):
+        return "∞"
     return f"{ratio:.2g}" if ratio < 100 else f"{ratio:,.0f}"  # noqa: PLR2004 - whole from there
 
 
@@ -90,6 +112,24 @@ def lost_sentence(results: Results) -> str:
     return f"A peer was quicker than thalweg at {lost} of {total} targets on {where}."
 
 
+def new_process_rows(results: Results) -> list[tuple[str, ...]]:
+    """The cells of the table of new processes, as `NEW_PROCESS_HEADS` names them."""
+    return [
+        (
+            one.problem,
+            number(one.target, digits=3),
+            cache,
+            time_text(one.median(OURS, cache)),
+            time_text(one.median(one.peer, cache)),
+            one.peer,
+            times(one.ratio(cache)),
+            times(one.ratio(cache, "cpu_seconds")),
+        )
+        for one in results.launched
+        for cache in (COLD, WARM)
+    ]
+
+
 def machine_sentences(results: Results) -> list[str]:
     """Where and with what the runs were made."""
     sentences = [
@@ -112,4 +152,4 @@ def how_sentences(results: Results) -> list[str]:
         f"{results.runs:,} runs, one at a time in one process: all methods from one start, then "
         f"all from the next. They took {run} of wall time, and {compiled} of compilation."
     )
-    return [made, TUNED, TARGETS, RATIOS]
+    return [made, TUNED, TARGETS, RATIOS, *([NEW_PROCESS] if results.launched else [])]

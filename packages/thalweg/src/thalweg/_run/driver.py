@@ -20,13 +20,14 @@ code: whoever drives it decides where and when a call is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg._recorder import RunEnded
+from thalweg._run.call import Call
+from thalweg._run.first_loop import first_loop, placed
 from thalweg._run.state import RunState
 from thalweg._run.step_loop import (
     ROWS,
@@ -42,7 +43,7 @@ from thalweg._run.step_loop import (
 from thalweg._util.threads import one_blas_thread
 from thalweg.flow.compiled import HostFunctions, compiled, overhead
 from thalweg.flow.sharding import agreed_on
-from thalweg.solution import End, Outcome, Work
+from thalweg.solution import End, Outcome
 from thalweg.solvers.base import (
     CONVERGED,
     HANDED_OVER,
@@ -53,7 +54,7 @@ from thalweg.solvers.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from thalweg._recorder import Recorder
     from thalweg._run.checkpoint import Checkpoint
@@ -105,20 +106,6 @@ def integrate(
             raise
         finally:
             run.save()
-
-
-class Call(NamedTuple):
-    """A call of a compiled program that a run waits for.
-
-    Attributes:
-        program: That of `run_chunk`; in a run of some width, that of `run_side_by_side`.
-        loop: The state to go on from.
-        limits: When the call ends.
-    """
-
-    program: Callable[..., Any]
-    loop: Loop
-    limits: Limits
 
 
 class Run:
@@ -173,24 +160,8 @@ class Run:
 
     def _first_loop(self, theta: np.ndarray) -> Loop:
         """What the loop carries before the first step of the present stage."""
-        real = self._flow.spec.dtype
-        at = jnp.asarray(theta)
-        return self._placed(
-            Loop(
-                theta=at,
-                loss=real.type(np.inf),
-                t=real.type(0),
-                work=np.zeros(len(Work._fields), np.int32),
-                solver_state=self._stages[self._stage].init(self._flow, at),
-                code=np.int32(RUNNING),
-                best_theta=at,
-                best_loss=real.type(np.inf),
-            ),
-        )
-
-    def _placed(self, loop: Loop) -> Loop:
-        """The arrays of the loop, on the devices that the program expects them on."""
-        return self._flow.everywhere(jax.tree.map(jnp.asarray, loop))
+        method = self._stages[self._stage]
+        return first_loop(method, self._flow, theta, recorder=self._recorder)
 
     def _compile(self) -> None:
         """The program of the present stage."""
@@ -253,7 +224,7 @@ class Run:
                     expected=saved.best_loss,
                     start=float(saved.history["loss"][0]),
                 )
-            self._loop = self._placed(jax.tree.unflatten(structure, saved.loop))
+            self._loop = placed(jax.tree.unflatten(structure, saved.loop), self._flow)
             self._state = RunState.now(self._loop, self._stage, recorder)
         self._checkpoint = checkpoint
         checkpoint.write_first(self._state.saved(self._recorder))

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 
 from thalweg._recorder import RunEnded
-from thalweg._run.driver import Call, Run
+from thalweg._run.driver import Run
 from thalweg._util.machine import cores
 from thalweg._util.threads import one_blas_thread
 from thalweg.flow.chunks import bytes_of
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from thalweg._recorder import Recorder
+    from thalweg._run.call import Call
     from thalweg._run.step_loop import Chunk
     from thalweg.flow import Flow
     from thalweg.solvers.base import AbstractJitMethod

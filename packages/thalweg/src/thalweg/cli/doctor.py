@@ -10,6 +10,7 @@ from typing import Any
 
 from thalweg._util.machine import Machine, installed, this_machine
 from thalweg.cli import laboratory
+from thalweg.errors import ConfigError
 
 # Everything that thalweg requires: distribution -> the module to try.
 NEEDED = {
@@ -29,6 +30,7 @@ PURPOSES = {
     "diffrax": "the methods `kvaerno5`, `kvaerno3` and `tsit5`",
     "optimistix": "the methods `optimistix-lm` and `optimistix-bfgs`",
 }
+MIB = 2**20
 TARGET = 1e-12  # loss of the trial solve: out of reach in float32, easy in float64
 
 
@@ -82,7 +84,13 @@ def diagnose() -> Diagnosis:
     trials = [_devices, _float64, _solve] if all(check.is_ok for check in libraries) else []
     return Diagnosis(
         machine=this_machine(),
-        checks=(*libraries, *(_tried(trial) for trial in trials), *_extras(), _laboratory()),
+        checks=(
+            *libraries,
+            *(_tried(trial) for trial in trials),
+            *([_cache()] if trials else []),
+            *_extras(),
+            _laboratory(),
+        ),
     )
 
 
@@ -152,6 +160,32 @@ def _solve() -> tuple[bool, str]:
         f"after {solution.compile_seconds:.1f} s of compilation"
     )
     return solution.loss <= TARGET, found
+
+
+def _cache() -> Check:
+    """Whether the commands keep compiled programs on disk, and where."""
+    from thalweg.compilation_cache import MAX_BYTES, SETTING, cache_status
+
+    try:
+        status = cache_status()
+    except ConfigError as error:
+        return Check("compilation cache", is_ok=False, is_needed=True, found=str(error))
+    if status.problem:
+        found = status.problem
+    elif status.is_ours:
+        found = (
+            f"`{status.folder}`, {status.size / MIB:.1f} of at most {MAX_BYTES / MIB:.0f} MiB; "
+            f"`{SETTING}=off` switches it off"
+        )
+    else:
+        found = f"`{status.folder}`, which was named to JAX"
+    return Check(
+        "compilation cache",
+        is_ok=not status.problem,
+        is_needed=False,
+        found=found,
+        purpose="the commands load what an earlier one compiled",
+    )
 
 
 def _extras() -> list[Check]:

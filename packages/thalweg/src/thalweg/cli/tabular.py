@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from thalweg.cli.common import INTERRUPTED, AsJson, method_names, note, print_json, use_float64
+from thalweg.cli.common import INTERRUPTED, AsJson, method_names, note, print_json, set_up_jax
 
 LIBRARIES = {"polars": "polars", "sklearn": "scikit-learn"}  # of the extra `tables`, by module
 
@@ -73,7 +73,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
             f"there is no method `{method}`; `thalweg methods` lists all", param_hint="--method"
         )
     _need_tables("thalweg train", "polars", "sklearn")
-    use_float64()
+    set_up_jax()
     from thalweg._util.record import json_values
     from thalweg.cli.tables import print_scores
     from thalweg.tabular import save, train_table

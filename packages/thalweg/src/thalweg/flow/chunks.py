@@ -54,7 +54,7 @@ def lay_out(
     count = jax.tree.leaves(data)[0].shape[0]
     chunks = math.ceil(count / length)
     index = np.minimum(np.arange(chunks * length), count - 1)
-    place = jnp.asarray if devices is None else devices.split
+    place = jax.device_put if devices is None else devices.split
 
     def arrange(leaf: Any) -> jax.Array:
         array = np.asarray(leaf)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient, shapes_of
 from thalweg.flow.chunks import (
@@ -70,7 +71,7 @@ class CompositeFlow(Flow):
             dtype=spec.dtype,
             devices=devices,
         )
-        l2 = jnp.asarray(problem.l2, spec.dtype)
+        l2 = jax.device_put(np.asarray(problem.l2, spec.dtype))
         l2 = l2 if devices is None else devices.everywhere(l2)
         trace = (fingerprint(traced), shapes_of(problem.data))
         facts = layout_facts(spec, [trace], memory_budget=memory_budget, devices=devices)

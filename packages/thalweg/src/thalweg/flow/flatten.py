@@ -165,10 +165,15 @@ def like(params: Params, spec: ParamSpec, theta: Any) -> Params:
         spec: The layout.
         theta: The vector, shape `(n,)`.
     """
-    tree = spec.unravel(jnp.asarray(theta, spec.dtype))
-    return jax.tree.map(
-        lambda new, old: np.asarray(new) if isinstance(old, np.ndarray) else new, tree, params
-    )
+    # Divided by NumPy: JAX would compile a program for each array.
+    tree = spec.unravel(np.asarray(theta, spec.dtype))  # pyright: ignore[reportArgumentType]
+
+    def placed(new: Any, old: Any) -> Any:
+        if not isinstance(new, np.ndarray):  # no parameter
+            return new
+        return new.copy() if isinstance(old, np.ndarray) else jax.device_put(new.copy())
+
+    return jax.tree.map(placed, tree, params)
 
 
 def _in_modules(params: Params) -> list[bool]:
