@@ -23,7 +23,8 @@ from vcard_making import card, made_cards, peter, write_cards
 COMMAND = [str(Path(sysconfig.get_path("scripts"), "cardsplit"))]
 MODULE = [sys.executable, "-m", "cardsplit"]
 COMMANDS = [
-    *("split", "antimerge", "undo", "clashes", "count", "join", "convert", "dedupe", "strip")
+    *("split", "antimerge", "undo", "clashes", "count", "join", "convert", "dedupe", "strip"),
+    *("export", "import"),
 ]
 TWO = peter("ABC-Corp") + peter("XYZ-Corp")
 PACKAGE = Path(__file__).parents[1]

@@ -14,6 +14,7 @@ import click
 
 from cardsplit.apps import APPS, App
 from cardsplit.changing_commands import convert, dedupe, join, strip
+from cardsplit.csv_commands import export, import_
 from cardsplit.errors import UsageError
 from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
 from cardsplit.options import (
@@ -334,7 +335,7 @@ def count(*, files: tuple[str, ...], as_json: bool) -> None:
     leave([note for census in found for note in census.notes])
 
 
-for command in (join, convert, dedupe, strip):
+for command in (join, convert, dedupe, strip, export, import_):
     app.add_command(command)
 
 

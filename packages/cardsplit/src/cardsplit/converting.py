@@ -120,17 +120,17 @@ class _Conversion:
         card = self._card
         shown = display_name(card) or " ".join(stand_in(card).split())
         if not card.all("FN"):
-            self._write("", "FN", [], _escaped(shown))
+            self._write("", "FN", [], escaped(shown))
             self._notes["FN was missing and is made of what the card has"] = None
         if self._version == "3.0" and not card.all("N"):
-            self._write("", "N", [], f";{_escaped(shown)};;;")
+            self._write("", "N", [], f";{escaped(shown)};;;")
             self._notes["N was missing and is made of FN"] = None
 
     def _add_agent(self, agent: Card) -> None:
         """The card of an agent, as text inside the line."""
         inner = convert(agent, self._version) if agent else Converted(b"", [])
         self._notes |= dict.fromkeys(inner.notes)
-        self._write("", self._name("AGENT"), [], _escaped(inner.data.decode("utf-8")))
+        self._write("", self._name("AGENT"), [], escaped(inner.data.decode("utf-8")))
 
     def _add(self, line: Property) -> None:
         """Convert one property."""
@@ -175,11 +175,11 @@ class _Conversion:
             return _LINE_BREAK.sub(r"\\n", text)
         if line.name in STRUCTURED:
             parts = (data[s.start : s.stop].decode(line.codec, "replace") for s in line.components)
-            return ";".join(_escaped(_unescaped(part)) for part in parts)
+            return ";".join(escaped(_unescaped(part)) for part in parts)
         if line.name in LISTS:
-            return ",".join(_escaped(_unescaped(part)) for part in text.split(","))
+            return ",".join(escaped(_unescaped(part)) for part in text.split(","))
         if line.name in TEXTS:
-            return _escaped(_unescaped(text))
+            return escaped(_unescaped(text))
         return _LINE_BREAK.sub(r"\\n", text)
 
     def _parameters(self, parameters: list[Parameter]) -> list[Parameter]:
@@ -239,7 +239,7 @@ def _unescaped(text: str) -> str:
     return _ESCAPED_21.sub(lambda m: "\n" if m[1] in "nN" else m[1], text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text with the escapes of 3.0 and 4.0."""
     return _LINE_BREAK.sub(r"\\n", _TO_ESCAPE.sub(r"\\\g<0>", text))
 

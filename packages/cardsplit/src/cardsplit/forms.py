@@ -1,7 +1,7 @@
 """Dates, coordinates and telephone numbers, which versions write in different forms.
 
-Sources: RFC 2426, 3.1.5, 3.3.1 and 3.4.2; RFC 6350, 4.3, 6.2.5, 6.4.1 and 6.5.2; for `tel:` RFC 3966
-and for `geo:` RFC 5870.
+Sources: RFC 2426, 3.1.5, 3.3.1 and 3.4.2; RFC 6350, 4.3, 6.2.5, 6.4.1 and 6.5.2; RFC 3966 for
+`tel:`, RFC 5870 for `geo:`.
 """
 
 import re
@@ -57,6 +57,11 @@ def form_of(name: str, value: str, parameters: list[Parameter], version: str) ->
         extension = f" x{uri[2]}" if uri[2] else ""
         return Form(uri[1] + extension, _without_value(parameters))
     return Form(value, parameters)
+
+
+def is_date(text: str) -> bool:
+    """Whether a text is a date such as `1970-01-31`, or `--01-31` of an unknown year."""
+    return re.fullmatch(r"(?:\d{4}|-)-\d\d-\d\d", text, re.ASCII) is not None
 
 
 def _date(value: str, parameters: list[Parameter], version: str) -> Form:
