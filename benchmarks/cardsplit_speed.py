@@ -105,14 +105,14 @@ print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1000)
 
 def measure(command: list[str], *, runs: int, out: str = os.devnull) -> tuple[float, float]:
     """CPU seconds, the best of some runs, and the greatest memory in MB."""
-    told = [
+    measured = [
         subprocess.run(  # noqa: S603 - a command written above
             [sys.executable, "-S", "-c", METER, out, *command],
             check=True, capture_output=True, text=True,
         ).stdout.split()
         for _ in range(runs)
     ]  # fmt: skip
-    return min(float(cpu) for cpu, _ in told), max(float(memory) for _, memory in told)
+    return min(float(cpu) for cpu, _ in measured), max(float(memory) for _, memory in measured)
 
 
 def show(chore: str, rows: list[tuple[str, float, float, float]]) -> None:

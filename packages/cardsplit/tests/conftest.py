@@ -29,6 +29,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc):
         metafunc.parametrize("corpus_file", files or [absent], ids=lambda path: path and path.name)
 
 
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The folder of real vCard files; a test that needs all of it is skipped without it."""
+    folder = _corpora()
+    if folder is None:
+        pytest.skip("no folder shared/corpora/vcards; set CARDSPLIT_CORPORA")
+    return folder
+
+
 @pytest.fixture
 def long_mode() -> None:
     """Skip a test that takes minutes, unless CARDSPLIT_LONG is set."""

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from cardsplit.rules import Detail
 from cardsplit.single_files import split_by
 from cardsplit.stripping import strip_files, stripped
 from vcard_making import CLASHING_FILES, WILD_FILES, card, everything_in, peter, written
+
+COMMAND = str(Path(sysconfig.get_path("scripts"), "cardsplit"))
 
 
 def run(*arguments: str) -> Result:
@@ -233,6 +237,30 @@ def test_compressed_files_are_read(here: Path):
     refused = run("antimerge", "a.vcf.gz", "--in-place")
     assert (refused.exit_code, "is compressed" in refused.stderr) == (2, True)
     assert everything_in(here) == before
+
+
+def test_compressed_standard_input_is_read(here: Path):
+    """From a pipe and from a file, by commands that read once and twice."""
+    with gzip.open("a.gz", "wb") as file:
+        file.write(peter("A") + peter("B"))
+    for line in ("cat a.gz | {} count -", "{} count - < a.gz"):
+        done = subprocess.run(["sh", "-c", line.format(COMMAND)], capture_output=True, check=True)
+        assert done.stdout.startswith(b"-\t2 cards\t")
+    line = f"cat a.gz | {COMMAND} antimerge -"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, check=True)
+    assert b"N:Miller /A/;Peter" in done.stdout
+    assert everything_in(here).keys() == {"a.gz"}
+
+
+def test_an_archive_is_read_as_one_file(here: Path):
+    """Members in UTF-16 become UTF-8, and what macOS puts beside files is no vCard file."""
+    with zipfile.ZipFile(here / "a.zip", "w") as archive:
+        archive.writestr("a.vcf", peter("A").decode().encode("utf-16"))
+        archive.writestr("__MACOSX/._a.vcf", b"\0\5\x16\7")
+        archive.writestr("b.VCF", b"\xef\xbb\xbf" + peter("B").rstrip())
+        archive.writestr("c.vcf", peter("C"))
+    done = run("join", "a.zip")
+    assert done.stdout_bytes == peter("A") + peter("B") + peter("C")
 
 
 def test_a_damaged_archive_is_told(here: Path):

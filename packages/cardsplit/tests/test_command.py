@@ -23,7 +23,8 @@ from vcard_making import card, made_cards, peter, write_cards
 COMMAND = [str(Path(sysconfig.get_path("scripts"), "cardsplit"))]
 MODULE = [sys.executable, "-m", "cardsplit"]
 COMMANDS = [
-    *("split", "antimerge", "undo", "clashes", "count", "join", "convert", "dedupe", "strip")
+    *("split", "antimerge", "undo", "clashes", "count", "join", "convert", "dedupe", "strip"),
+    *("export", "import"),
 ]
 TWO = peter("ABC-Corp") + peter("XYZ-Corp")
 PACKAGE = Path(__file__).parents[1]
@@ -94,6 +95,30 @@ def test_the_shell_can_complete_commands_and_presets():
     assert ask("cardsplit split --preset ", "bash_complete") == told(*PRESETS)
 
 
+FOLDED = b"".join(
+    b"BEGIN:VCARD\r\n%b\r\nN:Doe;Jo\r\nFN:Jo\r\nTEL:%d\r\nEND:VCARD\r\n" % (line, number)
+    for number, line in enumerate(
+        [b"VERSION:4.0\r\n 1", b"VERSION\r\n :3.0", b"VER\r\n\tSION:2\r\n .1", b"g.version: 4.0 "]
+    )
+)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_folded_version_is_one_word_to_every_command():
+    """`count` prints one line, and the others read what it counts."""
+    Path("folded.vcf").write_bytes(FOLDED)
+    shown = run("count", "folded.vcf")
+    assert (shown.exit_code, shown.stdout.count("\n")) == (0, 1)
+    assert shown.stdout.endswith("\t1 of 2.1, 1 of 3.0, 1 of 4.0, 1 of 4.01\n")
+    versions = json.loads(run("count", "folded.vcf", "--json").stdout)["files"][0]["versions"]
+    assert versions == {"2.1": 1, "3.0": 1, "4.0": 1, "4.01": 1}
+    converted = run("convert", "folded.vcf", "--to", "4.0").stdout_bytes
+    assert converted.count(b"VERSION:4.0\r\n") == converted.upper().count(b"VERSION") == 4
+    marked = run("antimerge", "folded.vcf").stdout_bytes
+    assert run("undo", "-", stdin=marked).stdout_bytes == FOLDED != marked
+    assert run("export", "folded.vcf").stdout.count("\n") == 5
+
+
 # ---------------------------------------------------------------------------------- what it does
 
 
@@ -131,7 +156,7 @@ def test_antimerge_reports_as_json():
     """Which card got which mark, and which are copies."""
     Path("copies.vcf").write_bytes(card("N:a") * 2)
     done = run("antimerge", "two.vcf", "copies.vcf", "-o", "out.vcf", "--json", "report.json")
-    assert "2 cards are copies, equal byte for byte, of 1; they were not told apart" in done.stderr
+    assert "2 cards are copies, equal byte for byte, of 1; they were not marked" in done.stderr
     [told] = json.loads(Path("report.json").read_text("utf-8"))["files"]
     assert told["marks"] == [{"card": 1, "mark": "ABC-Corp"}, {"card": 2, "mark": "XYZ-Corp"}]
     assert (told["copies"], told["cards"], told["output"]) == ([[3, 4]], 4, "out.vcf")

@@ -108,6 +108,8 @@ NESTED = [
     ("no line break between", card("N:a").rstrip() + card("N:b").rstrip() + card("N:c"), 3),
     ("in small letters", (card("N:a").rstrip() + card("N:b")).lower(), 2),
     ("a byte-order mark on the line", card("N:a").rstrip() + b"\xef\xbb\xbf" + card("N:b"), 2),
+    ("a lost backslash between", card("N:a").rstrip() + b"n" + card("N:b").rstrip(), 2),
+    ("a tag between", card("N:a").rstrip() + b"<br>\\r\\n" + card("N:b"), 2),
     ("a form feed between", card("N:a").rstrip() + b"\f" + card("N:b"), 2),
     ("a line of hyphens between", card("N:a").rstrip() + b" --- next: " + card("N:b"), 2),
     (
@@ -127,7 +129,7 @@ NESTED = [
 
 @pytest.mark.parametrize(("data", "cards"), [n[1:] for n in NESTED], ids=[n[0] for n in NESTED])
 def test_only_whole_lines_open_and_close_cards(data: bytes, cards: int):
-    """Nesting, continuation and text are told apart."""
+    """Nesting, continuation and text are distinguished."""
     assert len(scanned(data)[1]) == cards
 
 

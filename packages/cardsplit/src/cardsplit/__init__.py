@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from cardsplit.converting import Converted, convert
     from cardsplit.deduplicating import dedupe_files
     from cardsplit.errors import CardsplitError, InputError, OutputError, UsageError
+    from cardsplit.exporting import export_csv
+    from cardsplit.importing import import_csv
     from cardsplit.in_place import antimerge_in_place, undo_in_place
     from cardsplit.joining import join_files
     from cardsplit.limits import PRESETS, Limit
@@ -54,6 +56,8 @@ _HOMES = {
     "cards": ("Card", "split"),
     "converting": ("Converted", "convert"),
     "deduplicating": ("dedupe_files",),
+    "exporting": ("export_csv",),
+    "importing": ("import_csv",),
     "joining": ("join_files",),
     "single_files": ("split_by",),
     "stripping": ("strip_files",),
@@ -93,7 +97,9 @@ __all__ = [
     "convert",
     "count_file",
     "dedupe_files",
+    "export_csv",
     "find_clashes",
+    "import_csv",
     "join_files",
     "split",
     "split_by",

@@ -88,7 +88,7 @@ def antimerge_files(
     """Anti-merge files into one.
 
     Args:
-        names: Paths, or `-` for standard input. Their cards are told apart from each other too.
+        names: Paths, or `-` for standard input. Cards of different files are distinguished too.
         place: Where the result goes; `-` is standard output.
         rule: How the address book recognises a person.
         with_fn: Whether to mark FN as well as N. The rule `fn` always does.

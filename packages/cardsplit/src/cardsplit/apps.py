@@ -1,7 +1,7 @@
 """How programs recognise a person, as far as that is known.
 
-Each says by which rule its cards are told apart and whether FN is marked as well. What is known of
-a program, what is assumed, and where it comes from stands in docs/cardsplit.md, "How programs
+Each says by which rule its cards are distinguished and whether FN is marked as well. What is known
+of a program, what is assumed, and where it comes from stands in docs/cardsplit.md, "How programs
 merge".
 """
 

@@ -28,6 +28,30 @@ class Passed:
     notes: list[str] = field(default_factory=list)
 
 
+class Clauses:
+    """What is odd of cards or rows, each clause noted once with the first place and a count."""
+
+    def __init__(self, kind: str = "card") -> None:
+        self._kind = kind
+        self._counts: Counter[str] = Counter()
+        self._firsts: dict[str, tuple[str, int]] = {}
+
+    def add(self, name: str, number: int, clauses: Iterable[str]) -> None:
+        """Count what is odd of one card of a file."""
+        for clause in clauses:
+            self._counts[clause] += 1
+            self._firsts.setdefault(clause, (name, number))
+
+    def notes(self) -> list[str]:
+        """All clauses, with where they were found first."""
+        found = []
+        for clause, count in self._counts.items():
+            name, number = self._firsts[clause]
+            more = f", and {count - 1:,} more" if count > 1 else ""
+            found.append(f"`{name}`, {self._kind} {number}{more}: {clause}")
+        return found
+
+
 class Joiner:
     """Makes cards of several files fit into one."""
 
@@ -82,23 +106,17 @@ def pass_through(
     check_inputs(names)
     done = Passed()
     joiner = None if is_joined or len(names) == 1 else Joiner()
-    clauses: Counter[str] = Counter()
-    firsts: dict[str, tuple[str, int]] = {}
+    clauses = Clauses()
     with new_file(place, replacing=replacing) as sink:
         for name, number, card in cards_in(names, done.notes, on_read):
             written, odd = change(card)
             done.cards += 1
             done.changed += written != card
-            for clause in odd:
-                clauses[clause] += 1
-                firsts.setdefault(clause, (name, number))
+            clauses.add(name, number, odd)
             if joiner:
                 written = joiner.mended(written if isinstance(written, Card) else Card(written))
             sink.write(written)
-    for clause, count in clauses.items():
-        name, number = firsts[clause]
-        more = f", and {count - 1:,} more" if count > 1 else ""
-        done.notes.append(f"`{name}`, card {number}{more}: {clause}")
+    done.notes += clauses.notes()
     return done
 
 

@@ -1,7 +1,5 @@
 """The commands that write cards otherwise: `join`, `convert`, `dedupe` and `strip`."""
 
-from typing import TYPE_CHECKING
-
 import click
 
 from cardsplit.options import (
@@ -10,16 +8,13 @@ from cardsplit.options import (
     FORCE,
     OUT,
     check_other_place,
+    conclude,
     examples,
-    leave,
     print_json,
 )
 from cardsplit.output import STANDARD_OUTPUT
 from cardsplit.process import say
 from cardsplit.progress import Progress
-
-if TYPE_CHECKING:
-    from cardsplit.card_stream import Passed
 
 
 @click.command(
@@ -39,7 +34,7 @@ def join(*, files: tuple[str, ...], out: str, force: bool) -> None:
     check_other_place(names, out)
     with Progress(names) as progress:
         done = join_files(names, out, replacing=force, on_read=progress)
-    _conclude(done, f"{done.cards} cards; {done.changed} mended")
+    conclude(done, f"{done.cards} cards; {done.changed} mended")
 
 
 @click.command(
@@ -63,7 +58,7 @@ def convert(*, files: tuple[str, ...], version: str, out: str, force: bool) -> N
         done = pass_through(
             names, out, lambda card: converted(card, version), replacing=force, on_read=progress
         )
-    _conclude(done, f"{done.cards} cards; {done.changed} written otherwise")
+    conclude(done, f"{done.cards} cards; {done.changed} written otherwise")
 
 
 @click.command(
@@ -97,7 +92,7 @@ def dedupe(*, files: tuple[str, ...], out: str, force: bool, as_json: bool) -> N
     else:
         for name, number, kept_name, kept in dropped:
             say(f"dropped `{name}`, card {number}: the same as `{kept_name}`, card {kept}")
-    _conclude(done, f"{done.cards} cards; {len(dropped)} dropped")
+    conclude(done, f"{done.cards} cards; {len(dropped)} dropped")
 
 
 @click.command(
@@ -118,10 +113,4 @@ def strip(*, name: str, files: tuple[str, ...], out: str, force: bool) -> None:
     check_other_place(names, out)
     with Progress(names) as progress:
         done = strip_files(name, names, out, replacing=force, on_read=progress)
-    _conclude(done, f"{done.cards} cards; {done.changed} had {name.upper()}")
-
-
-def _conclude(done: "Passed", summary: str) -> None:
-    """Say on stderr what was done, and leave."""
-    say(summary)
-    leave(done.notes)
+    conclude(done, f"{done.cards} cards; {done.changed} had {name.upper()}")

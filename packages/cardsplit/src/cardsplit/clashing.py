@@ -169,7 +169,7 @@ def _shown(line: Property) -> str:
 
 
 def hash_of(data: bytes) -> str:
-    """A short fingerprint by which two pictures can be told apart."""
+    """A short fingerprint by which two pictures can be distinguished."""
     from hashlib import blake2b
 
     return blake2b(data, digest_size=4).hexdigest()

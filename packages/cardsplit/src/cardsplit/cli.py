@@ -14,6 +14,7 @@ import click
 
 from cardsplit.apps import APPS, App
 from cardsplit.changing_commands import convert, dedupe, join, strip
+from cardsplit.csv_commands import export, import_
 from cardsplit.errors import UsageError
 from cardsplit.limits import DEFAULT_CARDS, PRESETS, Limit, parse_size
 from cardsplit.options import (
@@ -195,8 +196,8 @@ def antimerge(  # noqa: PLR0913 - each is an option of its own
 
     `N:Miller;Peter`, there twice, becomes `N:Miller /ABC-Corp/;Peter` and
     `N:Miller /XYZ-Corp/;Peter`. Nothing else changes; `undo` gives the original back. The cards of
-    several files are told apart from each other too. The files become one, or with `--in-place`
-    each is replaced, all or none.
+    several files are distinguished from each other too. The files become one, or with
+    `--in-place` each is replaced, all or none.
     """
     if app_name and (key or with_fn):
         raise UsageError("`--for` says which key and whether FN; leave `--key` and `--fn` out.")
@@ -222,7 +223,7 @@ def antimerge(  # noqa: PLR0913 - each is an option of its own
     if done.copies:
         say(
             f"{sum(map(len, done.copies))} cards are copies, equal byte for byte, of "
-            f"{len(done.copies)}; they were not told apart"
+            f"{len(done.copies)}; they were not marked"
         )
     leave(done.notes)
 
@@ -334,7 +335,7 @@ def count(*, files: tuple[str, ...], as_json: bool) -> None:
     leave([note for census in found for note in census.notes])
 
 
-for command in (join, convert, dedupe, strip):
+for command in (join, convert, dedupe, strip, export, import_):
     app.add_command(command)
 
 

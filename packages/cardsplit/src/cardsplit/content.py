@@ -17,9 +17,9 @@ from cardsplit.lazy import lazy
 from cardsplit.lines import BREAK, FOLD, Span, is_base64, is_quoted_printable
 
 _HEAD = re.compile(
-    rb'[ \t]*(?:([A-Za-z0-9-]+)\.)?([A-Za-z0-9-]+)[ \t]*((?:;(?:[^":\r\n]|"[^"\r\n]*")*)?):'
+    rb'[ \t]*(?:([A-Za-z0-9-]+)\.)?([A-Za-z0-9_-]+)[ \t]*((?:;(?:[^":\r\n]|"[^"\r\n]*")*)?):'
 )
-_LOOSE_HEAD = re.compile(rb"[ \t]*(?:([A-Za-z0-9-]+)\.)?([A-Za-z0-9-]+)[ \t]*((?:;[^:\r\n]*)?):")
+_LOOSE_HEAD = re.compile(rb"[ \t]*(?:([A-Za-z0-9-]+)\.)?([A-Za-z0-9_-]+)[ \t]*((?:;[^:\r\n]*)?):")
 _CHARSET = re.compile(rb';[ \t]*CHARSET[ \t]*=[ \t]*"?([^";:,]+)', re.IGNORECASE)
 _BREAK = re.compile(BREAK)
 

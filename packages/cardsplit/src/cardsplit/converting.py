@@ -16,6 +16,7 @@ from cardsplit.cards import Card
 from cardsplit.clashing import display_name
 from cardsplit.content import Property
 from cardsplit.errors import UsageError
+from cardsplit.forms import form_of
 from cardsplit.keys import stand_in
 from cardsplit.lines import EDGE, logical_lines
 from cardsplit.media import binary_value
@@ -27,7 +28,6 @@ LISTS = frozenset({"NICKNAME", "CATEGORIES"})  # of values between commas, in 2.
 TEXTS = frozenset({"FN", "LABEL", "TEL", "EMAIL", "MAILER", "TITLE", "ROLE", "NOTE", "PRODID",
                    "SORT-STRING", "CLASS", "UID", "NAME"})  # fmt: skip
 BINARY = frozenset({"PHOTO", "LOGO", "SOUND", "KEY"})
-DATES = frozenset({"BDAY", "ANNIVERSARY", "REV"})
 NOT_IN_40 = frozenset({"AGENT", "LABEL", "MAILER", "NAME", "PROFILE", "CLASS", "SORT-STRING"})
 ONLY_IN_40 = frozenset({"KIND", "GENDER", "LANG", "ANNIVERSARY", "XML", "MEMBER", "RELATED",
                         "CLIENTPIDMAP", "FBURL", "CALADRURI", "CALURI"})  # fmt: skip
@@ -37,8 +37,6 @@ _DOUBLED = b"\r\r\n"  # what a copy in text mode makes of CRLF; folds behind it 
 _ESCAPED_21 = re.compile(r"\\([\\;,nN])")
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 _TO_ESCAPE = re.compile(r"[\\;,]")
-_EXTENDED_DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):?(\d\d):?(\d\d)(?:[.,]\d+)?(.*))?")
-_BASIC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)(T.*)?")
 _BLANK_OR_COMMENT = re.compile(rb"[\s\0]*\Z")
 
 
@@ -122,17 +120,17 @@ class _Conversion:
         card = self._card
         shown = display_name(card) or " ".join(stand_in(card).split())
         if not card.all("FN"):
-            self._write("", "FN", [], _escaped(shown))
+            self._write("", "FN", [], escaped(shown))
             self._notes["FN was missing and is made of what the card has"] = None
         if self._version == "3.0" and not card.all("N"):
-            self._write("", "N", [], f";{_escaped(shown)};;;")
+            self._write("", "N", [], f";{escaped(shown)};;;")
             self._notes["N was missing and is made of FN"] = None
 
     def _add_agent(self, agent: Card) -> None:
         """The card of an agent, as text inside the line."""
         inner = convert(agent, self._version) if agent else Converted(b"", [])
         self._notes |= dict.fromkeys(inner.notes)
-        self._write("", self._name("AGENT"), [], _escaped(inner.data.decode("utf-8")))
+        self._write("", self._name("AGENT"), [], escaped(inner.data.decode("utf-8")))
 
     def _add(self, line: Property) -> None:
         """Convert one property."""
@@ -143,9 +141,12 @@ class _Conversion:
         if is_binary:
             value, parameters = binary_value(line, parameters, self._version)
         else:
-            value = self._value(line)
-            if line.name in DATES:
-                value, parameters = self._date(line.name, value, parameters)
+            form = form_of(line.name, self._value(line), parameters, self._version)
+            value, parameters = form.value, form.parameters
+            if not form.is_kept:
+                name = self._kept_as_extension(line.name)
+            elif form.doubt:
+                self._notes[f"{line.name} {form.doubt}"] = None
         self._write(group, name, self._parameters(parameters), value)
 
     @staticmethod
@@ -157,6 +158,9 @@ class _Conversion:
         lacking = NOT_IN_40 if self._version == "4.0" else ONLY_IN_40
         if name not in lacking:
             return name
+        return self._kept_as_extension(name)
+
+    def _kept_as_extension(self, name: str) -> str:
         self._notes[f"{name} is not in {self._version} and was kept as X-{name}"] = None
         return f"X-{name}"
 
@@ -171,31 +175,12 @@ class _Conversion:
             return _LINE_BREAK.sub(r"\\n", text)
         if line.name in STRUCTURED:
             parts = (data[s.start : s.stop].decode(line.codec, "replace") for s in line.components)
-            return ";".join(_escaped(_unescaped(part)) for part in parts)
+            return ";".join(escaped(_unescaped(part)) for part in parts)
         if line.name in LISTS:
-            return ",".join(_escaped(_unescaped(part)) for part in text.split(","))
+            return ",".join(escaped(_unescaped(part)) for part in text.split(","))
         if line.name in TEXTS:
-            return _escaped(_unescaped(text))
+            return escaped(_unescaped(text))
         return _LINE_BREAK.sub(r"\\n", text)
-
-    def _date(
-        self, name: str, value: str, parameters: list[Parameter]
-    ) -> tuple[str, list[Parameter]]:
-        """A date as the new version writes it; as text where it can be none."""
-        if self._version == "3.0":
-            if basic := _BASIC_DATE.fullmatch(value):
-                year, month, day, time = basic.groups("")
-                return f"{year}-{month}-{day}{time}", parameters
-            return value, parameters
-        parameters = [p for p in parameters if p.name != "VALUE"]
-        if extended := _EXTENDED_DATE.fullmatch(value):
-            year, month, day, *time = extended.groups("")
-            clock = f"T{''.join(time)}" if time[0] else ""
-            return f"{year}{month}{day}{clock.replace(':', '')}", parameters
-        if re.fullmatch(r"[\d-]+(?:T[\d:Z+-]*)?|T[\d:Z+-]+", value) or not value:
-            return value, parameters
-        self._notes[f"{name} is no date and was kept as text"] = None
-        return value, [*parameters, Parameter("VALUE", "text")]
 
     def _parameters(self, parameters: list[Parameter]) -> list[Parameter]:
         """Parameters as the new version writes them."""
@@ -254,7 +239,7 @@ def _unescaped(text: str) -> str:
     return _ESCAPED_21.sub(lambda m: "\n" if m[1] in "nN" else m[1], text)
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
     """Text with the escapes of 3.0 and 4.0."""
     return _LINE_BREAK.sub(r"\\n", _TO_ESCAPE.sub(r"\\\g<0>", text))
 

@@ -32,7 +32,7 @@ def antimerge_in_place(
     """Anti-merge files and put the results in their places, where they differ.
 
     Args:
-        names: One path or several. Their cards are told apart from each other too.
+        names: One path or several. Cards of different files are distinguished too.
         rule: How the address book recognises a person.
         with_fn: Whether to mark FN as well as N. The rule `fn` always does.
         backup: Whether to keep each file that changes as it was, with `.bak` behind its name.

@@ -1,6 +1,6 @@
 """What a mark can say of a card, in the order in which it is tried.
 
-A label has to tell namesakes apart for people as well, so the company comes first and a bare
+A label has to distinguish namesakes for people as well, so the company comes first and a bare
 number last.
 """
 
@@ -53,15 +53,15 @@ def company_and_units(card: Card) -> str:
 
 def title(card: Card) -> str:
     """The title, or `""`."""
-    return _told(card, "TITLE")
+    return _text_of(card, "TITLE")
 
 
 def address(card: Card) -> str:
     """The first e-mail address, else the first number, or `""`."""
-    return _told(card, "EMAIL", "TEL")
+    return _text_of(card, "EMAIL", "TEL")
 
 
-def _told(card: Card, *names: str) -> str:
+def _text_of(card: Card, *names: str) -> str:
     """The text of the first of these properties, behind what is displayed of a nameless card."""
     line = next(filter(None, map(card.first, names)), None)
     text = _SCHEME.sub("", line.text().strip()) if line else ""
@@ -70,7 +70,7 @@ def _told(card: Card, *names: str) -> str:
     return _fit(card, text)
 
 
-#: Labels in the order of preference; a number follows where none of them tells a card apart.
+#: Labels in the order of preference; a number follows where none of them distinguishes a card.
 LABELS = (formatted, company, company_and_units, title, address)
 
 

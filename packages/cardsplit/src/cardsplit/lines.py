@@ -38,14 +38,15 @@ def _word(text: bytes) -> bytes:
 _VCARD = _GAP + rb":" + _GAP + _word(b"VCARD")
 _CARD = _VCARD + _GAP + rb"(?=[\r\n]|\Z)"
 # Between two cards on one line.
-_SEPARATOR = rb"(?:" + BREAK + rb"[ \t])?(?:[^A-Za-z0-9\r\n][^\r\n]{0,255}?)?"
+_SEPARATOR = rb"(?:" + BREAK + rb"[ \t])?[^\r\n]{0,256}?"
 
 
 def _edge(group: bytes) -> bytes:
     """A pattern for a line that opens a card, closes one, or does both, with this group or none.
 
-    `cat` makes `END:VCARDBEGIN:VCARD` of files without a line break at their end. Other text may
-    follow an `END:VCARD` as well, but not a letter, which would make another word of it.
+    `cat` makes `END:VCARDBEGIN:VCARD` of files without a line break at their end, and what was
+    meant as a separator may stand between. Where no `BEGIN` follows, other text may stand behind an
+    `END:VCARD`, but not a letter, which would make another word of it.
     """
     begin = BYTE_ORDER_MARK + group + _word(b"BEGIN") + _CARD
     end = BYTE_ORDER_MARK + group + rb"(?P<end>" + _word(b"END") + _VCARD + rb")"

@@ -1,6 +1,8 @@
 """Pictures, sounds and keys: base64 in a line of 2.1 and 3.0, a `data:` URI in 4.0."""
 
 import re
+from base64 import b64encode
+from urllib.parse import unquote_to_bytes
 
 from cardsplit.content import Property
 from cardsplit.parameters import Parameter
@@ -26,7 +28,7 @@ def binary_value(
     others = [p for p in parameters if p.name not in {"TYPE", "VALUE", "MEDIATYPE"}]
     uri = _DATA_URI.match(text)
     media = uri[1] if uri else _media_type(line.name, types)
-    data = uri[3] if uri else text
+    data = _base64_of(uri) if uri else text
     if version == "4.0":
         is_use = {"HOME", "WORK", "PREF"}
         kept = [Parameter("TYPE", one) for one in types if one.upper() in is_use]
@@ -35,6 +37,13 @@ def binary_value(
         types = [media.rpartition("/")[2].upper()]
     named = [Parameter("TYPE", one) for one in types]
     return data, [Parameter("ENCODING", "b"), *named, *others]
+
+
+def _base64_of(uri: re.Match[str]) -> str:
+    """The data of a `data:` URI in base64; without that word it is percent-encoded."""
+    if ";base64" in uri[2].lower():
+        return uri[3]
+    return b64encode(unquote_to_bytes(uri[3])).decode("ascii")
 
 
 def _media_type(name: str, types: list[str]) -> str:

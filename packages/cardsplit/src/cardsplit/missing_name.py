@@ -1,7 +1,7 @@
 r"""The N that a card without one gets with its mark.
 
 Programs such as Fossify Contacts read N and no FN, so a card without N is displayed as its company,
-and a mark on FN alone tells no two of them apart. Such a card gets a line
+and a mark on FN alone distinguishes no two of them. Such a card gets a line
 
     N:;Peter Miller /ABC-Corp/;;;
 

@@ -12,6 +12,7 @@ from cardsplit.process import ODD_INPUT, say
 from cardsplit.sources import STANDARD_INPUT, check_inputs
 
 if TYPE_CHECKING:
+    from cardsplit.card_stream import Passed
     from cardsplit.rewriting import Rewriting
 
 
@@ -77,3 +78,9 @@ def leave(notes: list[str]) -> None:
         say(f"note: {note}")
     if notes:
         raise click.exceptions.Exit(ODD_INPUT)
+
+
+def conclude(done: "Passed", summary: str) -> None:
+    """Say on stderr what was done, and leave."""
+    say(summary)
+    leave(done.notes)

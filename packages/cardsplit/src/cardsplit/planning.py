@@ -6,7 +6,7 @@ e-mail address or number, and last a number that is counted up. The first is tak
 other card of its group, and no name in the file, has the same key.
 
 All marks of one run have the same level, which is higher than that of every name in the file that
-ends like a mark already. So undoing can tell them apart (`cardsplit.recognising`).
+ends like a mark already. So undoing can distinguish them (`cardsplit.recognising`).
 """
 
 from collections import Counter

@@ -110,11 +110,17 @@ def opened(
                 if sys.stdin is None:  # what Python makes of a closed one
                     raise InputError("standard input is closed, but `-` reads it; give a file.")
                 file: BinaryIO = sys.stdin.buffer
+                if isinstance(file, io.BufferedReader) and is_compressed(file):
+                    copy = stack.enter_context(tempfile.NamedTemporaryFile())
+                    shutil.copyfileobj(file, copy, CHUNK)
+                    copy.flush()
+                    file = stack.enter_context(tempfile.TemporaryFile(buffering=0))  # type: ignore[assignment]  # a raw file has all that is used of it
+                    unpack(name, copy.name, file)
             else:
                 file = stack.enter_context(open(name, "rb", buffering=0))  # noqa: PTH123 - `name` is kept as the user wrote it
                 if is_compressed(file):
                     file = stack.enter_context(tempfile.TemporaryFile(buffering=0))  # type: ignore[assignment]  # a raw file has all that is used of it
-                    unpack(name, file)
+                    unpack(name, name, file)
             if twice and not _is_plain(file):
                 spool = stack.enter_context(tempfile.TemporaryFile(buffering=0))
                 shutil.copyfileobj(file, spool, CHUNK)

@@ -7,7 +7,7 @@ from cardsplit.cards import Card
 from cardsplit.errors import UsageError
 from cardsplit.output import STANDARD_OUTPUT
 
-_NAME = re.compile(r"[A-Za-z0-9-]+")
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _BLANK_OR_FOLD = re.compile(rb"[\r\n]+(?:[ \t]|\Z)")
 _KEPT = frozenset({"BEGIN", "END", "VERSION"})
 
