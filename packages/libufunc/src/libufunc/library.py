@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from libufunc.building import Recipe, build, has_loop
+from libufunc.building import Made, Recipe, build, has_loop
 from libufunc.c_types import as_fortran
 from libufunc.declarations import (
     base_names,
@@ -63,11 +63,11 @@ class Function(functools.partial):
         return made
 
     @property
-    def ufunc(self) -> np.ufunc:
-        """The ufunc itself."""
+    def ufunc(self) -> Made:
+        """The ufunc itself; for a function that takes strings, what is called as one."""
         return self.func  # pyright: ignore[reportReturnType] - what `__new__` has put there
 
-    def __getitem__(self, dtype: Any) -> np.ufunc:
+    def __getitem__(self, dtype: Any) -> Made:
         """The ufunc of one variant: `m.erf[float32]` is C's `erff`.
 
         Raises:
