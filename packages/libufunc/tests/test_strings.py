@@ -74,7 +74,7 @@ def test_strings_and_numbers_agree_with_python():
     """Many at once: each is read from its own place."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=1000) * 10.0 ** rng.integers(-300, 300, 1000)
-    assert np.array_equal(ccall("double atof(const char *)", "c")(list(map(repr, x))), x)
+    assert np.array_equal(ccall("double atof(const char *)", "c")(list(map(repr, x.tolist()))), x)
     n = rng.integers(-(2**31), 2**31, 1000)
     assert np.array_equal(ccall("int atoi(const char *)", "c")(n.astype("S")), n)
 

@@ -10,8 +10,10 @@ the first ufunc is made: it gives the recipe for ufuncs from here, and asks NumP
 every other.
 """
 
+import contextlib
 import copyreg
 import ctypes
+import functools
 import operator
 import pickle
 import threading
@@ -103,12 +105,21 @@ def build(recipe: Recipe, parsed: tuple[Prototype, ...] | None = None) -> Made:
             doc = _docstring(recipe, library.loaded_as)
             ufunc, buffers = make_ufunc(recipe.name, doc, loops, signature=recipe.signature)
             _alive.append((ufunc, buffers, library))
+            with contextlib.suppress(AttributeError):  # NumPy 1 and 2.0 take no attributes
+                setattr(ufunc, "jax", functools.partial(for_jax, ufunc))  # noqa: B010 - no type knows it
             places = prototypes[0].string_inputs
             made = StringFunction(ufunc, places) if places else ufunc
             _recipes[made] = recipe
             _made[key] = made
             _register_pickling()
         return _made[key]
+
+
+def for_jax(ufunc: Any, *, derivative: Any = None) -> Any:
+    """The function of a ufunc for JAX, as `libufunc.jax.jax_function` makes it."""
+    from libufunc.jax import jax_function
+
+    return jax_function(ufunc, derivative=derivative)
 
 
 def recipe_of(ufunc: Any) -> Recipe | None:

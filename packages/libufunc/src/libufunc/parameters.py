@@ -12,7 +12,7 @@ from typing import Literal, NoReturn
 
 from libufunc.c_types import CParameter, CType
 from libufunc.errors import PrototypeError
-from libufunc.scalars import ADDRESS, Scalar
+from libufunc.scalars import ADDRESS, WIDE_CHARACTERS, Scalar
 
 Way = Literal["value", "address", "string", "output", "size", "fixed"]
 
@@ -71,6 +71,8 @@ def parameter_of(function: str, found: CParameter, *, has_size: bool) -> Paramet
         refuse(function, f"`{kind}`")
     if target.kind == "char" and target.is_const:
         return Parameter((ADDRESS,), "string")
+    if target.name in WIDE_CHARACTERS and target.is_const:
+        refuse(function, f"`{target.name}` strings")
     is_array = kind.is_array or found.name.endswith(("array", "_arr", "vector"))
     if is_array or (target.scalar and target.is_const and has_size):
         raise PrototypeError(
@@ -98,5 +100,6 @@ def refuse(function: str, found: str) -> NoReturn:
     raise PrototypeError(
         f"`{function}` passes {found}; libufunc passes real, complex, integer and boolean numbers, "
         "by value or by their address, strings as `const char *`, and takes pointers to numbers, "
-        "or to a structure of them, as outputs."
+        "or to a structure of them, as outputs; a pointer of another kind is given one value by "
+        "`fixed`, where `None` is NULL."
     )

@@ -93,6 +93,7 @@ TYPEDEFS = {
     **{name: SCALARS[char] for name, char in _OTHERS.items()},
 }
 
+WIDE_CHARACTERS = ("wchar_t", "char16_t", "char32_t")  # a pointer to one leads to text
 _BY_WORDS = {tuple(sorted(name.split())): SCALARS[char] for char, name in _NAMES.items()}
 
 
