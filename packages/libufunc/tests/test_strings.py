@@ -120,6 +120,23 @@ def test_what_is_no_string_in_c_is_refused(given: object, reason: str):
         order("a", given)
 
 
+@pytest.mark.parametrize("kind", ["wchar_t", "char16_t", "char32_t"])
+def test_text_of_wide_characters_is_not_taken_for_one_number(kind: str):
+    """`wcslen` of one integer would read on to the next zero; one such number is still passed."""
+    for parameter in (f"const {kind} *", f"const {kind} text[]", f"const {kind} *, int"):
+        with pytest.raises(PrototypeError, match=f"`{kind}` strings"):
+            ccall(f"size_t wcslen({parameter})", "c")
+    with pytest.raises(PrototypeError, match=f"`{kind}` strings"):
+        _ = Library("c", header=f"typedef unsigned {kind}; long wcslen(const {kind} *);").wcslen
+    assert Library("c", header="#include <wchar.h>\n").btowc(65) == 65
+
+
+def test_pointers_that_are_neither_are_refused_with_what_to_do():
+    """`fixed` gives them one value."""
+    with pytest.raises(PrototypeError, match=r"`char \*\*`.*by `fixed`, where `None` is NULL"):
+        ccall("double strtod(const char *, char **)", "c")
+
+
 def test_functions_of_a_library_take_strings():
     """By a header; `const char s[]` is the same. They show their types, and pickle."""
     header = (

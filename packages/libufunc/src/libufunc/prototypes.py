@@ -124,6 +124,11 @@ def parse_prototype(text: str, arrays: Arrays = NO_ARRAYS) -> Prototype:
     """
     from libufunc.headers import Header
 
+    if "::" in text:
+        raise PrototypeError(
+            f'`{text}` has a name of C++; declare the function `extern "C"` there, or give its '
+            "symbol, as `nm -D` lists it."
+        )
     header = Header(text.rstrip().rstrip(";") + ";")
     if len(header) == 1:
         return prototype_of(header.declared(next(iter(header))), arrays)
