@@ -137,7 +137,7 @@ def _prototype(function: str, result: Any, arguments: Any, arrays: Arrays) -> Pr
     """The prototype of either form."""
     if not isinstance(function, str):
         raise PrototypeError(
-            f"the function is given as {function!r}, but its prototype in C or its name was expected."
+            f"the function is given as {function!r}, but a prototype in C or a name was expected."
         )
     if "(" in function:
         if result is not None or arguments is not None:
