@@ -24,6 +24,19 @@ def test_a_function_of_c_works_under_jit_vmap_and_grad():
         assert jax.jit(jax.grad(lambda v: sine(v).sum()))(x).shape == (7,)
 
 
+def test_a_ufunc_offers_jax_where_numpy_lets_it():
+    """`ccall(...).jax(derivative=...)`, as a function of a `Library` does."""
+    jax = pytest.importorskip("jax")
+    erf = ccall("double erf(double)", "m")
+    if not hasattr(erf, "jax"):
+        pytest.skip(f"ufuncs of NumPy {np.__version__} take no attributes")
+    with jax.enable_x64(True):  # noqa: FBT003 - as above
+        slope = jax.grad(erf.jax(derivative=lambda x: 2 / np.sqrt(np.pi) * jax.numpy.exp(-x * x)))
+        x = np.linspace(-1, 1, 5)
+        assert np.allclose(jax.jit(jax.vmap(slope))(x), 2 / np.sqrt(np.pi) * np.exp(-x * x))
+    assert ccall("double j0(double)", "m").jax is not erf.jax
+
+
 def test_each_input_has_its_derivative_and_types_are_kept():
     """Two inputs that broadcast; float32 stays; what has no derivative says so."""
     jax = pytest.importorskip("jax")

@@ -73,6 +73,63 @@ def test_an_exception_of_cpp_becomes_nan_by_choice(thrower: str):
     assert np.array_equal(out, [2, np.nan], equal_nan=True)
 
 
+RUST = """
+#[no_mangle]
+pub extern "C-unwind" fn root(x: f64) -> f64 { if x < 0.0 { panic!("negative"); } x + 1.0 }
+#[no_mangle]
+pub extern "C" fn closed(x: f64) -> f64 { if x < 0.0 { panic!("negative"); } x + 1.0 }
+"""
+
+
+@pytest.fixture(scope="module")
+def panicker(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A library of Rust whose functions panic."""
+    compiler = shutil.which("rustc")
+    if compiler is None or not c_loops.is_installed() or shutil.which("g++") is None:
+        pytest.skip("no Rust compiler, or no C++ compiler, on this machine")
+    folder = tmp_path_factory.mktemp("panicker")
+    (folder / "made.rs").write_text(RUST)
+    made = str(folder / "libmade.so")
+    command = [compiler, "--edition", "2021", "--crate-type", "cdylib", str(folder / "made.rs")]
+    subprocess.run([*command, "-o", made], check=True)
+    return made
+
+
+def test_a_panic_of_rust_is_caught_where_it_may_leave_the_function(
+    panicker: str, capfd: pytest.CaptureFixture[str]
+):
+    """Again and again in one thread, and in others; its words are on stderr, once a panic."""
+    root = ccall("double root(double)", panicker, errors="raise")
+    assert root([1, 2]).tolist() == [2, 3]
+    for _ in range(3):
+        with pytest.raises(CalledError, match="a panic of Rust"):
+            root([1.0, -1.0, 5.0])
+    assert root(3.0) == 4
+    with ThreadPoolExecutor(1) as pool, pytest.raises(CalledError, match="a panic of Rust"):
+        pool.submit(root, -1.0).result()
+    with np.errstate(invalid="ignore"):
+        found = ccall("double root(double)", panicker, errors="nan")([1, -2, 3])
+    assert np.array_equal(found, [2, np.nan, 4], equal_nan=True)
+    assert capfd.readouterr().err.count("negative") == 5
+
+
+def test_a_caught_panic_of_rust_leaves_exceptions_of_cpp_alone(panicker: str, thrower: str):
+    """Each after the other, in one thread."""
+    panics = ccall("double root(double)", panicker, errors="raise")
+    throws = ccall("double root(double)", thrower, errors="raise")
+    for _ in range(2):
+        with pytest.raises(CalledError, match="a panic of Rust"):
+            panics(-1.0)
+        with pytest.raises(CalledError, match=r"^negative$"):
+            throws(-1.0)
+
+
+def test_probing_finds_a_panic_that_nobody_can_catch(panicker: str):
+    """Rust ends the process at the edge of a plain `extern "C"`."""
+    with pytest.raises(ProbeError, match="SIGABRT"):
+        ccall("double closed(double)", panicker, check=True)
+
+
 def test_arrays_may_throw_too(thrower: str):
     """With the signature of a generalised ufunc."""
     text = "double total(const double *x, int n)"

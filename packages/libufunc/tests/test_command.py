@@ -75,6 +75,8 @@ def test_each_command_explains_itself_with_an_example(command: str):
         (["sin", "1+2j"], "(3.165778513216168+1.9596010414216063j)"),
         (["double jn(int, double)", "2", "0.5"], "0.03060402345868264"),
         (["exp2", "3", "--check"], "8.0"),
+        (["double atof(const char *)", "12ab", "-l", "c"], "12.0"),
+        (["int strcmp(const char *, const char *)", "-b", "-b", "-l", "c", "--check"], "0"),
         (["exp", "-inf", "-l", "libm.so.6"], "0.0"),
     ],
 )
@@ -102,6 +104,7 @@ def test_call_prints_json_that_any_program_reads():
     [
         (["call", "erf", "1", "2"], 2, "takes 1 number(s), but 2 were given"),
         (["call", "erf", "one"], 2, "`one` is no number"),
+        (["call", "int atoi(const char *)", "1", "2", "-l", "c"], 2, "takes 1 argument(s)"),
         (["call", "nope", "1"], 1, "nothing declares `nope`"),
         (["call", "nope", "1", "--check"], 1, "nothing declares `nope`"),
         (["call", "erf", "1", "-l", "nothing_such"], 1, "no library `nothing_such`"),

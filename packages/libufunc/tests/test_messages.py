@@ -83,10 +83,14 @@ def test_a_name_of_cpp_is_answered_with_the_mangled_one(tmp_path: Path):
     for name, real in (
         ("gauss", "_Z5gaussd"),
         ("area", "_ZN4mine4areaEdi"),
+        ("Area", "_ZN4mine4areaEdi"),
+        ("mine::area", "_ZN4mine4areaEdi"),
         ("bessel_j", "Bessel_J"),
     ):
         with pytest.raises(SymbolError, match=rf"`{name}`; did you mean `{real}`\?"):
-            ccall(f"double {name}(double)", made)
+            ccall(name, made, float, (float,))
+    with pytest.raises(PrototypeError, match=r'a name of C\+\+; .*extern "C"'):
+        ccall("double mine::area(double, int)", made)
     assert ccall("double _Z5gaussd(double)", made)(1.0) == 2
 
 
@@ -106,6 +110,8 @@ def test_julias_spelling_works_as_julia_writes_it():
         (((1, "m"), float, (float,)), "no pair of a name and a library"),
         ((("erf", "libm"), float, float), r"\(float64,\)"),
         (("erf",), "without a library"),
+        ((42, "m"), "given as 42"),
+        ((b"erf", "m", float, (float,)), "given as b'erf'"),
     ],
 )
 def test_julias_spelling_that_is_wrong_is_answered_with_the_right_one(

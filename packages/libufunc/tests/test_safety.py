@@ -111,6 +111,16 @@ def test_probing_turns_what_would_end_python_into_an_exception(
         ccall(f"double {function}(double)", hostile, check=True)
 
 
+def test_time_that_passes_before_the_first_call_does_not_count(shared_library):
+    """A busy machine, or a library that is slow to load, makes no function hang."""
+    path = shared_library(
+        "#include <unistd.h>\n"
+        "__attribute__((constructor)) static void slow(void) { sleep(3); }\n"
+        "double quick(double x) { return x; }\n"
+    )
+    probe(parse_prototype("double quick(double)"), path, limit_s=2)
+
+
 def test_probing_does_not_wait_for_ever(hostile: str):
     """A function that hangs is given up."""
     with pytest.raises(ProbeError, match=r"did not return within 3 s at `hang\(0\.5\)`"):

@@ -10,6 +10,7 @@ from libufunc.errors import (
     OutOfRangeError,
     ProbeError,
     PrototypeError,
+    StringError,
     SymbolError,
 )
 from libufunc.fpstate import flushes_subnormals
@@ -25,6 +26,7 @@ __all__ = [
     "OutOfRangeError",
     "ProbeError",
     "PrototypeError",
+    "StringError",
     "SymbolError",
     "__version__",
     "c_function",

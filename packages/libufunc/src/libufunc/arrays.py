@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from libufunc.c_types import CFunction, CParameter
 from libufunc.errors import PrototypeError
 from libufunc.parameters import Parameter, parameter_of
+from libufunc.scalars import SCALARS
 
 FIRST_SLOT = 4  # of fixed values; `plans` says what those before are
 _CORE = r"\(\s*(?:\w+(?:\s*,\s*\w+)*)?\s*\)"
@@ -149,6 +150,8 @@ def _with_cores(
         if one.is_input:
             core = next(taken)
             bare += [core] * (one.way == "value")
+            if one.way == "string" and core:  # characters, and no string that ends by itself
+                one = Parameter((SCALARS["B"],), "address")  # noqa: PLW2901 - what it is, in arrays
         elif one.is_output:
             cores = [next(given) for _ in one.scalars]
             core = () if one.is_structure else cores[0]

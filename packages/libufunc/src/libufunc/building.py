@@ -10,8 +10,10 @@ the first ufunc is made: it gives the recipe for ufuncs from here, and asks NumP
 every other.
 """
 
+import contextlib
 import copyreg
 import ctypes
+import functools
 import operator
 import pickle
 import threading
@@ -32,6 +34,7 @@ from libufunc.fixed_values import Fixed, slot_bytes
 from libufunc.numpy_api import Loop, generic_loop, make_ufunc
 from libufunc.plans import CALLED_ERROR, FLAG, FUNCTION, REFUSAL, SLOT_BYTES, Plan, plans_for
 from libufunc.prototypes import Prototype, parse_prototype
+from libufunc.strings import StringFunction
 from libufunc.symbols import SharedLibrary, open_library
 from libufunc.vectors import ACCURACY, find_vector
 
@@ -69,19 +72,24 @@ class Recipe:
         return Arrays(self.signature, tuple((one.name, one.is_number) for one in self.fixed))
 
 
+Made = np.ufunc | StringFunction
+
 _lock = threading.RLock()
-_made: dict[tuple[Recipe, int], np.ufunc] = {}
-_recipes: dict[np.ufunc, Recipe] = {}
+_made: dict[tuple[Recipe, int], Made] = {}
+_recipes: dict[Any, Recipe] = {}
 _alive: list[Any] = []
 _pickle_others: list[Callable[[np.ufunc], Any]] = []
 
 
-def build(recipe: Recipe, parsed: tuple[Prototype, ...] | None = None) -> np.ufunc:
+def build(recipe: Recipe, parsed: tuple[Prototype, ...] | None = None) -> Made:
     """Make the ufunc of a recipe, or hand out the one made before.
 
     Args:
         recipe: What to make.
         parsed: Its prototypes, where the caller has them already.
+
+    Returns:
+        The ufunc; or, for a function that takes strings, what stands before it.
 
     Raises:
         LibufuncError: The library, a symbol or a way to call it is missing.
@@ -97,13 +105,24 @@ def build(recipe: Recipe, parsed: tuple[Prototype, ...] | None = None) -> np.ufu
             doc = _docstring(recipe, library.loaded_as)
             ufunc, buffers = make_ufunc(recipe.name, doc, loops, signature=recipe.signature)
             _alive.append((ufunc, buffers, library))
-            _recipes[ufunc] = recipe
-            _made[key] = ufunc
+            with contextlib.suppress(AttributeError):  # NumPy 1 and 2.0 take no attributes
+                setattr(ufunc, "jax", functools.partial(for_jax, ufunc))  # noqa: B010 - no type knows it
+            places = prototypes[0].string_inputs
+            made = StringFunction(ufunc, places) if places else ufunc
+            _recipes[made] = recipe
+            _made[key] = made
             _register_pickling()
         return _made[key]
 
 
-def recipe_of(ufunc: np.ufunc) -> Recipe | None:
+def for_jax(ufunc: Any, *, derivative: Any = None) -> Any:
+    """The function of a ufunc for JAX, as `libufunc.jax.jax_function` makes it."""
+    from libufunc.jax import jax_function
+
+    return jax_function(ufunc, derivative=derivative)
+
+
+def recipe_of(ufunc: Any) -> Recipe | None:
     """How a ufunc was made; `None` for one that is not from here."""
     return _recipes.get(ufunc)
 
@@ -226,9 +245,10 @@ def _register_pickling() -> None:
         by_name = operator.attrgetter("__name__")
         _pickle_others.append(copyreg.dispatch_table.get(np.ufunc, by_name))
         copyreg.pickle(np.ufunc, _reduce)
+        copyreg.pickle(StringFunction, _reduce)
 
 
-def _reduce(ufunc: np.ufunc) -> Any:
+def _reduce(ufunc: Any) -> Any:
     """What pickle stores of a ufunc."""
     recipe = recipe_of(ufunc)
     if recipe is None:

@@ -13,7 +13,7 @@ from typing import Any
 from libufunc.c_types import CFunction, CParameter, CType
 from libufunc.errors import PrototypeError
 from libufunc.header_items import Item, closing
-from libufunc.scalars import SCALARS, TYPEDEFS, scalar_of_words
+from libufunc.scalars import SCALARS, TYPEDEFS, WIDE_CHARACTERS, scalar_of_words
 
 _TYPE_WORDS = """
 void char short int long float double signed unsigned _Bool _Complex struct union enum
@@ -233,7 +233,7 @@ class Resolver:
             return self._kept[name]
         scalar = scalar_of_words(words)
         if scalar:
-            return CType("scalar", scalar=scalar)
+            return CType("scalar", scalar=scalar, name=name if name in WIDE_CHARACTERS else "")
         if name in {"void", "char"}:
             return CType("void" if name == "void" else "char")
         return CType("unknown", name=" ".join(words))
@@ -241,7 +241,8 @@ class Resolver:
     def _typedef(self, name: str) -> CType:
         try:
             nodes = parse(clean(self._items[name].text), self._items)
-            return self.type(_of_name(nodes, name).type)
+            found = self.type(_of_name(nodes, name).type)
+            return replace(found, name=name) if name in WIDE_CHARACTERS else found
         except PrototypeError:
             return CType("unknown", name=name)
 

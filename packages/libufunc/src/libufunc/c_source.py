@@ -3,6 +3,7 @@
 A parameter is one of these, by its `way`:
 
     value, address          an input, by itself or by the address of a copy
+    string                  an input that is an address itself
     output                  room for an output, stored after the call
     either with dimensions  an array: NumPy's own memory if it lies as C expects, else a copy
     size                    how long a dimension of the arrays is
@@ -103,11 +104,22 @@ _GUARDS = """
 #include <cfenv>
 #include <exception>
 #include <limits>
+#if __has_include(<cxxabi.h>)
+#include <cxxabi.h>
+#endif
 #define _Bool bool
 static const char *keep(const char *message) {
     static thread_local char kept[512];
     strncpy(kept, message, sizeof kept - 1);
     return kept;
+}
+// What is not of C++ is let go of, and never freed: Rust ends the process where its panic is freed.
+static const char *stranger(void) {
+    if (std::current_exception()) return "a C++ exception that is no std::exception";
+#if __has_include(<cxxabi.h>)
+    *(void **)abi::__cxa_get_globals() = nullptr;
+#endif
+    return "a panic of Rust, or an exception of another language; Rust prints its words to stderr";
 }
 static void fail(char *slots, const char *message) {
     PyGILState_STATE state = PyGILState_Ensure();
@@ -128,7 +140,7 @@ def _called(plan: Plan, result: str, call: str) -> list[str]:
         f"{result}{{}};" if result else "",
         f"try {{ {'result = ' if result else ''}{call} }}",
         "catch (const std::exception &e) { failed = 1; message = keep(e.what()); }",
-        'catch (...) { failed = 1; message = "a C++ exception that is no std::exception"; }',
+        "catch (...) { failed = 1; message = stranger(); }",
         f"if ({flag}) failed = 1;",
         *_failed(plan),
     ]
@@ -156,7 +168,7 @@ def _no_number(char: str) -> str:
 
 def _input(parts: _Parts, parameter: Parameter, char: str, position: int) -> None:
     """One number, converted where the array is wider."""
-    c = parameter.scalar.c
+    c = "const char *" if parameter.way == "string" else parameter.scalar.c
     parts.kinds.append(c + " *" * (parameter.way == "address"))
     parts.before += _read(char, parameter.scalar, position=position)
     parts.before.append(f"{c} a{position} = ({c})v{position};")

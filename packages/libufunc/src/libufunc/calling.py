@@ -135,6 +135,10 @@ def _pair(function: tuple[Any, ...]) -> tuple[str, Any]:
 
 def _prototype(function: str, result: Any, arguments: Any, arrays: Arrays) -> Prototype:
     """The prototype of either form."""
+    if not isinstance(function, str):
+        raise PrototypeError(
+            f"the function is given as {function!r}, but a prototype in C or a name was expected."
+        )
     if "(" in function:
         if result is not None or arguments is not None:
             raise PrototypeError(

@@ -100,7 +100,9 @@ def call(
     function: Annotated[
         str, typer.Argument(help="Name, or prototype in C for what is not declared.")
     ],
-    values: Annotated[list[str], typer.Argument(metavar="NUMBER", help="One for each input.")],
+    values: Annotated[
+        list[str], typer.Argument(metavar="VALUE", help="A number or string for each input.")
+    ],
     library: LibraryName = "m",
     check: Annotated[bool, typer.Option("--check", help="Try it in a child first.")] = False,
     as_json: AsJson = False,
@@ -110,29 +112,32 @@ def call(
     Examples:
     - `libufunc call erf 0.5` prints `0.5204998778130465`.
     - `libufunc call remquo 10.5 3` prints the remainder and the quotient.
+    - `libufunc call "double atof(const char *)" 12ab -l c` passes a string.
     - `libufunc call "double f(double, int)" -0.5 3 -l ./mine.so --check` tries it first.
     """
     from libufunc.calling import ccall
     from libufunc.library import Library
 
-    numbers = [_number(text) for text in values]
     if "(" in function or check:
         text = function if "(" in function else Library(library).prototype(function)
         ufunc = ccall(text, library, check=check)
     else:
         ufunc = getattr(Library(library), function).ufunc
-    if len(numbers) != ufunc.nin:
+    strings = getattr(ufunc, "string_inputs", ())
+    if len(values) != ufunc.nin:
+        what = "number(s)" if not strings else "argument(s)"
         raise typer.BadParameter(
-            f"`{ufunc.__name__}` takes {ufunc.nin} number(s), but {len(numbers)} were given."
+            f"`{ufunc.__name__}` takes {ufunc.nin} {what}, but {len(values)} were given."
         )
-    found = _called(ufunc, numbers)
+    given = [text if k in strings else _number(text) for k, text in enumerate(values)]
+    found = _called(ufunc, given)
     results = [one.item() for one in (found if ufunc.nout > 1 else (found,))]
     if as_json:
         _print_json(
             {
                 "function": ufunc.__name__,
                 "library": library,
-                "arguments": numbers,
+                "arguments": given,
                 "results": results,
             }
         )
@@ -196,9 +201,9 @@ def bench(
     )
 
 
-def _called(ufunc: Any, numbers: Sequence[int | float | complex]) -> Any:
-    """What a ufunc gives for numbers; what it cannot take becomes a sentence."""
-    for place, number in enumerate(numbers, 1):
+def _called(ufunc: Any, given: Sequence[int | float | complex | str]) -> Any:
+    """What a ufunc gives for its arguments; what it cannot take becomes a sentence."""
+    for place, number in enumerate(given, 1):
         takes_integers = all(types[place - 1] in "bBhHiIlLqQ" for types in ufunc.types)
         if takes_integers and not isinstance(number, int):
             raise typer.BadParameter(
@@ -206,7 +211,7 @@ def _called(ufunc: Any, numbers: Sequence[int | float | complex]) -> Any:
                 "given; write it without a point, as in `2`."
             )
     try:
-        return ufunc(*numbers)
+        return ufunc(*given)
     except (TypeError, OverflowError) as error:
         typer.echo(f"libufunc: {error}", err=True)
         raise typer.Exit(FAILED) from error

@@ -6,6 +6,7 @@ LibufuncError
 ├── SymbolError             the library has no such function
 ├── NoLoopError             the signature needs a loop, and nothing is here to compile it
 ├── CalledError             the function raised a C++ exception, or reported an error of GSL
+├── StringError             an argument that is no string in C
 ├── OutOfRangeError         a number in an array does not fit into the function's integer type
 └── ProbeError              the function crashed, hung or left in the child process that tried it
 
@@ -35,6 +36,10 @@ class NoLoopError(LibufuncError, NotImplementedError):
 
 class OutOfRangeError(LibufuncError, ValueError, OverflowError):
     """An integer that the C type of a parameter cannot hold."""
+
+
+class StringError(LibufuncError, TypeError, ValueError):
+    """An argument that is no string, or one that C cannot take."""
 
 
 class CalledError(LibufuncError, RuntimeError):

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from libufunc.building import Recipe, build, has_loop
+from libufunc.building import Made, Recipe, build, for_jax, has_loop
 from libufunc.c_types import as_fortran
 from libufunc.declarations import (
     base_names,
@@ -63,11 +63,11 @@ class Function(functools.partial):
         return made
 
     @property
-    def ufunc(self) -> np.ufunc:
-        """The ufunc itself."""
+    def ufunc(self) -> Made:
+        """The ufunc itself; for a function that takes strings, what is called as one."""
         return self.func  # pyright: ignore[reportReturnType] - what `__new__` has put there
 
-    def __getitem__(self, dtype: Any) -> np.ufunc:
+    def __getitem__(self, dtype: Any) -> Made:
         """The ufunc of one variant: `m.erf[float32]` is C's `erff`.
 
         Raises:
@@ -86,9 +86,7 @@ class Function(functools.partial):
 
     def jax(self, *, derivative: Any = None) -> Any:
         """The function for JAX, as `libufunc.jax.jax_function` makes it; needs `libufunc[jax]`."""
-        from libufunc.jax import jax_function
-
-        return jax_function(self.ufunc, derivative=derivative)
+        return for_jax(self.ufunc, derivative=derivative)
 
     def __repr__(self) -> str:
         return f"<{self._of!r}.{self._name}: {', '.join(self.ufunc.types)}>"

@@ -276,93 +276,124 @@ class _Vectors(_Writer):
     def text(self) -> str:
         """The whole module."""
         assert self.plan.vector  # noqa: S101 - the caller has chosen this class by it
-        lanes, isa = self.plan.vector.lanes, self.plan.vector.isa
-        real, bits = self.real[self.plan.arrays[0]], SCALARS[self.plan.arrays[0]].bits
-        kind = f"<{lanes} x {real}>"
-        inputs, operands = range(len(self.plan.arrays)), range(len(self.plan.arrays) + 1)
-        last = len(self.plan.arrays)
+        self.lanes = self.plan.vector.lanes
+        self.scalar = self.real[self.plan.arrays[0]]
+        self.kind = f"<{self.lanes} x {self.scalar}>"
+        self.inputs, self.last = range(len(self.plan.arrays)), len(self.plan.arrays)
+        self.operands = range(self.last + 1)
         lines = [
             "define void @loop(ptr %args, ptr %dims, ptr %steps, ptr %slots) #0 {",
+            *self.entry(),
+            *self.chunk(),
+            *self.whole(),
+            *self.gather(),
+            *self.spread(),
+            "done:",
+            "ret void",
+            "}",
+            f'attributes #0 = {{ "target-features"="{_FEATURES[self.plan.vector.isa]}" }}',
+        ]
+        return "\n".join(lines)
+
+    def entry(self) -> list[str]:
+        """Room for a vector of each operand, and whether all operands are dense."""
+        size = SCALARS[self.plan.arrays[0]].bits // 8
+        lines = [
             "entry:",
             "%function = load ptr, ptr %slots",
             f"%n = load {_WORD}, ptr %dims",
-            *[f"%room{k} = alloca {kind}, align 64" for k in operands],
+            *[f"%room{k} = alloca {self.kind}, align 64" for k in self.operands],
         ]
-        for k in operands:
+        for k in self.operands:
             lines += [
                 f"%at_step{k} = getelementptr {_WORD}, ptr %steps, i32 {k}",
                 f"%step{k} = load {_WORD}, ptr %at_step{k}",
                 f"%at_base{k} = getelementptr ptr, ptr %args, i32 {k}",
                 f"%base{k} = load ptr, ptr %at_base{k}",
-                f"%dense{k} = icmp eq {_WORD} %step{k}, {bits // 8}",
+                f"%dense{k} = icmp eq {_WORD} %step{k}, {size}",
             ]
         lines.append("%all0 = and i1 %dense0, %dense0")
-        lines += [f"%all{k} = and i1 %all{k - 1}, %dense{k}" for k in operands if k]
-        lines += [
-            "br label %head",
+        lines += [f"%all{k} = and i1 %all{k - 1}, %dense{k}" for k in self.operands if k]
+        return [*lines, "br label %head"]
+
+    def chunk(self) -> list[str]:
+        """The elements of one turn: a whole vector side by side, or what has to be gathered."""
+        lines = [
             "head:",
             f"%i = phi {_WORD} [ 0, %entry ], [ %next, %whole ], [ %next, %spread ]",
             f"%left = sub {_WORD} %n, %i",
             f"%more = icmp sgt {_WORD} %left, 0",
             "br i1 %more, label %chunk, label %done",
             "chunk:",
-            f"%next = add {_WORD} %i, {lanes}",
+            f"%next = add {_WORD} %i, {self.lanes}",
         ]
-        for k in operands:
+        for k in self.operands:
             lines += [
                 f"%offset{k} = mul {_WORD} %i, %step{k}",
                 f"%p{k} = getelementptr i8, ptr %base{k}, {_WORD} %offset{k}",
             ]
-        arguments = ", ".join(f"{kind} %x{k}" for k in inputs)
-        gathered = ", ".join(f"{kind} %y{k}" for k in inputs)
-        lines += [
-            f"%full = icmp sge {_WORD} %left, {lanes}",
-            f"%fast = and i1 %full, %all{last}",
+        return [
+            *lines,
+            f"%full = icmp sge {_WORD} %left, {self.lanes}",
+            f"%fast = and i1 %full, %all{self.last}",
             "br i1 %fast, label %whole, label %gather",
+        ]
+
+    def whole(self) -> list[str]:
+        """The call for a vector that lies in memory as it is."""
+        arguments = ", ".join(f"{self.kind} %x{k}" for k in self.inputs)
+        return [
             "whole:",
-            *[f"%x{k} = load {kind}, ptr %p{k}, align 1" for k in inputs],
-            f"%r = call {kind} %function({arguments})",
-            f"store {kind} %r, ptr %p{last}, align 1",
+            *[f"%x{k} = load {self.kind}, ptr %p{k}, align 1" for k in self.inputs],
+            f"%r = call {self.kind} %function({arguments})",
+            f"store {self.kind} %r, ptr %p{self.last}, align 1",
             "br label %head",
+        ]
+
+    def gather(self) -> list[str]:
+        """The call for elements that are gathered into a vector first."""
+        lines = [
             "gather:",
             f"%j = phi {_WORD} [ 0, %chunk ], [ %j1, %gather ]",
             f"%inside = icmp slt {_WORD} %j, %left",
             f"%from = select i1 %inside, {_WORD} %j, {_WORD} 0",
             f"%j1 = add {_WORD} %j, 1",
         ]
-        for k in inputs:
+        for k in self.inputs:
             lines += [
                 f"%jump{k} = mul {_WORD} %from, %step{k}",
                 f"%src{k} = getelementptr i8, ptr %p{k}, {_WORD} %jump{k}",
-                f"%one{k} = load {real}, ptr %src{k}, align 1",
-                f"%to{k} = getelementptr {real}, ptr %room{k}, {_WORD} %j",
-                f"store {real} %one{k}, ptr %to{k}",
+                f"%one{k} = load {self.scalar}, ptr %src{k}, align 1",
+                f"%to{k} = getelementptr {self.scalar}, ptr %room{k}, {_WORD} %j",
+                f"store {self.scalar} %one{k}, ptr %to{k}",
             ]
-        lines += [
-            f"%again = icmp slt {_WORD} %j1, {lanes}",
+        gathered = ", ".join(f"{self.kind} %y{k}" for k in self.inputs)
+        return [
+            *lines,
+            f"%again = icmp slt {_WORD} %j1, {self.lanes}",
             "br i1 %again, label %gather, label %called",
             "called:",
-            *[f"%y{k} = load {kind}, ptr %room{k}" for k in inputs],
-            f"%s = call {kind} %function({gathered})",
-            f"store {kind} %s, ptr %room{last}",
-            f"%short = icmp slt {_WORD} %left, {lanes}",
-            f"%count = select i1 %short, {_WORD} %left, {_WORD} {lanes}",
+            *[f"%y{k} = load {self.kind}, ptr %room{k}" for k in self.inputs],
+            f"%s = call {self.kind} %function({gathered})",
+            f"store {self.kind} %s, ptr %room{self.last}",
+        ]
+
+    def spread(self) -> list[str]:
+        """Storing the elements of the vector that came out, each in its place."""
+        return [
+            f"%short = icmp slt {_WORD} %left, {self.lanes}",
+            f"%count = select i1 %short, {_WORD} %left, {_WORD} {self.lanes}",
             "br label %spread_one",
             "spread_one:",
             f"%m = phi {_WORD} [ 0, %called ], [ %m1, %spread_one ]",
-            f"%got = getelementptr {real}, ptr %room{last}, {_WORD} %m",
-            f"%value = load {real}, ptr %got",
-            f"%leap = mul {_WORD} %m, %step{last}",
-            f"%dst = getelementptr i8, ptr %p{last}, {_WORD} %leap",
-            f"store {real} %value, ptr %dst, align 1",
+            f"%got = getelementptr {self.scalar}, ptr %room{self.last}, {_WORD} %m",
+            f"%value = load {self.scalar}, ptr %got",
+            f"%leap = mul {_WORD} %m, %step{self.last}",
+            f"%dst = getelementptr i8, ptr %p{self.last}, {_WORD} %leap",
+            f"store {self.scalar} %value, ptr %dst, align 1",
             f"%m1 = add {_WORD} %m, 1",
             f"%rest = icmp slt {_WORD} %m1, %count",
             "br i1 %rest, label %spread_one, label %spread",
             "spread:",
             "br label %head",
-            "done:",
-            "ret void",
-            "}",
-            f'attributes #0 = {{ "target-features"="{_FEATURES[isa]}" }}',
         ]
-        return "\n".join(lines)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from libufunc.parameters import Parameter
 from libufunc.prototypes import Prototype
 from libufunc.symbols import SharedLibrary
 
@@ -29,19 +30,20 @@ def can_be_seen(prototype: Prototype) -> bool:
     )
 
 
-def overrun(prototype: Prototype, library: SharedLibrary, values: list[np.ndarray]) -> str:
+def overrun(prototype: Prototype, library: SharedLibrary, values: list[Any]) -> str:
     """What is wrong, in a sentence; empty if nothing is.
 
     Args:
         prototype: One that can be seen.
         library: Where the function is.
-        values: A number for each input, in its own type.
+        values: A number for each input, in its own type; `bytes` for a string.
     """
-    kinds, arguments = [], []
+    kinds: list[Any] = []
+    arguments: list[Any] = []
     rooms: list[_Room] = []
     given = iter(values)
     for parameter in prototype.parameters:
-        kinds.append(ctypes.c_void_p if parameter.way != "value" else _type(parameter.scalar.char))
+        kinds.append(_kind(parameter))
         if parameter.is_output:
             chars = [np.dtype(scalar.char) for scalar in parameter.scalars]
             names = [(f"m{k}", kind) for k, kind in enumerate(chars)]
@@ -49,6 +51,8 @@ def overrun(prototype: Prototype, library: SharedLibrary, values: list[np.ndarra
             arguments.append(ctypes.addressof(rooms[-1][0]) + _MARGIN)
         elif parameter.way == "address":
             arguments.append(next(given).ctypes.data)
+        elif parameter.way == "string":
+            arguments.append(next(given))
         else:
             arguments.append(next(given).item())
     result = _type(prototype.results[0].char) if prototype.results else None
@@ -60,6 +64,13 @@ def overrun(prototype: Prototype, library: SharedLibrary, values: list[np.ndarra
         f"`{prototype}` writes beyond the one value that each pointer stands for; say which are "
         "arrays, as in `signature='(n)->(n)'`."
     )
+
+
+def _kind(parameter: Parameter) -> Any:
+    """How ctypes passes a parameter."""
+    if parameter.way == "string":
+        return ctypes.c_char_p
+    return _type(parameter.scalar.char) if parameter.way == "value" else ctypes.c_void_p
 
 
 def _type(char: str) -> Any:

@@ -2,6 +2,7 @@
 
 double x            an input
 const double *x     an input, passed by its address
+const char *x       a string, passed by the address where it begins
 double *x           an output of one value
 struct pair *x      an output for each member
 """
@@ -11,9 +12,9 @@ from typing import Literal, NoReturn
 
 from libufunc.c_types import CParameter, CType
 from libufunc.errors import PrototypeError
-from libufunc.scalars import Scalar
+from libufunc.scalars import ADDRESS, WIDE_CHARACTERS, Scalar
 
-Way = Literal["value", "address", "output", "size", "fixed"]
+Way = Literal["value", "address", "string", "output", "size", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Parameter:
     Attributes:
         scalars: The number's type; for an output through a structure, those of its members; none
             for a fixed address.
-        way: By value, by the address of a value, or by that of room for an output; or how long a
-            dimension is, or a fixed value.
+        way: By value, by the address of a value, as a string, whose address is the number, or by
+            the address of room for an output; or how long a dimension is, or a fixed value.
         is_structure: Whether the room is a structure.
         core: Which dimensions of the signature an array has, counted from 0.
         index: Of the dimension that a size is of, or of the slot that holds a fixed value.
@@ -53,7 +54,7 @@ class Parameter:
     @property
     def is_input(self) -> bool:
         """Whether an array of the caller's goes in through it."""
-        return self.way in {"value", "address"}
+        return self.way in {"value", "address", "string"}
 
 
 def parameter_of(function: str, found: CParameter, *, has_size: bool) -> Parameter:
@@ -68,6 +69,10 @@ def parameter_of(function: str, found: CParameter, *, has_size: bool) -> Paramet
         )
     if target is None or target.kind == "function":
         refuse(function, f"`{kind}`")
+    if target.kind == "char" and target.is_const:
+        return Parameter((ADDRESS,), "string")
+    if target.name in WIDE_CHARACTERS and target.is_const:
+        refuse(function, f"`{target.name}` strings")
     is_array = kind.is_array or found.name.endswith(("array", "_arr", "vector"))
     if is_array or (target.scalar and target.is_const and has_size):
         raise PrototypeError(
@@ -94,6 +99,7 @@ def refuse(function: str, found: str) -> NoReturn:
     """Say that a type is none that a ufunc passes."""
     raise PrototypeError(
         f"`{function}` passes {found}; libufunc passes real, complex, integer and boolean numbers, "
-        "by value or by their address, and takes pointers to them, or to a structure of them, as "
-        "outputs."
+        "by value or by their address, strings as `const char *`, and takes pointers to numbers, "
+        "or to a structure of them, as outputs; a pointer of another kind is given one value by "
+        "`fixed`, where `None` is NULL."
     )

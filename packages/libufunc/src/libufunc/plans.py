@@ -86,7 +86,7 @@ def limits(array: str, scalar: Scalar) -> tuple[int | None, int | None]:
 def plans_for(prototype: Prototype, errors: str = "") -> list[Plan]:
     """The loops of one C function: for its own types, and for wide integers in place of its own."""
     inputs = prototype.inputs
-    is_number = [not p.core for p in prototype.parameters if p.is_input]
+    is_number = [not p.core and p.way != "string" for p in prototype.parameters if p.is_input]
     pairs = list(zip(inputs, is_number, strict=True))
     wide = ["".join(w if n and np.dtype(c).kind in "iu" else c for c, n in pairs) for w in WIDE]
     return [Plan(prototype, arrays, errors=errors) for arrays in dict.fromkeys([inputs, *wide])]

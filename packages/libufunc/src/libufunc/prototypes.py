@@ -51,6 +51,12 @@ class Prototype:
         """NumPy's characters of the inputs."""
         return "".join(p.scalar.char for p in self.parameters if p.is_input)
 
+    @property
+    def string_inputs(self) -> tuple[int, ...]:
+        """Which inputs are strings, counted from 0."""
+        ways = [p.way for p in self.parameters if p.is_input]
+        return tuple(k for k, way in enumerate(ways) if way == "string")
+
     def core_offset(self, operand: int) -> int:
         """How many dimensions of arrays the operands before one have."""
         cores = [p.core for p in self.parameters if p.is_input]
@@ -118,6 +124,11 @@ def parse_prototype(text: str, arrays: Arrays = NO_ARRAYS) -> Prototype:
     """
     from libufunc.headers import Header
 
+    if "::" in text:
+        raise PrototypeError(
+            f'`{text}` has a name of C++; declare the function `extern "C"` there, or give its '
+            "symbol, as `nm -D` lists it."
+        )
     header = Header(text.rstrip().rstrip(";") + ";")
     if len(header) == 1:
         return prototype_of(header.declared(next(iter(header))), arrays)

@@ -56,6 +56,7 @@ _NAMES = {
     "Q": "unsigned long long",
 }
 SCALARS = {char: Scalar(char, name) for char, name in _NAMES.items()}
+ADDRESS = SCALARS[np.dtype(np.uintp).char]
 
 # What <stdint.h>, <stddef.h>, <math.h>, <time.h> and <sys/types.h> name. NumPy knows the sizes of
 # fixed widths on this machine; what else differs between systems is as glibc has it on 64 bits.
@@ -92,6 +93,7 @@ TYPEDEFS = {
     **{name: SCALARS[char] for name, char in _OTHERS.items()},
 }
 
+WIDE_CHARACTERS = ("wchar_t", "char16_t", "char32_t")  # a pointer to one leads to text
 _BY_WORDS = {tuple(sorted(name.split())): SCALARS[char] for char, name in _NAMES.items()}
 
 

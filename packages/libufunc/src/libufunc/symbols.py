@@ -19,7 +19,7 @@ from libufunc.errors import SymbolError
 from libufunc.fpstate import kept_floating_point_mode
 from libufunc.platforms import load
 from libufunc.replaced import name_to_open
-from libufunc.suggestions import did_you_mean
+from libufunc.suggestions import did_you_mean, mangled
 
 _MAPS = Path("/proc/self/maps")
 _STT_OBJECT, _STT_TLS = 1, 6
@@ -103,7 +103,7 @@ class SharedLibrary:
         file = self.file()
         if not file or not like.isascii() or not like:
             return []
-        start, within = re.escape(like[:2]), re.escape(f"{len(like)}{like}")
+        start, within = re.escape(like[:2]), re.escape(mangled(like))
         pattern = rf"(?<=\0)(?:{start}\w*|_Z\w*{within}\w*)(?=\0)"
         try:
             text = Path(file).read_bytes()

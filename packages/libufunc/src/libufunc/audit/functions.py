@@ -221,143 +221,143 @@ def _bessel(kind: str, order: int, special: tuple[Special, ...]) -> Subject:
     )
 
 
-def _all() -> list[Subject]:
-    """Every subject, in the order of C's headers."""
-    arcs = {
-        name: {"numpy": name.replace("a", "arc", 1)}
-        for name in ("acos", "asin", "atan", "acosh", "asinh", "atanh")
-    }
-    plane = Together("both -10 to 10", (Even("", -10.0, 10.0), Even("", -10.0, 10.0)))
-    wide = Together("all magnitudes", (Floats("", 0.0, INF, BOTH), Floats("", 0.0, INF, BOTH)))
-    return [
-        _plain("sin", _trigonometric(0.0), _WAVE),
-        _plain("cos", _trigonometric(0.5), _at((0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN))),
-        _plain("tan", _trigonometric(0.0), _WAVE),
-        _plain("asin", _ONE, _ARC, aliases=arcs["asin"]),
-        _plain("acos", _ONE, _at((1.0, 0.0), (2.0, NAN), (INF, NAN)), aliases=arcs["acos"]),
-        _plain("atan", _WIDE, _same(math.pi / 2)[:2], aliases=arcs["atan"]),
-        _plain("sinh", _odd(1.0, Even("-20 to 20", -20.0, 20.0)), _same(INF)),
-        _plain("cosh", _odd(1.0, Even("-20 to 20", -20.0, 20.0)), _at((0.0, 1.0), (INF, INF))),
-        _plain("tanh", _odd(INF, Even("-2 to 2", -2.0, 2.0)), _same(1.0)),
-        _plain("asinh", _WIDE, _same(INF), aliases=arcs["asinh"]),
-        _plain(
-            "acosh",
-            _smooth(Even("1 to 2", 1.0, 2.0), Floats("1 to the largest", 1.0, INF)),
-            _at((1.0, 0.0), (0.5, NAN), (INF, INF)),
-            aliases=arcs["acosh"],
+# Names of the inverse functions in NumPy.
+_ARCS = {
+    name: {"numpy": name.replace("a", "arc", 1)}
+    for name in ("acos", "asin", "atan", "acosh", "asinh", "atanh")
+}
+_PLANE = Together("both -10 to 10", (Even("", -10.0, 10.0), Even("", -10.0, 10.0)))
+_MAGNITUDES = Together("all magnitudes", (Floats("", 0.0, INF, BOTH), Floats("", 0.0, INF, BOTH)))
+# Every subject, in the order of C's headers.
+_ALL = (
+    _plain("sin", _trigonometric(0.0), _WAVE),
+    _plain("cos", _trigonometric(0.5), _at((0.0, 1.0), (-0.0, 1.0), (INF, NAN), (-INF, NAN))),
+    _plain("tan", _trigonometric(0.0), _WAVE),
+    _plain("asin", _ONE, _ARC, aliases=_ARCS["asin"]),
+    _plain("acos", _ONE, _at((1.0, 0.0), (2.0, NAN), (INF, NAN)), aliases=_ARCS["acos"]),
+    _plain("atan", _WIDE, _same(math.pi / 2)[:2], aliases=_ARCS["atan"]),
+    _plain("sinh", _odd(1.0, Even("-20 to 20", -20.0, 20.0)), _same(INF)),
+    _plain("cosh", _odd(1.0, Even("-20 to 20", -20.0, 20.0)), _at((0.0, 1.0), (INF, INF))),
+    _plain("tanh", _odd(INF, Even("-2 to 2", -2.0, 2.0)), _same(1.0)),
+    _plain("asinh", _WIDE, _same(INF), aliases=_ARCS["asinh"]),
+    _plain(
+        "acosh",
+        _smooth(Even("1 to 2", 1.0, 2.0), Floats("1 to the largest", 1.0, INF)),
+        _at((1.0, 0.0), (0.5, NAN), (INF, INF)),
+        aliases=_ARCS["acosh"],
+    ),
+    _plain(
+        "atanh",
+        _ONE,
+        _at((0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (2.0, NAN)),
+        aliases=_ARCS["atanh"],
+    ),
+    _plain("exp", _exponential(math.e), _EXP),
+    _plain(
+        "exp2",
+        _exponential(2.0),
+        _EXP,
+        arb=lambda x: (x * 0 + 2) ** x,
+        mpmath=lambda mp, x: mp.mpf(2) ** x,
+    ),
+    _plain(
+        "expm1",
+        lambda number: (
+            *_odd(1.0)(number),
+            Even("-40 to 40", -40.0, 40.0),
+            Even("40 to where it overflows", 40.0, _edges(number)[1]),
         ),
-        _plain(
-            "atanh",
-            _ONE,
-            _at((0.0, 0.0), (-0.0, -0.0), (1.0, INF), (-1.0, -INF), (2.0, NAN)),
-            aliases=arcs["atanh"],
+        _at((0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0)),
+    ),
+    _plain("log", _logarithm(1.0), _LOG),
+    _plain(
+        "log2",
+        _logarithm(1.0),
+        _LOG,
+        arb=lambda x: x.log_base(2),
+        mpmath=lambda mp, x: mp.log(x) / mp.log(2),
+    ),
+    _plain("log10", _logarithm(1.0), _LOG, arb=lambda x: x.log_base(10)),
+    _plain(
+        "log1p",
+        _logarithm(0.0),
+        _at((0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-2.0, NAN)),
+    ),
+    _plain(
+        "cbrt",
+        _WIDE,
+        _same(INF),
+        arb=_odd_root,
+        mpmath=lambda mp, x: mp.sign(x) * mp.cbrt(abs(x)),
+    ),
+    _plain(
+        "sqrt",
+        lambda number: (
+            Floats("subnormal", 0.0, _tiny(number)),
+            Floats("least normal to the largest", _tiny(number), INF),
         ),
-        _plain("exp", _exponential(math.e), _EXP),
-        _plain(
-            "exp2",
-            _exponential(2.0),
-            _EXP,
-            arb=lambda x: (x * 0 + 2) ** x,
-            mpmath=lambda mp, x: mp.mpf(2) ** x,
+        _at((0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1.0, NAN)),
+    ),
+    _plain("erf", _odd(1.0, Even("-6 to 6", -6.0, 6.0)), _same(1.0)),
+    _plain("erfc", _error_function, _at((0.0, 1.0), (INF, 0.0), (-INF, 2.0))),
+    _plain(
+        "tgamma",
+        _gamma,
+        _at((0.0, INF), (-0.0, -INF), (1.0, 1.0), (INF, INF), (-INF, NAN), (-1.0, NAN)),
+        arb=lambda x: x.gamma(),
+        mpmath=lambda mp, x: mp.gamma(x),
+        aliases={"scipy": "gamma"},
+    ),
+    _plain(
+        "lgamma",
+        _log_gamma_parts,
+        _at((0.0, INF), (1.0, 0.0), (2.0, 0.0), (INF, INF), (-INF, INF), (-1.0, INF)),
+        arb=_log_gamma,
+        mpmath=lambda mp, x: mp.log(abs(mp.gamma(x))) if x < 0 else mp.loggamma(x),
+        aliases={"scipy": "gammaln"},
+    ),
+    _bessel("j", 0, _J0),
+    _bessel("j", 1, _J1),
+    _bessel("y", 0, _Y),
+    _bessel("y", 1, _Y),
+    Subject(
+        "atan2",
+        lambda y, x: type(y).atan2(y, x),
+        lambda mp, y, x: mp.atan2(y, x),
+        _smooth(_PLANE, _MAGNITUDES),
+        (((0.0, 1.0), 0.0), ((-0.0, 1.0), -0.0)),
+        2,
+        {"numpy": "arctan2"},
+    ),
+    Subject(
+        "hypot",
+        lambda x, y: (x * x + y * y).sqrt(),
+        lambda mp, x, y: mp.hypot(x, y),
+        _smooth(_PLANE, _MAGNITUDES),
+        (((INF, NAN), INF), ((NAN, -INF), INF), ((-3.0, 4.0), 5.0), ((0.0, 0.0), 0.0)),
+        2,
+    ),
+    Subject(
+        "pow",
+        lambda x, y: x**y,
+        lambda mp, x, y: mp.power(x, y),
+        _smooth(
+            Together("0 to 10 to the -10 to 10", (Even("", 0.0, 10.0), Even("", -10.0, 10.0))),
+            Together("near 1, to large powers", (Even("", 0.999, 1.001), Even("", -1e4, 1e4))),
         ),
-        _plain(
-            "expm1",
-            lambda number: (
-                *_odd(1.0)(number),
-                Even("-40 to 40", -40.0, 40.0),
-                Even("40 to where it overflows", 40.0, _edges(number)[1]),
-            ),
-            _at((0.0, 0.0), (-0.0, -0.0), (INF, INF), (-INF, -1.0)),
+        (
+            ((1.0, NAN), 1.0),
+            ((NAN, 0.0), 1.0),
+            ((0.0, -1.0), INF),
+            ((-0.0, -1.0), -INF),
+            ((-1.0, INF), 1.0),
+            ((-8.0, 1 / 3), NAN),
+            ((-2.0, 3.0), -8.0),
         ),
-        _plain("log", _logarithm(1.0), _LOG),
-        _plain(
-            "log2",
-            _logarithm(1.0),
-            _LOG,
-            arb=lambda x: x.log_base(2),
-            mpmath=lambda mp, x: mp.log(x) / mp.log(2),
-        ),
-        _plain("log10", _logarithm(1.0), _LOG, arb=lambda x: x.log_base(10)),
-        _plain(
-            "log1p",
-            _logarithm(0.0),
-            _at((0.0, 0.0), (-0.0, -0.0), (-1.0, -INF), (INF, INF), (-2.0, NAN)),
-        ),
-        _plain(
-            "cbrt",
-            _WIDE,
-            _same(INF),
-            arb=_odd_root,
-            mpmath=lambda mp, x: mp.sign(x) * mp.cbrt(abs(x)),
-        ),
-        _plain(
-            "sqrt",
-            lambda number: (
-                Floats("subnormal", 0.0, _tiny(number)),
-                Floats("least normal to the largest", _tiny(number), INF),
-            ),
-            _at((0.0, 0.0), (-0.0, -0.0), (INF, INF), (-1.0, NAN)),
-        ),
-        _plain("erf", _odd(1.0, Even("-6 to 6", -6.0, 6.0)), _same(1.0)),
-        _plain("erfc", _error_function, _at((0.0, 1.0), (INF, 0.0), (-INF, 2.0))),
-        _plain(
-            "tgamma",
-            _gamma,
-            _at((0.0, INF), (-0.0, -INF), (1.0, 1.0), (INF, INF), (-INF, NAN), (-1.0, NAN)),
-            arb=lambda x: x.gamma(),
-            mpmath=lambda mp, x: mp.gamma(x),
-            aliases={"scipy": "gamma"},
-        ),
-        _plain(
-            "lgamma",
-            _log_gamma_parts,
-            _at((0.0, INF), (1.0, 0.0), (2.0, 0.0), (INF, INF), (-INF, INF), (-1.0, INF)),
-            arb=_log_gamma,
-            mpmath=lambda mp, x: mp.log(abs(mp.gamma(x))) if x < 0 else mp.loggamma(x),
-            aliases={"scipy": "gammaln"},
-        ),
-        _bessel("j", 0, _J0),
-        _bessel("j", 1, _J1),
-        _bessel("y", 0, _Y),
-        _bessel("y", 1, _Y),
-        Subject(
-            "atan2",
-            lambda y, x: type(y).atan2(y, x),
-            lambda mp, y, x: mp.atan2(y, x),
-            _smooth(plane, wide),
-            (((0.0, 1.0), 0.0), ((-0.0, 1.0), -0.0)),
-            2,
-            {"numpy": "arctan2"},
-        ),
-        Subject(
-            "hypot",
-            lambda x, y: (x * x + y * y).sqrt(),
-            lambda mp, x, y: mp.hypot(x, y),
-            _smooth(plane, wide),
-            (((INF, NAN), INF), ((NAN, -INF), INF), ((-3.0, 4.0), 5.0), ((0.0, 0.0), 0.0)),
-            2,
-        ),
-        Subject(
-            "pow",
-            lambda x, y: x**y,
-            lambda mp, x, y: mp.power(x, y),
-            _smooth(
-                Together("0 to 10 to the -10 to 10", (Even("", 0.0, 10.0), Even("", -10.0, 10.0))),
-                Together("near 1, to large powers", (Even("", 0.999, 1.001), Even("", -1e4, 1e4))),
-            ),
-            (
-                ((1.0, NAN), 1.0),
-                ((NAN, 0.0), 1.0),
-                ((0.0, -1.0), INF),
-                ((-0.0, -1.0), -INF),
-                ((-1.0, INF), 1.0),
-                ((-8.0, 1 / 3), NAN),
-                ((-2.0, 3.0), -8.0),
-            ),
-            2,
-            {"numpy": "power"},
-        ),
-    ]
+        2,
+        {"numpy": "power"},
+    ),
+)
 
 
-FUNCTIONS = {subject.name: subject for subject in _all()}
+FUNCTIONS = {subject.name: subject for subject in _ALL}
