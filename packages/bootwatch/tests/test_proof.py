@@ -211,7 +211,7 @@ def test_a_session_page_that_only_fails_is_no_dead_session(world, script, reply)
 
 
 def test_a_refusal_with_another_token_and_time_is_one(world, script):
-    """The page for strangers holds a token and a clock, which differ each time; or a rule says so."""
+    """The page for strangers holds a token and a clock, which differ; or a rule says so."""
     login = "<form>who are you? it is {} <input name=token value={}></form>"
     replies = iter((login.format("03:30", "aa11"), login.format("03:31", "bb22")))
 

@@ -228,7 +228,7 @@ def test_a_password_is_escaped_for_its_body(world, script, kind, body, expected)
 
 def test_a_password_is_escaped_for_the_encoding_of_the_device(world, script):
     """In ISO-8859-1: a form as body, JSON and XML in a field of a form; letters that it lacks."""
-    secret = 'a"<ü→&'
+    secret = 'a"<ü→&'  # noqa: S105 - of a fake device
     (world.folder / "tk.password").write_text(secret, encoding="utf-8")
     form = 'form = [["u", "{user}"], ["p", "{password}"]]'
     own = RECIPE.replace('summary = "scripted"', 'summary = "x"\nencoding = "iso-8859-1"')
@@ -240,9 +240,7 @@ def test_a_password_is_escaped_for_the_encoding_of_the_device(world, script):
     assert json.loads(found["j"][0]) == {"p": secret}
     assert html.unescape(found["x"][0]) == f"<p>{secret}</p>"
     (world.folder / "tk.password").write_text("ü&=", encoding="utf-8")
-    body = (
-        "headers = { Content-Type = 'application/x-www-form-urlencoded' }\nbody = 'p={password}'"
-    )
+    body = "headers = { Content-Type = 'application/x-www-form-urlencoded' }\nbody = 'p={password}'"
     script.use(own.replace(form, body))
     world.run("check", "tk", expect=0)
     assert [text for _, path, text in script.heard if path == "/login"][-1] == "p=%FC%26%3D"

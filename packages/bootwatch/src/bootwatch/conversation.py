@@ -84,7 +84,9 @@ def build_request(
             body = "&".join(pairs).encode("ascii")
             headers = {"Content-Type": FORM, **headers}
         elif step.body is not None:
-            kind = next((one for name, one in headers.items() if name.lower() == "content-type"), "")
+            kind = next(
+                (one for name, one in headers.items() if name.lower() == "content-type"), ""
+            )
             escape = escape_for(step.body, kind, encoding=recipe.encoding)
             if FORM in kind.lower():
                 escape = in_form

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -135,9 +137,18 @@ def _captured(capture: Capture, raw: Raw, *, text: str, location: str) -> str | 
     else:
         source, pattern = text, str(capture.text)
     found = search(pattern, source)
-    if not found:
-        return None
-    return found[1] if found.re.groups else found[0]
+    value = found and (found[1] if found.re.groups else found[0])
+    return value and (_unescaped(value, text) if source is text else value)
+
+
+def _unescaped(value: str, text: str) -> str:
+    """Turn a value into what it stands for where it was found: in JSON, or in a page."""
+    if not text.lstrip().startswith(("{", "[")):
+        return html.unescape(value)
+    try:
+        return str(json.loads(f'"{value}"', strict=False))
+    except ValueError:  # a number, or a piece of the text with quotation marks in it
+        return value
 
 
 def _local(raw: Raw, *, url: str, path: str) -> str:

@@ -3,9 +3,9 @@
 OPTIONS asks whether it talks at all. REGISTER without `Contact` asks the registrar for what is
 registered, and changes nothing; that it wants a password (401) shows that it works.
 
-A final answer counts that carries our Call-ID, unless it is 5xx or 408: a device may well say 401 or
-404, and 600 is a telephone that is busy, but 503 is what one says that cannot do its work. It may be
-starting, so that it is asked again for the rest of the time.
+A final answer counts that carries our Call-ID, unless it is 5xx or 408: a device may well say 401
+or 404, and 600 is a telephone that is busy, but 503 is what one says that cannot do its work. It
+may be starting, so that it is asked again for the rest of the time.
 
 Source: RFC 3261, sections 11 (OPTIONS), 10.2.3 (REGISTER without Contact), 8.1.1 (what a request
 needs), 17.1.2 (resending on UDP), 21 (what the statuses mean).
