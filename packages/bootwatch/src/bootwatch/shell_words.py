@@ -2,7 +2,8 @@
 
 On Windows two programs read a line in turn. `cmd.exe` drops carets outside of quotation marks, and
 a caret at the end of a line joins it with the next one. Then the program's own runtime splits what
-is left at blanks, and reads quotation marks and backslashes.
+is left at blanks, and reads quotation marks and backslashes. Browsers double each backslash, also
+where the runtime would take two for two; what they mean is read here, and not what it would do.
 
 Sources: bash's manual, "Quoting"; Microsoft, "Parsing C command-line arguments".
 """
@@ -142,7 +143,7 @@ def _words_of_runtime(line: str) -> Iterator[str]:
             word = None
             continue
         slashes = len(found["slashes"] or "")
-        word = (word or "") + (found["plain"] or "\\" * (slashes // 2))
+        word = (word or "") + (_plain(found["plain"], quoted=quoted) or "\\" * (slashes // 2))
         if found["plain"] is not None:
             continue
         if slashes % 2:
@@ -155,3 +156,7 @@ def _words_of_runtime(line: str) -> Iterator[str]:
         raise ValueError("no closing quotation mark")
     if word is not None:
         yield word
+
+
+def _plain(text: str | None, *, quoted: bool) -> str | None:
+    return text.replace("\\\\", "\\") if text and quoted else text
