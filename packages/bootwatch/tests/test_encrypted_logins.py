@@ -89,7 +89,7 @@ def tplink(script: Script, key, password: str) -> None:
 
 def huawei(script: Script, password: str) -> None:
     """Make the script a HiLink router, which knows the stored key and not the password."""
-    salt, rounds, uptime = secrets.token_bytes(32), 100, iter(range(5000, 9000, 1000))
+    salt, rounds, uptime = secrets.token_bytes(32), 100, iter((5000, 5001, 5002, 3, 4, 5))
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, rounds)
     client_key = hmac.digest(b"Client Key", salted, "sha256")
     stored, state = hashlib.sha256(client_key).digest(), {"token": secrets.token_hex(16)}
@@ -125,9 +125,7 @@ def huawei(script: Script, password: str) -> None:
     def information() -> bytes:
         if script.session is None or f"SessionID={script.session}" not in script.heads[-1]:
             return page("<error><code>100003</code></error>")
-        return page(
-            f"<response><uptime>{state.pop('up', None) or next(uptime)}</uptime></response>"
-        )
+        return page(f"<response><uptime>{next(uptime)}</uptime></response>")
 
     restart = script.restart(text="<response>OK</response>")
     token = secrets.token_hex(16) + state["token"]
@@ -150,7 +148,7 @@ def test_the_examples_restart_their_devices(world, script, key, recipe):
     huawei(script, SECRET)
     script.use((EXAMPLES / f"{recipe}.toml").read_text("utf-8"))
     told = world.reboot(expect=0)
-    assert told["facts"]["proof"] == "it said that it restarts, and the old session is dead"
+    assert "old session is dead" in told["facts"]["proof"] or "uptime" in told["facts"]["proof"]
     assert all(SECRET not in text for _, _, text in script.heard)
     assert world.run("recipe", "check", str(EXAMPLES / f"{recipe}.toml"), expect=0)
 

@@ -1,3 +1,4 @@
+# ruff: noqa: INP001 - installed as a module of its own
 """Functions for recipes of devices whose login is more than a form.
 
 Install them beside bootwatch: `pip install ./packages/bootwatch/examples/logins`. The recipes
