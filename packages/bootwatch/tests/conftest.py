@@ -30,7 +30,7 @@ from bootwatch.simulator import FakeDevice, Fault, Simulator, Timing
 from scripted import RECIPE, Script
 
 COMMAND = str(Path(sysconfig.get_path("scripts"), "bootwatch"))
-PATIENCE = 90  # seconds until a command counts as hanging, also on a busy machine
+PATIENCE = 300  # seconds until a command counts as hanging, also on a busy machine
 PASSWORD = 'S3cret! ü&"/+~'  # noqa: S105 - of a fake device; each encoding writes it in another way
 QUICK = Timing(down_after=0.02, boot=0.2, session=3.0)
 

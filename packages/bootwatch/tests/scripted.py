@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+NOTICED, ENOUGH = 30.0, 4  # seconds and requests without an answer, after which it comes back
 RECIPE = """
 summary = "scripted"
 [probe]
@@ -71,6 +72,7 @@ class Script:
         self.heard: list[tuple[str, str, str]] = []
         self.heads: list[str] = []
         self.replies: dict[str, bytes | Callable[[], bytes | None] | None] = {}
+        self.missed = 0
         self.away, self.silent, self.closing = False, threading.Event(), threading.Event()
         self.session: str | None = None
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -114,6 +116,7 @@ class Script:
         while self.silent.is_set() and not self.closing.wait(0.01):
             pass
         if self.away or self.closing.is_set():
+            self.missed += 1
             return
         reply = self.replies.get(path, self.usual(path, head.decode()))
         reply = reply() if callable(reply) else reply
@@ -143,9 +146,12 @@ class Script:
         return reply
 
     def go_away(self, seconds: float) -> None:
-        """Be away for so long."""
-        self.away = True
-        time.sleep(seconds)
+        """Be away for so long, and until that was noticed: a busy machine probes rarely."""
+        self.missed, self.away = 0, True
+        end = time.monotonic() + NOTICED
+        self.closing.wait(seconds)
+        while self.missed < ENOUGH and time.monotonic() < end and not self.closing.wait(0.01):
+            pass
         self.away = False
 
     def close(self) -> None:

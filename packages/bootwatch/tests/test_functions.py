@@ -55,7 +55,12 @@ def test_the_answer_to_a_fritzbox_is_that_of_the_maker():
 
 @pytest.mark.parametrize(
     "text",
-    ["{csrf-token}", "{ token }", "{md5(user}", "{md5()}", "{md5(a, )}", "{a.b}", "{md5(a) b}"],
+    [
+        *("{csrf-token}", "{ token }", "{md5(user}", "{md5()}", "{md5(a, )}", "{a.b}"),
+        *("{md5(a) b}", "{1token}", "{token[0]}", "{token:x}", "{token!r}", "{token|b64}"),
+        *("{$token}", "{%token%}"),
+        *("{{token}}", "{{ token }}", "{/token}", "{#token}", "x={Token-ID}&y"),
+    ],
 )
 def test_what_only_looks_like_a_placeholder_is_refused(text: str):
     """It would be sent as it stands, and the device would call the password wrong."""
@@ -64,7 +69,11 @@ def test_what_only_looks_like_a_placeholder_is_refused(text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ['{"a": {"b": 1}}', "{}", "a{2}", "function(){ return 1; }", "{\n}"]
+    "text",
+    [
+        *('{"a": {"b": 1}}', "{}", "a{2}", "a{2,}", "function(){ return 1; }", "{\n}"),
+        '{"a":{"b":[1]}}',
+    ],
 )
 def test_braces_of_other_languages_stay(text: str):
     """JSON, numbers of times and scripts hold no placeholder."""

@@ -1,10 +1,13 @@
 """Night after night for years: no night is skipped, and nothing that goes wrong stays unheard."""
 
+import contextlib
 import json
 import os
 import shlex
+import socket
 import stat
 import subprocess
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bootwatch import clock, installing, service_check
+from bootwatch import clock, installing, notifying, service_check
 from bootwatch.config import Limits, load_config
 from bootwatch.errors import ConfigError
 from bootwatch.ledger import Attempt
@@ -73,15 +76,25 @@ def berlin(monkeypatch):
         Limits(per_day=1),
         Limits(min_interval=24 * HOUR, per_day=1),
         Limits(min_interval=DAY, per_day=2),
+        Limits(min_interval=22 * HOUR, per_day=1),
     ],
 )
-@pytest.mark.parametrize(("hour", "jitter"), [(3, 60), (3, 3000), (23, 3599), (0, 60)])
-def test_no_night_of_a_year_is_skipped(limits, hour, jitter):
-    """A timer that jitters fires each night, those of 23 hours included: all nights restart."""
+@pytest.mark.parametrize(
+    ("hour", "jitter"),
+    [(3, 60), (3, 3000), (23, 3599), (0, 60), (0, 6 * 3600), (2, 5 * 3600), (12, 10 * 3600)],
+)
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Havana", "Australia/Lord_Howe"])
+def test_no_night_of_a_year_is_skipped(monkeypatch, limits, hour, jitter, zone):
+    """A timer that jitters fires each night, those of 23 and of 25 hours included: all restart.
+
+    In Havana the clock is changed at midnight, on Lord Howe by half an hour.
+    """
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
     times = []
     for day in range(365):
         midnight = datetime.fromordinal(datetime(2026, 1, 1).toordinal() + day)  # noqa: DTZ001
-        begin = midnight.replace(hour=hour, tzinfo=BERLIN).timestamp()
+        begin = midnight.replace(hour=hour, tzinfo=ZoneInfo(zone)).timestamp()
         times.append(begin + (day * 7919) % jitter)
     assert skipped(limits, times) == []
 
@@ -96,6 +109,10 @@ def test_a_second_restart_of_the_day_is_refused():
     evening = datetime(2026, 5, 5, 23, 0, tzinfo=BERLIN).timestamp()
     assert skipped(limits, [evening, evening + 2 * HOUR]) == [evening + 2 * HOUR]
     assert skipped(Limits(min_interval=6 * HOUR), [night, night + 6 * HOUR - 60]) != []
+    week = Limits(min_interval=7 * DAY)
+    assert skipped(week, [night, night + 6 * DAY]) == [night + 6 * DAY]
+    assert skipped(week, [night, night + 7 * DAY - 5 * HOUR]) == [night + 7 * DAY - 5 * HOUR]
+    assert skipped(week, [night + 5 * HOUR, night + 7 * DAY]) == []
 
 
 def test_nights_that_probably_worked_are_no_loop():
@@ -245,6 +262,25 @@ def test_a_heartbeat_follows_a_confirmed_restart_only(world, script):
     assert [path for _, path, _ in script.heard][-1] == "/beat"
     world.reboot(expect=9)
     assert sum(path == "/beat" for _, path, _ in script.heard) == 1
+
+
+def test_a_heartbeat_that_drips_ends(world, script, monkeypatch):
+    """Its service sends a byte of header now and then: it is told, and the verdict stands."""
+    monkeypatch.setattr(notifying, "HEARTBEAT_LIMIT", 0.5)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.send(b"HTTP/1.1 200 OK\r\nX: ")
+            while not script.closing.wait(0.1):
+                connection.send(b"x")
+
+    threading.Thread(target=drip, daemon=True).start()
+    script.replies["/act"] = script.restart()
+    world.sections["notify"]["heartbeat"] = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    assert "`notify.heartbeat` could not be fetched" in world.run("reboot", "tk", expect=0).stderr
+    listener.close()
 
 
 def test_systemd_says_what_bootwatch_could_not():

@@ -184,3 +184,49 @@ def test_a_restart_within_the_wait_for_the_reply_is_seen(world, script, monkeypa
     assert (told["reason"], told["facts"]["went down"]) == ("old-session", "once")
     script.replies["/act"] = hang
     assert world.reboot("--force", expect=7)["reason"] == "kept-running"
+
+
+NO_REFUSAL = {
+    "busy": page("busy", status="503 Service Unavailable"),
+    "too many requests": page("slow down", status="429 Too Many Requests"),
+    "a page that asks for patience": page("please wait until the system is ready"),
+    "an error of the server": page("oops", status="500 Internal Server Error"),
+    "a blank page": page(),
+    "a move to another page": page("", "Location: /wizard", status="302 Found"),
+}
+
+
+@pytest.mark.parametrize("reply", NO_REFUSAL.values(), ids=NO_REFUSAL)
+def test_a_session_page_that_only_fails_is_no_dead_session(world, script, reply):
+    """The device said that it restarts, was silent, and is too busy to show the page: no proof."""
+
+    def act() -> bytes:
+        script.replies["/inside"] = reply
+        return script.restart()()
+
+    script.replies["/act"] = act
+    told = world.reboot(expect=13)
+    assert told["facts"]["proof"] == "none"
+    assert told["facts"]["old session"].startswith("unclear (status ")
+
+
+def test_a_refusal_with_another_token_and_time_is_one(world, script):
+    """The page for strangers holds a token and a clock, which differ; or a rule says so."""
+    login = "<form>who are you? it is {} <input name=token value={}></form>"
+    replies = iter((login.format("03:30", "aa11"), login.format("03:31", "bb22")))
+
+    def inside() -> bytes:
+        own = script.session is not None and f"sid={script.session}" in script.heads[-1]
+        return page("inside" if own else next(replies))
+
+    script.replies |= {"/inside": inside, "/act": script.restart()}
+    assert "old session is dead" in world.reboot(expect=0)["facts"]["proof"]
+    script.use(RECIPE.replace('"inside" }]', '"inside" }, { means = "refused", text = "^no$" }]'))
+    script.replies.pop("/inside")
+
+    def act() -> bytes:
+        script.replies["/inside"] = page("no")
+        return script.restart()()
+
+    script.replies["/act"] = act
+    assert "old session is dead" in world.reboot("--force", expect=0)["facts"]["proof"]

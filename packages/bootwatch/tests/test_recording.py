@@ -182,7 +182,8 @@ def test_the_devices_that_are_known_are_restarted_by_new_recipes_too(world, reci
         ("curl -d @file http://h/login", "reads a file"),
         ("curl -F a=b http://h/login", "multipart"),
         ("curl -X POST 'http://h/l?password=longone'; curl http://h/reboot", "in its address"),
-        ('curl ^"http://h/login^" -d password=x', "for Windows"),
+        ('curl ^"http://h/login^" -d password=x', "No request follows the login"),
+        ('curl ^"http://h/login -d password=x', "cannot be read as a shell does"),
     ],
 )
 def test_what_cannot_become_a_recipe_is_told(world, commands, hint):

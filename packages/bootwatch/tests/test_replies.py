@@ -10,11 +10,12 @@ import json
 import socket
 import threading
 import time
+from urllib.parse import parse_qs
 
 import pytest
 
 from bootwatch import patterns
-from bootwatch.sip import ask
+from bootwatch.sip import ask, is_healthy
 from scripted import RECIPE, Script, page
 
 
@@ -34,6 +35,11 @@ def test_a_capture_that_finds_nothing_stops_before_sending(world, script):
     assert "{stok}" in told["message"]
     assert {path for _, path, _ in script.heard} == {"/", "/about", "/login", "/inside", "/logout"}
     assert world.attempts()[0].acted is None
+    script.use(recipe.replace("stok=(\\w+)", "stok=(\\w*)"))
+    script.replies["/login"] = page("stok= welcome", "Set-Cookie: sid=1")
+    assert world.reboot(expect=3)["reason"] == "unproved", "an empty token is none"
+    assert world.attempts()[0].acted is None
+    script.use(recipe)
     script.replies["/login"] = page("stok=7 welcome", "Set-Cookie: sid=1")
     script.replies["/7/act"] = script.restart()
     world.reboot(expect=0)
@@ -47,6 +53,22 @@ ODD = {
     ),
     "an error of the server": page("wrong password?", status="500 Oops"),
     "bytes that nobody reads": page("\1\2\3", "Content-Encoding: br"),
+    "a request to come later": page("wrong password", "Retry-After: 60"),
+    "a request to come later, forbidden": page(
+        "wrong password", "Retry-After: 9", status="403 Forbidden"
+    ),
+    "a server behind that is away": page("wrong password", status="502 Bad Gateway"),
+    "a wish for TLS": page("wrong password", status="426 Upgrade Required"),
+    "too early": page("wrong password", status="425 Too Early"),
+    "a portal of somebody else": page(
+        "wrong password", "Location: http://portal.example/login", status="302 Found"
+    ),
+    "another port": page("wrong password", "Location: //127.0.0.1:1/login", status="307 Other"),
+    "a cookie that is taken back": page("", "Set-Cookie: sid=deleted"),
+    "a cookie that ended last century": page(
+        "", "Set-Cookie: sid=x; expires=Fri, 31-Dec-1999 23:59:59 GMT"
+    ),
+    "a cookie without a value": page("", 'Set-Cookie: sid=""'),
 }
 
 
@@ -82,9 +104,42 @@ def test_a_cookie_for_everybody_proves_no_login(world, script):
     world.reboot(expect=0)
 
 
-@pytest.mark.parametrize("location", ["/", "http://127.0.0.1:{port}/", "index.html"])
+def test_a_token_of_an_earlier_page_is_not_sent_for_a_missing_one(world, script):
+    """Both pages call it `token`; the second one lacks it: the restart is not asked for."""
+    first = (
+        '[[login]]\nname = "page"\npath = "/page"\ncapture = { token = "t=(.+)" }\n'
+        'rules = [{ means = "ok", status = [200] }]\n'
+    )
+    recipe = RECIPE.replace("[[login]]", first + "[[login]]", 1)
+    recipe = recipe.replace("[[act]]", first.replace("login", "act") + "[[act]]", 1)
+    script.use(recipe.replace('path = "/act"', 'path = "/act?{token}"'))
+    pages = iter((page("t=1"), page("nothing")))
+    script.replies["/page"] = lambda: next(pages)
+    told = world.reboot(expect=3)
+    assert (told["reason"], "{token}" in told["message"]) == ("unproved", True)
+    assert not [path for _, path, _ in script.heard if path.startswith("/act")]
+
+
+def test_where_a_device_sends_its_visitors_is_told(world, script):
+    """Another host or port is named, so that it can be written into `url`."""
+    script.replies["/login"] = page("", "Location: http://tk.example:81/x?y", status="302 Found")
+    told = world.reboot(expect=3)["message"]
+    assert "http://tk.example:81/x;" in told
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "/",
+        "http://127.0.0.1:{port}/",
+        "http://LOCALHOST:{port}/",
+        "//localhost:{port}/",
+        "index.html",
+    ],
+)
 def test_a_location_may_be_absolute_or_relative(world, script, location):
-    """A rule for `^/` fits all that lead to the same device."""
+    """A rule for `^/` fits all that lead to the same device, by its name or by its address."""
+    world.sections[""]["url"] = f"http://localhost:{script.port}"
     recipe = RECIPE.replace('cookie = "sid"', "location = '^/(index.html)?$'")
     script.use(recipe)
     script.replies["/login"] = page(
@@ -140,10 +195,15 @@ def test_a_closed_connection_between_requests_is_no_failure(world, script):
         ("application/json", '{{"p": "{password}"}}', '{{"p": {json}}}'),
         ("text/xml", "<p>{password}</p>", "<p>{xml}</p>"),
         ("text/plain", "{password}", "{plain}"),
+        ("text/plain", '{{"p": "{password}"}}', '{{"p": {json}}}'),
+        ("", '[{{"p": "{password}"}}]', '{{"p": {json}}}'),
+        ("application/soap+xml", "<p>{password}</p>", "<p>{xml}</p>"),
+        ("text/plain", "<p>{password}</p>", "<p>{xml}</p>"),
+        ("application/x-www-form-urlencoded", "p={password}", "{form}"),
     ],
 )
 def test_a_password_is_escaped_for_its_body(world, script, kind, body, expected):
-    """Quotation marks, ampersands and umlauts arrive whole in JSON, XML and plain text."""
+    """Quotation marks, ampersands and umlauts arrive whole in JSON, XML, forms and plain text."""
     body = body.replace("{{", "{").replace("}}", "}")
     recipe = RECIPE.replace(
         'form = [["u", "{user}"], ["p", "{password}"]]',
@@ -155,13 +215,35 @@ def test_a_password_is_escaped_for_its_body(world, script, kind, body, expected)
     (sent,) = [
         text.encode("latin-1").decode() for _, path, text in script.heard if path == "/login"
     ]
-    if kind == "application/json":
-        assert json.loads(sent)["p"] == secret
-    elif kind == "text/xml":
+    if "json" in expected:
+        found = json.loads(sent)
+        assert (found[0] if isinstance(found, list) else found)["p"] == secret
+    elif "xml" in expected:
         assert sent == f"<p>{html.escape(secret)}</p>"
+    elif "form" in expected:
+        assert parse_qs(sent) == {"p": [secret]}
     else:
         assert sent == secret
-    assert expected
+
+
+def test_a_password_is_escaped_for_the_encoding_of_the_device(world, script):
+    """In ISO-8859-1: a form as body, JSON and XML in a field of a form; letters that it lacks."""
+    secret = 'a"<ü→&'  # noqa: S105 - of a fake device
+    (world.folder / "tk.password").write_text(secret, encoding="utf-8")
+    form = 'form = [["u", "{user}"], ["p", "{password}"]]'
+    own = RECIPE.replace('summary = "scripted"', 'summary = "x"\nencoding = "iso-8859-1"')
+    fields = """form = [["j", '{"p": "{password}"}'], ["x", "<p>{password}</p>"]]"""
+    script.use(own.replace(form, fields))
+    world.run("check", "tk", expect=0)
+    sent = next(text for _, path, text in script.heard if path == "/login")
+    found = parse_qs(sent, encoding="iso-8859-1")
+    assert json.loads(found["j"][0]) == {"p": secret}
+    assert html.unescape(found["x"][0]) == f"<p>{secret}</p>"
+    (world.folder / "tk.password").write_text("ü&=", encoding="utf-8")
+    body = "headers = { Content-Type = 'application/x-www-form-urlencoded' }\nbody = 'p={password}'"
+    script.use(own.replace(form, body))
+    world.run("check", "tk", expect=0)
+    assert [text for _, path, text in script.heard if path == "/login"][-1] == "p=%FC%26%3D"
 
 
 def test_nul_bytes_in_headers_are_dropped(world, script):
@@ -204,9 +286,14 @@ def test_sip_5xx_is_not_health():
         target = f"127.0.0.1:{channel.getsockname()[1]}"
         assert ask(target, timeout=30) == 404
         thread.join(timeout=30)
-        statuses.append("503 Service Unavailable")
-        threading.Thread(target=answer, daemon=True).start()
-        assert ask(target, timeout=0.2) == 503
+        for status in ("503 Service Unavailable", "408 Request Timeout", "500 Oops"):
+            statuses.append(status)
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            code = ask(target, timeout=0.2)
+            assert (code, is_healthy(code)) == (int(status[:3]), False)
+            thread.join(timeout=30)
+        assert all(is_healthy(code) for code in (200, 401, 403, 404, 480, 486, 600, 603))
 
 
 def test_a_refusal_before_the_password_was_sent_says_nothing_about_it(world, script):

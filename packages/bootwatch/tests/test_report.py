@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import random
 import socket
 import threading
 import warnings
@@ -12,15 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootwatch import clock, probe_history
+from bootwatch import probe_history
 from bootwatch.findings import find
-from bootwatch.ledger import Attempt, Ledger
-from bootwatch.probe_history import Run
+from bootwatch.ledger import Ledger
 from bootwatch.report_page import make_report
 from bootwatch.survival import compare_rates, kaplan_meier, median, poisson_tail, share_at
-from bootwatch.verdicts import Verdict
+from played import DAY, HOUR, play, run
 
-HOUR, DAY = 3600.0, 86400.0
 spells = st.lists(
     st.tuples(st.integers(min_value=1, max_value=12).map(float), st.booleans()),
     min_size=1,
@@ -84,49 +81,6 @@ def test_a_median_is_unknown_where_the_curve_stays_up():
     assert median(steps)[0] is None
     assert share_at(steps, 0.5).share == 1.0
     assert share_at(steps, 100.0).share == pytest.approx(0.6)
-
-
-def run(kind: str, first: float, last: float, *, ok: bool) -> Run:
-    """Return a run of one probe a minute."""
-    count = int((last - first) // 60) + 1
-    return Run(kind=kind, ok=ok, first=first, last=last, count=count, failed=0 if ok else count)
-
-
-def play(*, wears_out: bool, nights: int = 60, seed: int = 1) -> tuple[list[Run], list[Attempt]]:
-    """Play a device that is restarted each night, and fails the more the longer it runs, or not."""
-    chance = random.Random(seed)  # noqa: S311 - a play
-    runs, attempts = [], []
-    at = 1.7e9
-    for _ in range(nights):
-        moment = clock.Moment(at, "boot", at)
-        attempts.insert(
-            0,
-            Attempt(
-                number=1,
-                device="tk",
-                started=moment,
-                phase="checks",
-                acted=moment,
-                verdict=Verdict.CONFIRMED,
-                reason="confirmed",
-                downtime=60.0,
-                seconds=90.0,
-                facts={},
-            ),
-        )
-        begin, end = at + 120, at + DAY
-        spell = chance.weibullvariate(20 * HOUR, 4.0 if wears_out else 1.0)
-        fails = begin + max(spell, 600.0)
-        if fails < end - 1200:
-            runs += [
-                run("sip", begin, fails - 60, ok=True),
-                run("sip", fails, fails + 540, ok=False),
-                run("sip", fails + 600, end, ok=True),
-            ]
-        else:
-            runs.append(run("sip", begin, end, ok=True))
-        at += DAY
-    return runs, attempts
 
 
 def verdict_of(**kind) -> str:

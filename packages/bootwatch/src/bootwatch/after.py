@@ -10,7 +10,7 @@ from bootwatch.before import DOWN_PROBES, identify, log_in, look_at_lines, read_
 from bootwatch.clock import Deadline
 from bootwatch.durations import show_duration
 from bootwatch.errors import SilentError, UnprovedError
-from bootwatch.evidence import Evidence, Reading
+from bootwatch.evidence import Evidence, Reading, refuses
 from bootwatch.recipe import EVIDENCE
 from bootwatch.sip import ask, is_healthy
 from bootwatch.verdicts import Verdict
@@ -37,7 +37,8 @@ def wait_until_down(attempt: Attempt) -> float:
         if limit.over:
             raise _kept_running(attempt, span)
         asked = time.monotonic()
-        if attempt.probe(within=limit.left):
+        probe = attempt.probe_while_away if failed else attempt.probe
+        if probe(within=limit.left):
             failed = 0
         else:
             since = since if failed else asked
@@ -164,9 +165,13 @@ def _session_failures(attempt: Attempt) -> list[str]:
     if step is None or not attempt.session_tells:
         attempt.facts["old session"] = NOT_AVAILABLE
         return []
-    alive = attempt.talk.send(step, cookies=dict(attempt.talk.cookies)).means == "ok"
-    attempt.session_died = not alive
-    attempt.facts["old session"] = "still accepted" if alive else "refused"
+    reply = attempt.talk.send(step, cookies=dict(attempt.talk.cookies))
+    alive = reply.means == "ok"
+    attempt.session_died = not alive and refuses(reply, attempt.outsider)
+    unclear = f"unclear (status {reply.status})"
+    attempt.facts["old session"] = (
+        "still accepted" if alive else "refused" if attempt.session_died else unclear
+    )
     if alive:
         attempt.inside = True
         attempt.log_out()

@@ -122,13 +122,14 @@ class Attempt:
         acted: The request to restart may have been sent.
         serial: The serial number that the device showed before.
         session_tells: The session page is closed without a login, so that it can prove something.
+        outsider: What the session page said to those who have not logged in, if they can ask.
         blocked: Blocked lines before; `None` if that cannot be seen.
         counters: The latest uptime and count of starts that the device reported.
         before: The same before the act.
         act_reply: The reply to the act, if one came.
         down_since: Monotonic time at which it was seen down before its reply to the act was given
             up; `None` otherwise.
-        session_died: The old session is refused afterwards; `None` if that is unknown.
+        session_died: The old session is refused afterwards; `None` if it could not be asked.
         serial_looks: How often the serial page was asked for while the device was away ...
         serial_gone: ... and how often it was not there.
         patience: Seconds until a probe has failed.
@@ -145,6 +146,7 @@ class Attempt:
     acted: bool = False
     serial: str | None = None
     session_tells: bool = False
+    outsider: Reply | None = None
     blocked: int | None = None
     counters: Reading = field(default_factory=Reading)
     before: Reading = field(default_factory=Reading)

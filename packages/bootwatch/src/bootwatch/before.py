@@ -101,7 +101,8 @@ def log_in(attempt: Attempt) -> None:
             f"right one, or run `bootwatch check {site.name} --again` to try it once more",
         )
     if site.recipe.session and not attempt.acted:
-        attempt.session_tells = not _open_without_login(attempt)
+        attempt.outsider = _as_outsider(attempt, site.recipe.session)
+        attempt.session_tells = attempt.outsider is None or attempt.outsider.means != "ok"
     for step in site.recipe.login:
         time.sleep(step.pause)
         attempt.inside = step is site.recipe.login[-1]  # a lost reply may leave a session, too
@@ -113,13 +114,12 @@ def log_in(attempt: Attempt) -> None:
         attempt.session_tells = attempt.talk.send(site.recipe.session).means == "ok"
 
 
-def _open_without_login(attempt: Attempt) -> bool:
-    """Tell whether those who have not logged in see the session's page, too."""
-    step = attempt.site.recipe.session
+def _as_outsider(attempt: Attempt, step: Step) -> Reply | None:
+    """Ask for the session's page as those do who have not logged in."""
     try:
-        return step is not None and attempt.talk.send(step, cookies={}).means == "ok"
-    except UnprovedError:  # its address is part of the session: nobody else can ask for it
-        return False
+        return attempt.talk.send(step, cookies={})
+    except UnprovedError:  # the request needs what a login gives: nobody else can ask
+        return None
 
 
 def _refuse_login(attempt: Attempt, step: Step, reply: Reply) -> None:
@@ -127,7 +127,7 @@ def _refuse_login(attempt: Attempt, step: Step, reply: Reply) -> None:
     if reply.means != "failed":
         # There is no session of ours, and on some devices a logout would be one more failed try.
         attempt.inside = False
-    if reply.moved_to_https and site.device.url.startswith("http:"):
+    if reply.moved:
         raise Ended(
             Verdict.LOGIN_REFUSED,
             "unproved",

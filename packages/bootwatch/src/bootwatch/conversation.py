@@ -67,10 +67,11 @@ def build_request(
     def filled(text: str, escape: Callable[[str, str], str] = as_it_is) -> str:
         return fill(text, values, escape, encoding=recipe.encoding, evaluate=evaluate)
 
+    def in_form(value: str, _before: str = "") -> str:
+        return quote_plus(value, safe=recipe.form_safe, encoding=recipe.encoding, errors="strict")
+
     def form_text(text: str) -> str:
-        return quote_plus(
-            filled(text), safe=recipe.form_safe, encoding=recipe.encoding, errors="strict"
-        )
+        return in_form(filled(text, escape_for(text, "", encoding=recipe.encoding)))
 
     try:
         for name, text in step.compute.items():
@@ -83,8 +84,12 @@ def build_request(
             body = "&".join(pairs).encode("ascii")
             headers = {"Content-Type": FORM, **headers}
         elif step.body is not None:
-            kinds = [text for name, text in headers.items() if name.lower() == "content-type"]
-            escape = escape_for(step.body, kinds[0] if kinds else "")
+            kind = next(
+                (one for name, one in headers.items() if name.lower() == "content-type"), ""
+            )
+            escape = escape_for(step.body, kind, encoding=recipe.encoding)
+            if FORM in kind.lower():
+                escape = in_form
             body = filled(step.body, escape).encode(recipe.encoding)
     except UnicodeEncodeError:
         raise ConfigError(
@@ -215,6 +220,9 @@ class Conversation:
         self._login_sent |= cookies is None and step is self._recipe.login[-1]
         if not cookies and not (cookies is None and self._login_sent):
             self._handed_out |= set(raw.new_cookies)
+        if cookies is None:  # what an earlier step gave by the same name is out of date
+            for name in step.capture:
+                self.captured.pop(name, None)
         self.captured |= reply.captured
         self._note(
             f"{step.name}: {request.method} {step.path} gave {reply.status}, so {reply.means}"
@@ -269,7 +277,7 @@ class Conversation:
                     data += part
                     if self._transport.limit.over or len(data) > LARGEST_REPLY:
                         raise _endless(limit)
-                return Raw(response.status_code, response.headers, data, new)
+                return Raw(response.status_code, response.headers, data, new, self._transport.peer)
         except httpx2.TransportError as error:
             if began and isinstance(error, httpx2.TimeoutException):
                 raise _endless(limit) from None

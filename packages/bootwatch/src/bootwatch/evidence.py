@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,10 @@ from bootwatch.durations import show_duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from bootwatch.replies import Reply
+
 DAY, HOUR, MINUTE = 86400.0, 3600.0, 60.0
+ALIKE = 0.8  # of their words, from which on two pages are the same one
 SURE = 0.25  # an uptime that lacks less than this share of what it was before has gone on
 _CLOCK = re.compile(r"(?:(\d+)[^\d:]+)?(\d+):(\d\d)(?::(\d\d))?")
 _UNITS = re.compile(
@@ -31,6 +35,7 @@ _UNITS = re.compile(
     r"|s(?:ec(?:onds?)?|ek(?:unden?)?)?)\b",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"[\w+/=.:-]*\d[\w+/=.:-]*")
 _LENGTHS = {"d": DAY, "t": DAY, "h": HOUR, "m": MINUTE, "s": 1.0}
 
 
@@ -92,6 +97,31 @@ def parse_uptime(text: str) -> float | None:
     return total
 
 
+def refuses(reply: Reply, outsider: Reply | None) -> bool:
+    """Tell whether a reply refuses a session, rather than asks for patience or breaks down.
+
+    Args:
+        reply: What the session page says to the old session.
+        outsider: What it said, before, to those who had not logged in, if they can ask.
+    """
+    if reply.means == "refused" and reply.explicit:
+        return True
+    if outsider is None:
+        return reply.status in {401, 403}
+    same = (reply.status, _page(reply.location)) == (outsider.status, _page(outsider.location))
+    return same and _alike(reply.text, outsider.text)
+
+
+def _page(location: str) -> str:
+    return location.partition("?")[0]
+
+
+def _alike(one: str, other: str) -> bool:
+    """Tell whether two pages are the same but for their tokens, times and numbers."""
+    first, second = (Counter(re.sub(_NUMBERED, "", text).split()) for text in (one, other))
+    return (first & second).total() >= ALIKE * max(first.total(), second.total())
+
+
 @dataclass(frozen=True)
 class Evidence:
     """All that was seen of one restart.
@@ -100,7 +130,7 @@ class Evidence:
         before: What the device said of itself before the act.
         after: The same afterwards.
         said_so: Its own words, in reply to the act, say that it restarts.
-        session_died: The session from before is refused; `None` if that is unknown.
+        session_died: The session from before is refused; `None` if it could not be asked.
         serial_looks: How often its serial page was asked for while it was away.
         serial_gone: How often that page was not there.
     """

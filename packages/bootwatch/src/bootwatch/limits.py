@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from bootwatch.durations import show_duration
@@ -38,7 +38,7 @@ def why_not(
     ages = [one.acted.age(moment) or 0.0 for one in attempts if one.acted is not None]
     if not ages:
         return None
-    if ages[0] < _shortest(limits.min_interval):
+    if _is_too_soon(ages[0], limits.min_interval, moment):
         why = (
             f"The last restart was {show_duration(ages[0])} ago, and `limits.min_interval` is "
             f"{show_duration(limits.min_interval)}"
@@ -60,13 +60,25 @@ def why_not(
     return None
 
 
-def _shortest(interval: float) -> float:
-    """Return the shortest time between two restarts.
+def _is_too_soon(age: float, interval: float, moment: clock.Moment) -> bool:
+    """Tell whether the last restart is not long enough ago.
 
     An interval of about a day or more is meant in days: a night has 23 hours once a year, and a
-    timer does not fire at the same second each night.
+    timer does not fire at the same second each night. So many days later by the calendar is late
+    enough, if it is not less by half a day.
     """
-    return interval - LEEWAY if interval >= IN_DAYS else interval
+    if interval < IN_DAYS:
+        return age < interval
+    if age >= interval - LEEWAY:
+        return False
+    days = round(interval / DAY)
+    then, today = (_day(moment.wall - one) for one in (age, 0.0))
+    return today - then < days or age < interval - HALF_A_DAY
+
+
+def _day(wall: float) -> int:
+    """Number the days of the local calendar."""
+    return dt.datetime.fromtimestamp(wall).astimezone().toordinal()
 
 
 def _counts_today(age: float, moment: clock.Moment) -> bool:
@@ -79,4 +91,4 @@ def _counts_today(age: float, moment: clock.Moment) -> bool:
         return True
     if age >= DAY - LEEWAY:
         return False
-    return time.localtime(moment.wall - age)[:3] == time.localtime(moment.wall)[:3]
+    return _day(moment.wall - age) == _day(moment.wall)

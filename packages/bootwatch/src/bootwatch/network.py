@@ -37,11 +37,12 @@ class BoundedTransport(httpx2.HTTPTransport):
 
     Attributes:
         limit: When the present exchange must be over; set before each one.
+        peer: The address of the latest connection.
     """
 
     def __init__(self, context: ssl.SSLContext) -> None:
         super().__init__(verify=context, trust_env=False)
-        self.limit = Deadline(0.0)
+        self.limit, self.peer = Deadline(0.0), ""
         self._pool = httpcore2.ConnectionPool(
             ssl_context=context, max_keepalive_connections=0, network_backend=_Backend(self)
         )
@@ -75,6 +76,7 @@ class _Backend(SyncBackend):
             except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failure = error
             else:
+                self._transport.peer = str(address[0])
                 return _Stream(stream, limit)
         raise failure
 

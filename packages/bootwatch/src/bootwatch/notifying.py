@@ -78,13 +78,21 @@ def send_heartbeat(settings: Notify, *, folder: Path, redactor: Redactor) -> Non
         ConfigError: The address cannot be read or used, or the service did not answer by a status
             of success.
     """
-    import httpx2
-
     if settings.heartbeat is None:
         return
+    import ssl
+
+    import httpx2
+
+    from bootwatch.clock import Deadline
+    from bootwatch.network import BoundedTransport
+
     url = _read(settings.heartbeat, folder=folder, redactor=redactor)
+    transport = BoundedTransport(ssl.create_default_context())
+    transport.limit = Deadline(HEARTBEAT_LIMIT)
     try:
-        reply = httpx2.get(url, timeout=HEARTBEAT_LIMIT, trust_env=False)
+        with httpx2.Client(transport=transport, trust_env=False) as client:
+            reply = client.get(url, timeout=HEARTBEAT_LIMIT)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise ConfigError(
             f"`notify.heartbeat` could not be fetched ({type(error).__name__})"

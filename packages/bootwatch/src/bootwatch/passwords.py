@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import stat
+import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -143,9 +144,10 @@ def _not_empty(text: str, where: str) -> SecretStr:
 def secret_pattern(secret: str) -> str:
     """Return a pattern for all ways in which a secret could turn up in a text.
 
-    Each letter may be written as it is, percent-encoded (once or twice), as an entity by name or
-    number, or as an escape of JSON, JavaScript or Python, in either case; a device may mix them. In
-    addition there are hexadecimal digits, and base64 whatever stands before it.
+    Each letter may be written as it is, percent-encoded (up to three times), as quoted-printable,
+    as an entity by name or number, or as an escape of JSON, JavaScript, C or Python, in either
+    case; accents may stand apart; a device may mix all that. In addition there are hexadecimal
+    digits, and base64 whatever stands before it.
 
     Cost: a pattern of a few kilobytes for a password of 20 letters.
     """
@@ -172,12 +174,17 @@ def _entities() -> dict[str, list[str]]:
 
 def _letter_pattern(letter: str) -> str:
     number = ord(letter)
-    forms = [re.escape(letter), f"&#0*{number};?", f"&#x0*{number:x};?"]
-    forms += [f"&(?:amp;)?{name.rstrip(';')};?" for name in _entities().get(letter, ())]
+    forms = [re.escape(letter), re.escape(letter.upper())]
+    forms += [re.escape(unicodedata.normalize(form, letter)) for form in ("NFD", "NFKC")]
+    forms += [f"&(?:amp;)*#0*{number};?", f"&(?:amp;)*#x0*{number:x};?"]
+    forms += [f"&(?:amp;)*{name.rstrip(';')};?" for name in _entities().get(letter, ())]
     for encoding in ("utf-8", "iso-8859-1"):
         data = letter.encode(encoding, errors="replace")
-        forms += ["".join(f"%(?:25)?{one:02x}" for one in data)]
+        forms += ["".join(f"%(?:25){{0,2}}{one:02x}" for one in data)]
+        forms += ["".join(f"={one:02x}" for one in data)]
         forms += ["".join(rf"\\x{one:02x}" for one in data)]
+        forms += ["".join(rf"\\0?{one:03o}" for one in data)]
+    forms += [rf"\\u\{{0*{number:x}\}}", rf"\\U{number:08x}", f"%(?:25)?u{number:04x}"]
     units = letter.encode("utf-16-be", errors="replace")
     pairs = zip(units[::2], units[1::2], strict=True)
     forms.append("".join(rf"\\u{high:02x}{low:02x}" for high, low in pairs))

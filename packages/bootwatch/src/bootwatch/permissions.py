@@ -19,8 +19,9 @@ def why_not_trusted(path: Path) -> str | None:
     Args:
         path: The file. A missing one passes.
     """
-    real = path.resolve()
-    for place in (real, *real.parents):
+    real, named = path.resolve(), path.absolute()
+    # Folders of the link as well: who can replace the link chooses the file.
+    for place in dict.fromkeys((real, *real.parents, *named.parents)):
         try:
             mode = place.stat().st_mode
         except OSError:

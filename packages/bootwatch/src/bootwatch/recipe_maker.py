@@ -9,6 +9,8 @@ The result is a first draft: what proves the login and the restart is only guess
 from __future__ import annotations
 
 import base64
+import html
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,7 +31,9 @@ TOKEN_FIELD = re.compile(r"(?i)token|csrf|xsrf|nonce|stok|^_?sid$|sess(ion)?_?(i
 OF_SESSION = re.compile(r"(?i)stok|sid$|sess|bearer")
 RESTART = re.compile(r"(?i)re-?(boot|start)|neustart|restart|reset|power.?cycle")
 LOGOUT = re.compile(r"(?i)log-?(out|off)|abmeld|signout")
+API_KEY = re.compile(r"(?i)api-?key|secret|auth")
 SHORTEST_TOKEN = 4
+LONG_TOKEN = 8  # letters, from which on a token that is found nowhere counts as a secret
 MOST_STEPS = 30  # of captures that need captures; more is a circle
 _JSON_FIELD = re.compile(r'"([\w.-]+)"\s*:\s*"((?:[^"\\]|\\.)*)"')
 _XML_FIELD = re.compile(r"<(?:\w+:)?([\w.-]+)[^<>]*>([^<>]+)</")
@@ -72,17 +76,21 @@ def make_recipe(requests: Sequence[Recorded]) -> str:
     Raises:
         ConfigError: No request logs in, none follows it, or a secret cannot be taken out.
     """
-    logging_in = next((one for one in requests if _is_login(one)), None)
-    if logging_in is None:
+    logins = [one for one in requests if _is_login(one)]
+    if not logins:
         raise ConfigError(
             "No request has a field for a password (such as `password` or `pwd`), and none has a "
             "user by `-u`; record the login, too"
         )
+    # The last one to the same address: the ones before it may have had a wrong password.
+    again = [one for one in logins if one.auth == "none" and one.url == logins[0].url]
+    logging_in = (again or logins[:1])[-1]
     requests = [one for one in requests if one.host == logging_in.host]
     first = requests.index(logging_in)
     later = [one for one in requests[first:] if not LOGOUT.search(one.path)]
     speaking = [one for one in later[1:] if RESTART.search(one.path + (one.body or ""))]
-    act = (speaking or later[1:] or [logging_in])[-1]
+    changing = [one for one in speaking if one.method not in {"GET", "HEAD", "OPTIONS"}]
+    act = (changing or speaking or later[1:] or [logging_in])[-1]  # a page may ask how it goes on
     if act is logging_in and logging_in.auth == "none":
         raise ConfigError("No request follows the login; record the one that restarts, too")
     last = requests.index(act)
@@ -100,6 +108,7 @@ def make_recipe(requests: Sequence[Recorded]) -> str:
     _capture_tokens(drafts, requests, known)
     text = write_recipe(drafts, token_pages=_token_pages(drafts))
     _refuse_leftovers(text, drafts, secret)
+    _refuse_unknown_tokens(drafts)
     return text
 
 
@@ -225,13 +234,12 @@ def _source(
 ) -> tuple[tuple[str, Recorded] | None, str | dict[str, str]]:
     """Find the reply that gave a value, and how it is captured there."""
     for one in earlier:
-        capture = _recorded_capture(one[1], value)
+        capture = _recorded_capture(label, one[1], value)
         if capture is not None:
             return one, capture
     if any(request.reply or request.reply_headers for _, request in earlier):
         return None, ""  # replies were recorded, and none holds it: it is no token
-    guess = r"(?i)token" if label == "bearer" else re.escape(label)
-    pattern = rf"""{guess}["']?(?:[^>]{{0,100}}?value=|\s*[:=])\s*["']?([^"'\s>&;,]+)"""
+    pattern = _guess(label)
     if OF_SESSION.search(label):
         login = [one for one in earlier if _is_login(one[1])]
         return (login[0] if login else None), pattern
@@ -248,7 +256,15 @@ def _source(
     return (draft.part, page), pattern
 
 
-def _recorded_capture(request: Recorded, value: str) -> str | dict[str, str] | None:
+def _guess(label: str) -> str:
+    """Return a pattern for a value by its name: in a field, a `meta`, a script or JSON."""
+    name = r"(?<!refresh)(?<!refresh_)(?<!id_)token" if label == "bearer" else re.escape(label)
+    tag = rf"""<(?=[^<>]*["']{name}["'])[^<>]*?\s(?:value|content)="""
+    value = r"""["']?((?<=["'])[^"'<>]+|[^"'\s<>&;,]+)"""
+    return rf"""(?i)(?:{tag}|{name}["']?\s*[:=])\s*{value}"""
+
+
+def _recorded_capture(label: str, request: Recorded, value: str) -> str | dict[str, str] | None:
     """Return what captures a value from a recorded reply, or `None` if it is not in there."""
     for name, text in request.reply_headers:
         if name == "set-cookie" and text.split(";")[0].partition("=")[2] == value:
@@ -258,15 +274,26 @@ def _recorded_capture(request: Recorded, value: str) -> str | dict[str, str] | N
             return {"location": rf"{before}([^&;/]+)"}
         if text == value:
             return {"header": name}
-    place = request.reply.find(value)
+    written = {value, html.escape(value), json.dumps(value)[1:-1].replace("/", r"\/")}
+    by_name = re.search(_guess(label), request.reply)
+    if by_name and (by_name[1] in written or html.unescape(by_name[1]) == value):
+        return _guess(label)
+    return _by_what_stands_before(
+        request.reply, next((one for one in written if one in request.reply), value)
+    )
+
+
+def _by_what_stands_before(reply: str, value: str) -> str | None:
+    """Return a pattern of as few letters before a value as tell it from all else."""
+    place = reply.find(value)
     if place < 0:
         return None
-    after = request.reply[place + len(value) :][:1]
+    after = reply[place + len(value) :][:1]
     stop = re.escape(after) if after and not after.isalnum() else r"\s"
     for length in (12, 25, 50, 100):
-        before = re.sub(r"\s+", " ", request.reply[max(place - length, 0) : place])
+        before = re.sub(r"\s+", " ", reply[max(place - length, 0) : place])
         pattern = re.escape(before).replace(r"\ ", r"\s+") + rf"([^{stop}]+)"
-        found = re.search(pattern, request.reply)
+        found = re.search(pattern, reply)
         if found and found[1] == value:
             return pattern
     return None
@@ -313,3 +340,21 @@ def _refuse_leftovers(text: str, drafts: Sequence[Draft], secret: str) -> None:
                 "A secret would be left in the recipe, in a place that is not understood; replace "
                 "it in the recording by `SECRET` and put the placeholder in by hand"
             )
+
+
+def _refuse_unknown_tokens(drafts: Sequence[Draft]) -> None:
+    """Refuse what looks like a secret and was found in no reply: it would stay as it is."""
+    for draft in drafts:
+        secrets = [(name, value) for name, value in _tokens(draft.request)]
+        secrets += [
+            (name, value)
+            for name, value in draft.request.headers.items()
+            if API_KEY.search(name) and not value.lower().startswith(("basic ", "bearer "))
+        ]
+        for name, value in secrets:
+            if value not in draft.replaced and len(value) >= LONG_TOKEN:
+                raise ConfigError(
+                    f"The value of `{name}` is found in no recorded reply, so that it would stay "
+                    "in the recipe; record the page that gives it, with content, or replace it in "
+                    "the recording by `SECRET` and put the placeholder in by hand"
+                )

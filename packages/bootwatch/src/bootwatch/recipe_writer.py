@@ -154,8 +154,10 @@ def _headers(draft: Draft) -> dict[str, str]:
         if (wanted and not form and (request.body is not None or name != "content-type")) or client:
             if name == "authorization" and not text.lower().startswith("bearer "):
                 continue
+            # What follows the path of a referrer may hold a session.
+            value = re.split("[?#;]", text, maxsplit=1)[0] if name == "referer" else text
             origin = f"{request.url.split('//')[0]}//{request.host}"
-            kept[name.title()] = _replaced(text, draft).replace(origin, "{origin}")
+            kept[name.title()] = _replaced(value, draft).replace(origin, "{origin}")
     return kept
 
 

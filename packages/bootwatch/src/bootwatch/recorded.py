@@ -5,15 +5,16 @@ Formats: curl's manual page; HAR 1.2 (W3C draft, "HTTP Archive").
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-import shlex
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlsplit
 
 from bootwatch.durations import parse_duration
 from bootwatch.errors import ConfigError
+from bootwatch.shell_words import is_for_windows, split_for_bash, split_for_windows
 
 FORM = "application/x-www-form-urlencoded"
 WITH_VALUE = {
@@ -30,8 +31,6 @@ IGNORED_WITH_VALUE = {
     "--proxy", "--tls-max", "--ciphers", "-D", "--dump-header", "--stderr",
 }  # fmt: skip
 STATIC = ("image/", "font/", "text/css", "audio/", "video/")
-_ANSI_QUOTES = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 
 
 @dataclass
@@ -92,7 +91,7 @@ class Recorded:
 
 
 def read_curl(text: str) -> list[Recorded]:
-    """Read curl commands, as browsers copy them for bash, or as they stand in a script.
+    """Read curl commands, as browsers copy them for bash or Windows, or as they stand in a script.
 
     Args:
         text: One or more commands; other lines are passed over, `sleep` becomes a pause.
@@ -100,30 +99,21 @@ def read_curl(text: str) -> list[Recorded]:
     Raises:
         ConfigError: There is no command, or one that cannot be understood.
     """
-    if re.search(r"curl(\.exe)?\s.*\^\"|\^\n", text):
-        raise ConfigError("The file has commands for Windows; copy them as cURL (bash) instead")
-    text = _ANSI_QUOTES.sub(lambda found: shlex.quote(_unescaped(found[1])), text)
-    text = re.sub(r"\\\r?\n", " ", text)
+    split = split_for_windows if is_for_windows(text) else split_for_bash
     try:
-        lexer = shlex.shlex(text.replace("\r", ""), posix=True, punctuation_chars=";&|\n")
-        lexer.whitespace, lexer.whitespace_split, lexer.commenters = " \t", True, "#"
-        words = list(lexer)
+        commands = list(split(text))
     except ValueError as error:
         raise ConfigError(f"The commands cannot be read as a shell does: {error}") from None
     found: list[Recorded] = []
-    pause, command = 0.0, []
-    for word in [*words, "\n"]:
-        if word.strip(";&|\n"):
-            command.append(word)
-            continue
-        if command and command[0].endswith("curl"):
-            found.append(_from_words(command[1:], pause))
+    pause = 0.0
+    for name, *words in commands:
+        if re.search(r"(?:^|[/\\])curl(?:\.exe)?$", name):
+            found.append(_from_words(words, pause))
             pause = 0.0
-        elif len(command) > 1 and command[0] == "sleep":
-            pause += _seconds(command[1])
-        command = []
+        elif words and name == "sleep":
+            pause += _seconds(words[0])
     if not found:
-        raise ConfigError("No curl command was found; copy the requests as cURL (bash)")
+        raise ConfigError("No curl command was found; copy the requests as cURL in the browser")
     return found
 
 
@@ -132,15 +122,6 @@ def _seconds(text: str) -> float:
         return float(text) if text.replace(".", "", 1).isdigit() else parse_duration(text)
     except ValueError:
         return 0.0
-
-
-def _unescaped(text: str) -> str:
-    def one(found: re.Match[str]) -> str:
-        if found[1] is not None:
-            return chr(int(found[1][1:], 16))
-        return _ESCAPES.get(found[2], found[2])
-
-    return re.sub(r"\\(?:([xuU][0-9a-fA-F]{1,8})|(.))", one, text, flags=re.DOTALL)
 
 
 def _from_words(words: list[str], pause: float) -> Recorded:
@@ -252,6 +233,14 @@ def _from_entry(entry: dict[str, Any]) -> Recorded | None:
         headers={one["name"].lower(): one["value"] for one in asked.get("headers", [])},
         body=body or None,
         status=int(reply.get("status") or 0),
-        reply=content.get("text") or "",
+        reply=_text_of(content),
         reply_headers=[(one["name"].lower(), one["value"]) for one in reply.get("headers", [])],
     )
+
+
+def _text_of(content: dict[str, Any]) -> str:
+    """Return the text of a reply; some browsers write it in base64."""
+    text = content.get("text") or ""
+    if content.get("encoding") != "base64":
+        return text
+    return base64.b64decode(text).decode("utf-8", errors="replace")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 LARGEST_REPLY = 4 << 20  # bytes; the pages of these devices have a few thousand
 PERMANENT = {301, 308}  # the page has moved: that says nothing about a password
-PASSING = {408, 425, 429, *range(500, 600)}  # try again later: nor does that
+PASSING = {408, 425, 426, 429, *range(500, 600)}  # try again later, or otherwise: nor does that
 GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS  # zlib finds out itself which of the two it is
 
 
@@ -45,9 +47,10 @@ class Reply:
     location: str = ""
 
     @property
-    def moved_to_https(self) -> bool:
-        """Whether the device sends its visitors to HTTPS."""
-        return self.location.startswith("https://") and 300 <= self.status < 400  # noqa: PLR2004
+    def moved(self) -> bool:
+        """Whether it sends its visitors to another scheme, host or port."""
+        elsewhere = self.location.startswith(("http://", "https://"))
+        return elsewhere and 300 <= self.status < 400  # noqa: PLR2004
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,14 @@ class Raw:
         headers: All headers.
         body: The body, still compressed if it came so.
         new_cookies: Names of the cookies that it sets to a value they did not have before.
+        peer: The address that it came from; devices redirect to it although they have a name.
     """
 
     status: int
     headers: httpx2.Headers
     body: bytes
     new_cookies: dict[str, str]
+    peer: str = ""
 
 
 def understand(
@@ -83,15 +88,17 @@ def understand(
         UnprovedError: A pattern took too long on it.
     """
     text = decode(raw.body, raw.headers, recipe.encoding)
-    location = _local(raw.headers.get("location", ""), url=url, path=step.path)
+    location = _local(raw, url=url, path=step.path)
+    later = raw.status in PERMANENT | PASSING or "retry-after" in raw.headers
     captured = {}
     for name, capture in step.capture.items():
         value = _captured(capture, raw, text=text, location=location)
-        if value is not None:
-            captured[name] = without_controls(value)
+        cleaned = without_controls(value or "")
+        if cleaned:  # an empty token is none: it would be sent, and the device would refuse it
+            captured[name] = cleaned
     for rule in step.rules:
         if _rule_fits(rule, raw, text=text, location=location, handed_out=handed_out):
-            passing = raw.status in PERMANENT | PASSING and rule.means == "refused"
+            passing = later and rule.means == "refused"
             return Reply(
                 status=raw.status,
                 text=text,
@@ -130,22 +137,29 @@ def _captured(capture: Capture, raw: Raw, *, text: str, location: str) -> str | 
     else:
         source, pattern = text, str(capture.text)
     found = search(pattern, source)
-    if not found:
-        return None
-    return found[1] if found.re.groups else found[0]
+    value = found and (found[1] if found.re.groups else found[0])
+    return value and (_unescaped(value, text) if source is text else value)
 
 
-def _local(location: str, *, url: str, path: str) -> str:
+def _unescaped(value: str, text: str) -> str:
+    """Turn a value into what it stands for where it was found: in JSON, or in a page."""
+    if not text.lstrip().startswith(("{", "[")):
+        return html.unescape(value)
+    try:
+        return str(json.loads(f'"{value}"', strict=False))
+    except ValueError:  # a number, or a piece of the text with quotation marks in it
+        return value
+
+
+def _local(raw: Raw, *, url: str, path: str) -> str:
     """Reduce a `Location` to path and query, where it leads to the same scheme, host and port."""
+    location, own = raw.headers.get("location", ""), urlsplit(url)
     if not location:
         return ""
     try:
         target = urlsplit(urljoin(url + path, location))
-        same = (target.scheme, target.hostname, _port(target)) == (
-            urlsplit(url).scheme,
-            urlsplit(url).hostname,
-            _port(urlsplit(url)),
-        )
+        same_place = (target.scheme, _port(target)) == (own.scheme, _port(own))
+        same = same_place and target.hostname in {own.hostname, raw.peer}
     except ValueError:  # not a URL at all
         return location
     if not same:
@@ -186,7 +200,8 @@ def set_cookies(headers: httpx2.Headers) -> dict[str, str]:
     for line in headers.get_list("set-cookie"):
         first, *attributes = line.split(";")
         name, _, value = first.strip().partition("=")
-        cookies[name] = "" if any(_ends_it(one) for one in attributes) else value
+        ended = value.strip('"').lower() in {"", "deleted"} or any(map(_ends_it, attributes))
+        cookies[name] = "" if ended else value
     return cookies
 
 
@@ -198,7 +213,8 @@ def _ends_it(attribute: str) -> bool:
         import email.utils
 
         try:
-            return email.utils.parsedate_to_datetime(value).year <= 1970  # noqa: PLR2004 - the epoch
+            # Not compared with our clock: the device's own may be years behind.
+            return email.utils.parsedate_to_datetime(value).year < 2000  # noqa: PLR2004
         except ValueError:
             return False
     return False

@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from bootwatch.findings import Findings
 
-WIDTH, LEFT, ROW = 900, 90, 22  # of drawings, in their own units
-CURVE_HEIGHT, BARS_HEIGHT = 260, 160
+# Of drawings, in their own units. On a telephone their texts are twice as large, and must fit.
+WIDTH, LEFT, ROW = 900, 150, 30
+CURVE_HEIGHT, BARS_HEIGHT, TOP, AXIS = 280, 160, 22, 34
 WEEK, DAY, HOUR = 604800.0, 86400.0, 3600.0
 MOST_WEEKS = 52
 NARROWEST = 1.5  # of a failure's bar: a short one must be seen, too
-GOOD, BAD, RESTART, GREY = "#b7dfc0", "#b3261e", "#1f4e9c", "#ddd"
+LABELLED = 3  # hours between two that are written
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -28,14 +29,28 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width">
 <title>bootwatch: {device}</title>
 <style>
+:root {{ color-scheme: light dark; --ink: #1b1b1b; --soft: #555; --ground: #fff;
+  --good: #b7dfc0; --bad: #b3261e; --restart: #1f4e9c; --line: #ddd }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: #e6e6e6; --soft: #b0b0b0; --ground: #14181d;
+    --good: #2f6b45; --bad: #ff8a80; --restart: #8ab8ff; --line: #3a4048 }}
+}}
 body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem;
-  padding: 0 1rem; color: #1b1b1b; background: #fff }}
-svg {{ width: 100%; height: auto }}
-text {{ font-size: 12px; fill: #444 }}
+  padding: 0 1rem; color: var(--ink); background: var(--ground); overflow-wrap: anywhere }}
+svg {{ width: 100%; height: auto; display: block }}
+text {{ font-size: 13px; fill: var(--soft) }}
+.good {{ fill: var(--good) }}
+.bad {{ fill: var(--bad) }}
+.restart {{ fill: var(--restart) }}
+.gap {{ fill: var(--line) }}
+.band {{ fill: var(--restart); fill-opacity: .2 }}
+.curve {{ fill: none; stroke: var(--restart); stroke-width: 2 }}
+.grid {{ stroke: var(--line) }}
 table {{ border-collapse: collapse; width: 100% }}
-th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid #ddd }}
+th, td {{ text-align: left; padding: .2rem .8rem .2rem 0; border-bottom: 1px solid var(--line) }}
 .verdict {{ font-size: 1.2rem }}
-.note {{ color: #555 }}
+.note {{ color: var(--soft) }}
+@media (max-width: 600px) {{ text {{ font-size: 25px }} body {{ margin: 1rem auto }} }}
 </style>
 </head>
 <body>
@@ -116,42 +131,42 @@ def _draw_weeks(findings: Findings) -> str:
         weeks.append(begin)
         begin += dt.timedelta(days=7)
     weeks = weeks[-MOST_WEEKS:]
-    return _svg(ROW * len(weeks) + 20, "Week by week", _weeks(findings, weeks))
+    return _svg(ROW * len(weeks) + AXIS, "Week by week", _weeks(findings, weeks))
 
 
 def _weeks(findings: Findings, weeks: list[dt.datetime]) -> Iterator[str]:
     scale = (WIDTH - LEFT) / WEEK
     for number, monday in enumerate(weeks):
         top, start = number * ROW, monday.timestamp()
-        yield f'<text x="0" y="{top + 14}">{monday:%Y-%m-%d}</text>'
-        yield _bar(LEFT, top, WIDTH - LEFT, GREY)
-        spans = [(a, b, GOOD, "") for a, b in findings.watched]
-        spans += [(one.begin, one.end, BAD, ", ".join(one.kinds)) for one in findings.outages]
-        for a, b, colour, title in spans:
+        yield f'<text x="0" y="{top + 21}">{monday:%Y-%m-%d}</text>'
+        yield _bar(LEFT, top, WIDTH - LEFT, "gap")
+        spans = [(a, b, "good", "") for a, b in findings.watched]
+        spans += [(one.begin, one.end, "bad", ", ".join(one.kinds)) for one in findings.outages]
+        for a, b, kind, title in spans:
             low, high = max(a, start), min(b, start + WEEK)
             if high >= low:
                 width = max((high - low) * scale, NARROWEST)
-                yield _bar(LEFT + (low - start) * scale, top, width, colour, title)
+                yield _bar(LEFT + (low - start) * scale, top, width, kind, title)
         for at in findings.restarts:
             if start <= at < start + WEEK:
-                yield _bar(LEFT + (at - start) * scale, top, 2, RESTART, "restart")
+                yield _bar(LEFT + (at - start) * scale, top, 2, "restart", "restart")
     for day, name in enumerate(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")):
         x = LEFT + day * DAY * scale
-        yield f'<text x="{x:.1f}" y="{ROW * len(weeks) + 14}">{name}</text>'
+        yield f'<text x="{x:.1f}" y="{ROW * len(weeks) + 22}">{name}</text>'
 
 
-def _bar(x: float, y: float, width: float, colour: str, title: str = "") -> str:
+def _bar(x: float, y: float, width: float, kind: str, title: str = "") -> str:
     inner = f"<title>{html.escape(title)}</title>" if title else ""
     return (
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{ROW - 4}" '
-        f'fill="{colour}">{inner}</rect>'
+        f'class="{kind}">{inner}</rect>'
     )
 
 
 def _draw_curve(findings: Findings) -> str:
     if not findings.curve:
         return "<p>No failure after a restart was seen yet.</p>"
-    return _svg(CURVE_HEIGHT + 20, "Share that still works", _curve(findings))
+    return _svg(CURVE_HEIGHT + AXIS, "Share that still works", _curve(findings))
 
 
 def _curve(findings: Findings) -> Iterator[str]:
@@ -159,7 +174,7 @@ def _curve(findings: Findings) -> Iterator[str]:
     scale = (WIDTH - LEFT) / longest
 
     def path(pick: str) -> list[str]:
-        points, before = [f"{LEFT},10.0"], 1.0
+        points, before = [f"{LEFT},{_height(1.0):.1f}"], 1.0
         for step in findings.curve:
             x, share = LEFT + step.time * scale, getattr(step, pick)
             points += [f"{x:.1f},{_height(before):.1f}", f"{x:.1f},{_height(share):.1f}"]
@@ -167,26 +182,26 @@ def _curve(findings: Findings) -> Iterator[str]:
         return [*points, f"{WIDTH},{_height(before):.1f}"]
 
     band = " ".join([*path("high"), *reversed(path("low"))])
-    yield f'<polygon points="{band}" fill="{RESTART}" fill-opacity="0.15"/>'
-    yield f'<polyline points="{" ".join(path("share"))}" fill="none" stroke="{RESTART}"/>'
+    yield f'<polygon points="{band}" class="band"/>'
+    yield f'<polyline points="{" ".join(path("share"))}" class="curve"/>'
     for share in (0.0, 0.5, 1.0):
         yield f'<text x="0" y="{_height(share) + 4:.1f}">{share:.0%}</text>'
         yield (
             f'<line x1="{LEFT}" x2="{WIDTH}" y1="{_height(share):.1f}" y2="{_height(share):.1f}" '
-            f'stroke="{GREY}"/>'
+            f'class="grid"/>'
         )
     for part in (0.25, 0.5, 0.75):
         x = LEFT + part * longest * scale
         hours = part * longest / HOUR
-        yield f'<text x="{x:.1f}" y="{CURVE_HEIGHT + 14}">{hours:.3g} h</text>'
+        yield f'<text x="{x:.1f}" y="{CURVE_HEIGHT + 22}">{hours:.3g} h</text>'
 
 
 def _height(share: float) -> float:
-    return 10 + (1 - share) * (CURVE_HEIGHT - 20)
+    return TOP + (1 - share) * (CURVE_HEIGHT - 2 * TOP)
 
 
 def _draw_hours(findings: Findings) -> str:
-    return _svg(BARS_HEIGHT + 20, "Failures by hour", _hours(findings))
+    return _svg(BARS_HEIGHT + AXIS, "Failures by hour", _hours(findings))
 
 
 def _hours(findings: Findings) -> Iterator[str]:
@@ -198,7 +213,8 @@ def _hours(findings: Findings) -> Iterator[str]:
         title = f"{hour} o'clock: {count} failures in {spent:.0f} hours watched"
         yield (
             f'<rect x="{x:.1f}" y="{BARS_HEIGHT - height:.1f}" width="{width - 3:.1f}" '
-            f'height="{height:.1f}" fill="{BAD}"><title>{html.escape(title)}</title></rect>'
+            f'height="{height:.1f}" class="bad"><title>{html.escape(title)}</title></rect>'
         )
-        yield f'<text x="{x + 4:.1f}" y="{BARS_HEIGHT + 14}">{hour}</text>'
-    yield f'<text x="0" y="20">{most}</text>'
+        if hour % LABELLED == 0:
+            yield f'<text x="{x + 4:.1f}" y="{BARS_HEIGHT + 22}">{hour}</text>'
+    yield f'<text x="0" y="30">{most}</text>'

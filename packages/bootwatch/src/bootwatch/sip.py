@@ -3,9 +3,9 @@
 OPTIONS asks whether it talks at all. REGISTER without `Contact` asks the registrar for what is
 registered, and changes nothing; that it wants a password (401) shows that it works.
 
-A final answer counts that carries our Call-ID, unless it is 5xx: a device may well say 401 or 404,
-and 600 is a telephone that is busy, but 503 is what one says that cannot do its work. It may be
-starting, so that it is asked again for the rest of the time.
+A final answer counts that carries our Call-ID, unless it is 5xx or 408: a device may well say 401
+or 404, and 600 is a telephone that is busy, but 503 is what one says that cannot do its work. It
+may be starting, so that it is asked again for the rest of the time.
 
 Source: RFC 3261, sections 11 (OPTIONS), 10.2.3 (REGISTER without Contact), 8.1.1 (what a request
 needs), 17.1.2 (resending on UDP), 21 (what the statuses mean).
@@ -28,6 +28,7 @@ FIRST_RESEND = 0.5  # seconds: T1 of RFC 3261, doubled each time ...
 LONGEST_RESEND = 4.0  # ... up to T2
 FINAL, SERVER_FAILURE, GLOBAL_FAILURE = 200, 500, 600  # the first statuses of their kinds
 LARGEST = 65535  # bytes of one datagram
+NOBODY_INSIDE = 408  # Request Timeout: something answers for a telephone part that does not
 _STATUS = re.compile(rb"SIP/2\.0 (\d{3}) ")
 
 
@@ -57,7 +58,8 @@ def ask(target: str, *, timeout: float, method: Method = "OPTIONS") -> int | Non
 
 def is_healthy(status: int | None) -> bool:
     """Tell whether an answer says that the telephone part works."""
-    return status is not None and not SERVER_FAILURE <= status < GLOBAL_FAILURE
+    failed = status is None or status == NOBODY_INSIDE or SERVER_FAILURE <= status < GLOBAL_FAILURE
+    return not failed
 
 
 def _exchange(

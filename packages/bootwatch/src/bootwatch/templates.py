@@ -15,14 +15,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 from bootwatch.errors import UnprovedError
 from bootwatch.functions import find_function
 
 NAME = re.compile(r"[A-Za-z_]\w*")
 _TOKEN = re.compile(r"""\s*(?:([A-Za-z_]\w*)|"([^"]*)"|'([^']*)'|(.))""", re.DOTALL)
-_SUSPICIOUS = re.compile(r"\{\s*[A-Za-z_][\w.\- ]*(?:\}|\()")
+_SUSPICIOUS = re.compile(
+    r"\{\s*[A-Za-z_][\w.\- ]*(?:\}|\()"  # `{name}`, `{function(`; also with mistakes
+    r"|\{\{\s*[\w.\-]+\s*\}\}"  # as other programs write placeholders
+    r"|\{[^\s{}\"',;=]*[A-Za-z_][^\s{}\"',;=]*\}"  # `{1name}`, `{name:x}`, `{name[0]}`, `{$name}`
+)
+_BEGINS_JSON = re.compile(r"\s*(?:\{\s*[\"}]|\[)")
 _DEEPEST = 20  # functions inside functions
 
 
@@ -206,15 +211,23 @@ def _value(expression: Expression, values: Mapping[str, str], encoding: str) -> 
         ) from None
 
 
-def escape_for(body: str, content_type: str) -> Callable[[str, str], str]:
-    """Choose how values are escaped in a body, by its content type, or else by how it begins."""
-    kind, start = content_type.lower(), body.lstrip()[:1]
-    if "json" in kind or (not kind and start in {"{", "["}):
-        return lambda value, _before: json.dumps(value, ensure_ascii=False)[1:-1]
-    if "xml" in kind or "html" in kind or (not kind and start == "<"):
-        return _for_xml
-    if "x-www-form-urlencoded" in kind:
-        return lambda value, _before: quote_plus(value)
+def escape_for(body: str, content_type: str, *, encoding: str) -> Callable[[str, str], str]:
+    """Choose how values are escaped in JSON and XML.
+
+    Args:
+        body: A body, or a field of a form, which may hold JSON or XML, too.
+        content_type: What the request calls it. Many devices take JSON as plain text, so that
+            the way in which the body begins decides where this does not.
+        encoding: Of the request. What it lacks is written as JSON and XML do.
+    """
+    kind = content_type.lower()
+    if "json" in kind or ("xml" not in kind and _BEGINS_JSON.match(body)):
+        plain = encoding.lower().replace("-", "") == "utf8"
+        return lambda value, _before: json.dumps(value, ensure_ascii=not plain)[1:-1]
+    if "xml" in kind or "html" in kind or body.lstrip().startswith("<"):
+        return lambda value, before: (
+            _for_xml(value, before).encode(encoding, "xmlcharrefreplace").decode(encoding)
+        )
     return as_it_is
 
 

@@ -32,8 +32,8 @@ Recording = Annotated[
 def recipe(context: typer.Context, from_curl: Recording = None, from_har: Recording = None) -> None:
     """List, show and check recipes; or make one from requests that a browser recorded.
 
-    In the browser's network view, log in and restart the device; then copy both requests as cURL
-    (bash), or save all as HAR with content.
+    In the browser's network view, log in and restart the device; then copy both requests as cURL,
+    for bash or Windows, or save all as HAR with content.
     """
     from bootwatch.recorded import read_curl, read_har
 
