@@ -12,7 +12,9 @@ import numbers
 from typing import TYPE_CHECKING, Any, final
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from thalweg.errors import ConfigError, DataError, ShapeError
 
@@ -41,7 +43,31 @@ class Block:
 
 
 class Problem:
-    """Base of the three problem classes. A problem is immutable."""
+    """Base of the problem classes. A problem is immutable.
+
+    Problems add up, and take positive factors: `a + 2.0 * b`, `sum([a, b, c])`. A sum of
+    `LeastSquares` alone is one; any other is a `Sum`.
+    """
+
+    def __add__(self, other: object) -> Problem:
+        if not isinstance(other, Problem):
+            return NotImplemented
+        return Sum((*_parts(self), *_parts(other)))
+
+    def __radd__(self, other: object) -> Problem:
+        # The `sum` of Python begins with 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __mul__(self, factor: object) -> Problem:
+        weight = _weight(factor)
+        return NotImplemented if weight is None else self._weighted(weight)
+
+    __rmul__ = __mul__
+    # Arrays of NumPy leave the product to a problem, and do not make one of each entry.
+    __array_ufunc__ = None
+
+    def _weighted(self, weight: float) -> Problem:
+        raise NotImplementedError
 
 
 @final
@@ -83,24 +109,14 @@ class LeastSquares(Problem):
         new.blocks = blocks
         return new
 
-    def __add__(self, other: object) -> LeastSquares:
-        if not isinstance(other, LeastSquares):
-            return NotImplemented
-        return LeastSquares._of(self.blocks + other.blocks)
+    def __add__(self, other: object) -> Problem:
+        if isinstance(other, LeastSquares):
+            return LeastSquares._of(self.blocks + other.blocks)
+        return super().__add__(other)
 
-    def __mul__(self, factor: object) -> LeastSquares:
-        if not isinstance(factor, numbers.Real):
-            return NotImplemented
-        weight = float(factor)
-        if not (np.isfinite(weight) and weight > 0):
-            raise ConfigError(
-                f"a least-squares block was multiplied by {weight}, but a finite factor above 0 "
-                "was expected; leave a block out instead of weighting it by 0"
-            )
+    def _weighted(self, weight: float) -> LeastSquares:
         scaled = (dataclasses.replace(b, weight=b.weight * weight) for b in self.blocks)
         return LeastSquares._of(tuple(scaled))
-
-    __rmul__ = __mul__
 
 
 @final
@@ -139,6 +155,9 @@ class Composite(Problem):
             )
         self.l2 = float(l2)
 
+    def _weighted(self, weight: float) -> Composite:
+        return Composite(self.outputs, _Weighted(self.loss, weight), self.data, l2=weight * self.l2)
+
 
 @final
 class Scalar(Problem):
@@ -151,6 +170,58 @@ class Scalar(Problem):
     def __init__(self, loss: Callable[[Any], Any]) -> None:
         _check_callable(loss, "loss")
         self.loss = loss
+
+    def _weighted(self, weight: float) -> Scalar:
+        return Scalar(_Weighted(self.loss, weight))
+
+
+@final
+class Sum(Problem):
+    """A sum of problems that are not all least squares. Made by `+`.
+
+    Attributes:
+        parts: The terms, at least two; the least squares among them are one.
+    """
+
+    def __init__(self, parts: tuple[Problem, ...]) -> None:
+        squares = [part for part in parts if isinstance(part, LeastSquares)]
+        others = [part for part in parts if not isinstance(part, LeastSquares)]
+        blocks = tuple(block for part in squares for block in part.blocks)
+        joined = (LeastSquares._of(blocks),) if blocks else ()  # noqa: SLF001 - of this module
+        self.parts: tuple[Problem, ...] = (*joined, *others)
+
+    def _weighted(self, weight: float) -> Sum:
+        return Sum(tuple(part._weighted(weight) for part in self.parts))  # noqa: SLF001 - as above
+
+
+@dataclasses.dataclass(frozen=True)
+class _Weighted:
+    """A loss times a factor."""
+
+    loss: Callable[..., Any]
+    weight: float
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.weight * self.loss(*arguments)
+
+
+def _parts(problem: Problem) -> tuple[Problem, ...]:
+    return problem.parts if isinstance(problem, Sum) else (problem,)
+
+
+def _weight(factor: object) -> float | None:
+    """A factor as a number; None where it is no single real number."""
+    if isinstance(factor, (np.ndarray, jax.Array)) and factor.shape == () and factor.dtype != bool:
+        factor = factor.item()
+    if not isinstance(factor, numbers.Real):
+        return None
+    weight = float(factor)
+    if not (np.isfinite(weight) and weight > 0):
+        raise ConfigError(
+            f"a problem was multiplied by {weight}, but a finite factor above 0 was expected; "
+            "leave a part out instead of weighting it by 0"
+        )
+    return weight
 
 
 def _check_callable(function: object, name: str) -> None:
@@ -173,8 +244,10 @@ def _check_data(data: Any) -> tuple[Any, ...]:
     arrays = []
     for path, leaf in leaves_with_paths:
         name = f"data{jax.tree_util.keystr(path)}"
+        refuse_tracer(leaf, name)
         array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
-        if array.dtype == object or array.dtype.kind in "USMm":
+        is_key = jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
+        if not is_key and (array.dtype == object or array.dtype.kind in "USMm"):
             raise ConfigError(f"`{name}` has dtype {array.dtype}, but numbers were expected")
         if array.ndim == 0:
             raise ShapeError(
@@ -182,7 +255,8 @@ def _check_data(data: Any) -> tuple[Any, ...]:
             )
         if array.shape[0] == 0:
             raise DataError(f"`{name}` holds no example (shape {array.shape}); pass at least one")
-        _check_finite(name, array)
+        if not is_key:
+            _check_finite(name, array)
         arrays.append(array)
     lengths = [array.shape[0] for array in arrays]
     if len(set(lengths)) > 1:
@@ -194,6 +268,20 @@ def _check_data(data: Any) -> tuple[Any, ...]:
             "before, or make them blocks of their own that add up",
         )
     return jax.tree.unflatten(treedef, arrays)
+
+
+def refuse_tracer(leaf: object, name: str) -> None:
+    """Refuse an array that JAX has not computed yet.
+
+    Raises:
+        ConfigError: Naming the array.
+    """
+    if isinstance(leaf, Tracer):
+        raise ConfigError(
+            f"`{name}` is an array of a function under `jax.jit`, `grad` or `vmap`, but a run "
+            "needs numbers: call `minimize` outside; for many fits of one model at once, use "
+            "`starts` or one problem for all"
+        )
 
 
 def _check_finite(name: str, array: Any) -> None:

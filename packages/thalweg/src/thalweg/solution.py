@@ -131,7 +131,7 @@ class Start:
         return max(len(self.history["step"]) - 1, 0)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Solution:
     """The result of `minimize`.
 
@@ -204,6 +204,18 @@ class Solution:
     def message(self) -> str:
         """The outcome in words, with the detail of this run."""
         return f"{self.outcome.message} {self.detail}".strip()
+
+    def __repr__(self) -> str:
+        """Five lines: the verdict, the loss, the parameters, the work, and why this method."""
+        from thalweg._describe import as_text
+
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the same, with a curve of the loss."""
+        from thalweg._describe import as_html
+
+        return as_html(self)
 
     @property
     def seconds(self) -> float:

@@ -10,7 +10,8 @@ from thalweg.flow.base import MEMORY_BUDGET, Flow, Linearisation
 from thalweg.flow.composite import CompositeFlow
 from thalweg.flow.least_squares import LeastSquaresFlow
 from thalweg.flow.scalar import ScalarFlow
-from thalweg.problem import Composite, LeastSquares, Problem, Scalar
+from thalweg.flow.summed import SumFlow
+from thalweg.problem import Composite, LeastSquares, Problem, Scalar, Sum
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -25,6 +26,7 @@ __all__ = [
     "LeastSquaresFlow",
     "Linearisation",
     "ScalarFlow",
+    "SumFlow",
     "build_flow",
     "flow_of",
 ]
@@ -71,7 +73,7 @@ def build_flow(
     if devices is not None and not has_data(problem):
         raise ConfigError(
             "`devices` was given, but the problem has no `data` to divide over them; write it by "
-            "example with `data`, or leave `devices` out"
+            "example with `data`, as one LeastSquares or Composite, or leave `devices` out"
         )
     match problem:
         case LeastSquares():
@@ -80,6 +82,9 @@ def build_flow(
             return CompositeFlow(problem, spec, memory_budget=memory_budget, devices=devices)
         case Scalar():
             return ScalarFlow(problem, spec)
+        case Sum():
+            parts = [build_flow(part, spec, memory_budget=memory_budget) for part in problem.parts]
+            return SumFlow(parts)
         case _:
             raise ConfigError(
                 f"`problem` is of type {type(problem).__name__}, but a LeastSquares, Composite "

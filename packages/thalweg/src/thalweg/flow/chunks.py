@@ -39,6 +39,16 @@ class Chunked(NamedTuple):
     scale: jax.Array
 
 
+def is_key(dtype: Any) -> bool:
+    """Whether a dtype is that of JAX's random keys, which NumPy does not know."""
+    return jnp.issubdtype(dtype, jax.dtypes.prng_key)
+
+
+def is_float(dtype: Any) -> bool:
+    """Whether a dtype is one of real numbers."""
+    return not is_key(dtype) and dtype.kind == "f"
+
+
 def lay_out(
     data: Any, *, weight: float, length: int, dtype: np.dtype, devices: Devices | None = None
 ) -> Chunked:
@@ -57,8 +67,8 @@ def lay_out(
     place = jax.device_put if devices is None else devices.split
 
     def arrange(leaf: Any) -> jax.Array:
-        array = np.asarray(leaf)
-        if array.dtype.kind == "f":
+        array = leaf if is_key(leaf.dtype) else np.asarray(leaf)
+        if is_float(array.dtype):
             array = array.astype(dtype)
         return place(array[index].reshape(chunks, length, *array.shape[1:]))
 
@@ -70,7 +80,7 @@ def example_shapes(data: Any, dtype: np.dtype) -> Any:
     """Shapes and dtypes of one example of the data, as `lay_out` will have them."""
     return jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(
-            leaf.shape[1:], dtype if leaf.dtype.kind == "f" else leaf.dtype
+            leaf.shape[1:], dtype if is_float(leaf.dtype) else leaf.dtype
         ),
         data,
     )

@@ -30,6 +30,7 @@ from thalweg.flow.flatten import ravel_rows
 from thalweg.flow.outputs import check_output, check_scalar, flat
 from thalweg.flow.programs import fingerprint, shared_programs
 from thalweg.flow.terms import LIVE_COPIES, derivative_along
+from thalweg.flow.tracing import explained
 
 if TYPE_CHECKING:
     from thalweg.flow.flatten import ParamSpec
@@ -50,10 +51,11 @@ class CompositeFlow(Flow):
         self.spec = spec
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         x, y = example_shapes(problem.data, spec.dtype)
-        self.output_size = check_output(
-            jax.eval_shape(lambda *at: flat(self._outputs(*at)), theta, x), spec, name="outputs"
-        )
-        traced, loss_shape = jax.make_jaxpr(self._one, return_shape=True)(theta, x, y)
+        with explained("outputs", examples=x):
+            shape = jax.eval_shape(lambda *at: flat(self._outputs(*at)), theta, x)
+        self.output_size = check_output(shape, spec, name="outputs")
+        with explained("loss", examples=y):
+            traced, loss_shape = jax.make_jaxpr(self._one, return_shape=True)(theta, x, y)
         check_scalar(loss_shape, spec, name="loss")
         self.length = jax.tree.leaves(problem.data)[0].shape[0]
         length, self._rows = chunk_lengths(

@@ -19,11 +19,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.errors import ConfigError, DataError, PrecisionError
+from thalweg.problem import refuse_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Params = Any  # a pytree of floating-point arrays
+_REMEDIES = {  # by the kind of the dtype
+    "i": "write `1.0` instead of `1`, convert it with `.astype(float)`, or keep what is not "
+    "trained out of `params`",
+    "c": "split it into its real and imaginary part, and join them inside the function",
+    "V": "convert it with `.astype(np.float32)`, and back inside the function where it must "
+    "compute in less; or keep what is not trained out of `params`",
+}
+_REMEDIES |= {"u": _REMEDIES["i"], "b": _REMEDIES["i"], "f": _REMEDIES["V"]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +129,8 @@ def flatten(params: Params) -> tuple[np.ndarray, ParamSpec]:
     places = {place for place, _ in fixed}
     trained = [pair for place, pair in enumerate(with_paths) if place not in places]
     names = tuple(f"params{jax.tree_util.keystr(path)}" for path, _ in trained)
+    for name, (_, leaf) in zip(names, trained, strict=True):
+        refuse_tracer(leaf, name)
     leaves = [np.asarray(leaf) for _, leaf in trained]
     if sum(leaf.size for leaf in leaves) == 0:
         raise ConfigError("`params` holds no parameter; pass a pytree of float arrays")
@@ -127,7 +138,7 @@ def flatten(params: Params) -> tuple[np.ndarray, ParamSpec]:
         if leaf.dtype not in (np.float32, np.float64):
             raise ConfigError(
                 f"`{name}` has dtype {leaf.dtype}, but float32 or float64 was expected; "
-                "convert it with `.astype(float)`, or keep what is not trained out of `params`"
+                f"{_REMEDIES.get(leaf.dtype.kind, _REMEDIES['V'])}"
             )
     dtypes = sorted({str(leaf.dtype) for leaf in leaves})
     if len(dtypes) > 1:

@@ -24,6 +24,15 @@ def flat(value: Any) -> jax.Array:
     return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
 
 
+def flat_residual(value: Any) -> jax.Array:
+    """The residuals as one real vector: of complex ones the real parts, then the imaginary."""
+
+    def real(leaf: Any) -> Any:
+        return (jnp.real(leaf), jnp.imag(leaf)) if jnp.iscomplexobj(leaf) else leaf
+
+    return flat(jax.tree.map(real, value))
+
+
 def check_scalar(shape: Any, spec: ParamSpec, *, name: str) -> None:
     """Refuse what is not one number in the dtype of the parameters."""
     found = getattr(shape, "shape", None)

@@ -9,6 +9,7 @@ import jax
 from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient
 from thalweg.flow.outputs import check_scalar
 from thalweg.flow.programs import fingerprint, shared_programs
+from thalweg.flow.tracing import explained
 
 if TYPE_CHECKING:
     from thalweg.flow.flatten import ParamSpec
@@ -22,9 +23,10 @@ class ScalarFlow(Flow):
     def __init__(self, problem: Scalar, spec: ParamSpec) -> None:
         self._loss = problem.loss
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
-        traced, shape = jax.make_jaxpr(lambda at: self._loss(spec.unravel(at)), return_shape=True)(
-            theta
-        )
+        with explained("loss"):
+            traced, shape = jax.make_jaxpr(
+                lambda at: self._loss(spec.unravel(at)), return_shape=True
+            )(theta)
         check_scalar(shape, spec, name="loss")
         facts = layout_facts(spec, [fingerprint(traced)], memory_budget=0, devices=None)
         super().__init__(spec, (), programs=shared_programs([problem.loss], facts))

@@ -27,8 +27,9 @@ from thalweg.flow.chunks import (
     sum_chunks,
 )
 from thalweg.flow.flatten import ravel_rows
-from thalweg.flow.outputs import check_output, flat
+from thalweg.flow.outputs import check_output, flat_residual
 from thalweg.flow.programs import fingerprint
+from thalweg.flow.tracing import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -179,9 +180,10 @@ class ExampleTerm(AbstractTerm):
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
 
         def one(theta: jax.Array, *example: Any) -> jax.Array:
-            return flat(block.function(spec.unravel(theta), *example))
+            return flat_residual(block.function(spec.unravel(theta), *example))
 
-        traced = jax.make_jaxpr(one)(theta, *shapes)
+        with explained("residual", examples=shapes):
+            traced = jax.make_jaxpr(one)(theta, *shapes)
         width = check_output(traced.out_avals[0], spec, name="residual")
         length, rows = chunk_lengths(
             block.length,
@@ -212,7 +214,7 @@ class ExampleTerm(AbstractTerm):
         return part.scale.shape == (1, self._rows)
 
     def _one(self, theta: jax.Array, *example: Any) -> jax.Array:
-        return flat(self._function(self._spec.unravel(theta), *example))
+        return flat_residual(self._function(self._spec.unravel(theta), *example))
 
     def _chunk(self, examples: Any, scale: jax.Array, theta: jax.Array) -> jax.Array:
         r = jax.vmap(lambda *example: self._one(theta, *example))(*examples)
@@ -239,7 +241,9 @@ class ExampleTerm(AbstractTerm):
 
         def one(*example: Any) -> tuple[jax.Array, jax.Array]:
             # By the arrays, not by θ: the transpose of taking a slice writes a whole row of zeros.
-            r, pull = jax.vjp(lambda at: flat(self._function(spec.join(at), *example)), arrays)
+            r, pull = jax.vjp(
+                lambda at: flat_residual(self._function(spec.join(at), *example)), arrays
+            )
             rows = jax.vmap(lambda seed: pull(seed)[0])(jnp.eye(r.size, dtype=r.dtype))
             return r, ravel_rows(rows)
 
@@ -334,7 +338,10 @@ class WholeTerm(AbstractTerm):
         """See `lay_out_block`."""
         del memory_budget  # nothing to cut into chunks
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
-        traced = jax.make_jaxpr(lambda at: flat(block.function(spec.unravel(at))))(theta)
+        with explained("residual"):
+            traced = jax.make_jaxpr(lambda at: flat_residual(block.function(spec.unravel(at))))(
+                theta
+            )
         check_output(traced.out_avals[0], spec, name="residuals")
         root = jnp.sqrt(jnp.asarray(block.weight, spec.dtype))
         part = root if devices is None else devices.everywhere(root)
@@ -353,7 +360,7 @@ class WholeTerm(AbstractTerm):
         return True
 
     def residuals(self, part: jax.Array, theta: jax.Array) -> jax.Array:
-        return part * flat(self._function(self._spec.unravel(theta)))
+        return part * flat_residual(self._function(self._spec.unravel(theta)))
 
     def value_and_grad(self, part: jax.Array, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
         r, pull = jax.vjp(lambda at: self.residuals(part, at), theta)
