@@ -276,12 +276,12 @@ def in_worker(spec: RunSpec, *, threads: int | None) -> Run:
         threads: Limit on the threads of XLA and BLAS; None for no limit.
     """
     with _one_run:
-        _prepare(threads)
+        prepare(threads)
         return execute(spec, threads=threads)
 
 
 @functools.cache
-def _prepare(threads: int | None) -> Any:
+def prepare(threads: int | None) -> Any:
     """Set up a worker process once; XLA reads its limit when JAX is first used.
 
     Returns:
