@@ -44,7 +44,7 @@ def scaled(task: FitProblem, parameters: np.ndarray | float, squares: float) -> 
 
 
 def straight_line() -> np.ndarray:
-    """LSC2LS: a circle so large that it is the best straight line, across the middle of the points."""
+    """LSC2LS: a circle so large that it is the best straight line, through their middle."""
     points = np.column_stack([*data("LSC2LS").values()])
     middle = points.mean(axis=0)
     across = np.linalg.svd(points - middle)[2][1]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from thalweg_lab.bench.fits.record import Fit
     from thalweg_lab.bench.fits.summary import Score
 
+LONG = 10.0  # seconds, from here on whole
 MANY = 1e4  # squares from here on, and below its inverse, are written with a power of ten
 
 
@@ -57,8 +58,8 @@ def nist_scores(found: Sequence[Score]) -> str:
             _digits(score.fewest_digits),
             str(score.false_successes),
             "" if score.evaluations is None else f"{score.evaluations:.0f}",
-            duration(score.seconds),
-            duration(score.compile_seconds),
+            _seconds(score.seconds),
+            _seconds(score.compile_seconds),
         )
         for score in found
     ]
@@ -84,8 +85,8 @@ def collection_scores(found: Sequence[Score]) -> str:
             f"{score.all_solved} of {score.fits}",
             str(score.other_minima),
             str(score.false_successes),
-            duration(score.seconds),
-            duration(score.compile_seconds),
+            _seconds(score.seconds),
+            _seconds(score.compile_seconds),
         )
         for score in found
     ]
@@ -127,8 +128,9 @@ def _solvers_of(missed: Fit, fits: Sequence[Fit]) -> list[str]:
 
 
 def _how(fits: Sequence[Fit], machine: Machine) -> list[str]:
-    commits = [short_commit(commit) for commit in dict.fromkeys(f.commit for f in fits) if commit]
-    raised = [f for f in fits if f.solver == OURS and f.verdict is Verdict.NOTHING]
+    ours = [f for f in fits if f.solver == OURS]
+    commits = [short_commit(commit) for commit in dict.fromkeys(f.commit for f in ours) if commit]
+    raised = [f for f in ours if f.verdict is Verdict.NOTHING]
     made = f"{counted(len(fits), 'fit')}, {min(f.began for f in fits)[:10]}"
     where = f"{machine.processor} with {counted(machine.cores, 'core')}"
     sentences = [f"{made}, on {where}; {versions_text(machine.versions)}."]
@@ -144,6 +146,10 @@ def _how(fits: Sequence[Fit], machine: Machine) -> list[str]:
 def _cell(fit: Fit) -> str:
     text = f"{_digits(fit.digits)} / {fit.evaluations} / {duration(fit.seconds)}"
     return text if fit.is_solved else f"**{text}**"
+
+
+def _seconds(value: float) -> str:
+    return duration(value) if value < LONG else f"{value:.0f} s"
 
 
 def _digits(value: float | None) -> str:

@@ -1,7 +1,8 @@
 """The entrants: thalweg as it comes, and each peer at the best settings that were found for it.
 
-Peers have tolerances as tight as they take, exact Jacobians, and parameters scaled by the columns
-of the Jacobian where they offer that. "defaults" is a call without any setting.
+Peers have exact Jacobians and tolerances as tight as they take. Parameters are scaled by the columns
+of the Jacobian where more fits are solved with that: by `trf`; `lm` solves as many either way, and
+`dogbox` fewer. "defaults" is a call without any setting.
 """
 
 from __future__ import annotations
@@ -128,7 +129,13 @@ class _Watched:
 
 
 def _scipy(
-    programs: Programs, start: np.ndarray, seconds: float, *, method: str, has_defaults: bool
+    programs: Programs,
+    start: np.ndarray,
+    seconds: float,
+    *,
+    method: str,
+    x_scale: float | str = 1.0,
+    has_defaults: bool = False,
 ) -> Found:
     from scipy.optimize import least_squares
 
@@ -137,7 +144,7 @@ def _scipy(
     if not has_defaults:
         settings = {
             "jac": watched.jacobian,
-            "x_scale": "jac",
+            "x_scale": x_scale,
             "ftol": TIGHT,
             "xtol": TIGHT,
             "gtol": TIGHT,
@@ -215,9 +222,9 @@ def _optimistix(programs: Programs, start: np.ndarray, _: float, *, name: str) -
 OURS = "thalweg"
 SOLVERS: Mapping[str, Solver] = {
     OURS: _thalweg,
-    "SciPy lm": functools.partial(_scipy, method="lm", has_defaults=False),
-    "SciPy trf": functools.partial(_scipy, method="trf", has_defaults=False),
-    "SciPy dogbox": functools.partial(_scipy, method="dogbox", has_defaults=False),
+    "SciPy lm": functools.partial(_scipy, method="lm", x_scale="jac"),
+    "SciPy trf": functools.partial(_scipy, method="trf", x_scale="jac"),
+    "SciPy dogbox": functools.partial(_scipy, method="dogbox"),
     "SciPy lm, defaults": functools.partial(_scipy, method="lm", has_defaults=True),
     "Optimistix LM": functools.partial(_optimistix, name="LevenbergMarquardt"),
     "Optimistix Dogleg": functools.partial(_optimistix, name="Dogleg"),
