@@ -11,6 +11,7 @@ import pytest
 
 from command import run
 from thalweg import LeastSquares
+from thalweg._util.machine import this_machine
 from thalweg.errors import ConfigError
 from thalweg_lab import fits
 from thalweg_lab.bench.fits import running
@@ -22,6 +23,7 @@ from thalweg_lab.bench.fits.solvers import available
 from thalweg_lab.bench.fits.summary import scores
 from thalweg_lab.fits import FitProblem
 from thalweg_lab.fits.collection import data
+from thalweg_lab.pages import fits_markdown
 
 BY_NAME = {task.name: task for task in fits.problems()}
 PLATEAU = np.array([172.0, 33.0])  # BoxBOD: all but the first response on the asymptote
@@ -54,9 +56,9 @@ def straight_line() -> np.ndarray:
 ENDS = {
     Verdict.SOLVED: ("Misra1a", BY_NAME["Misra1a"].minimizer),
     Verdict.LOCAL: ("Freudenstein-Roth", np.array([11.4127790, -0.8968053])),
-    Verdict.SLOPING: ("BoxBOD", PLATEAU),
+    Verdict.NOT_STATIONARY: ("BoxBOD", PLATEAU),
     Verdict.FLAT: ("LSC2LS", straight_line()),
-    Verdict.NOTHING: ("Rosenbrock", np.array([np.nan, 1.0])),
+    Verdict.NOT_FINITE: ("Rosenbrock", np.array([np.nan, 1.0])),
 }
 
 
@@ -139,7 +141,9 @@ def made_up(**changes: object) -> Fit:
         "solver": "thalweg",
         "says_success": True,
         "verdict": Verdict.SOLVED,
+        "message": "converged",
         "evaluations": 10,
+        "began": "2026-01-01T00:00:00+00:00",
         "seconds": 1.0,
         "compile_seconds": 2.0,
     }
@@ -154,7 +158,7 @@ def test_scores_count_solved_false_and_unsaid():
             made_up(start="10", verdict=Verdict.LOCAL),
             made_up(start="100", verdict=Verdict.FLAT),
             made_up(problem="Wood", says_success=False),
-            made_up(problem="Wood", start="10", verdict=Verdict.SLOPING, says_success=False),
+            made_up(problem="Wood", start="10", verdict=Verdict.NOT_STATIONARY, says_success=False),
             made_up(problem="Wood", start="100", verdict=Verdict.SADDLE, compile_seconds=0.0),
         ]
     )
@@ -163,6 +167,25 @@ def test_scores_count_solved_false_and_unsaid():
     assert (score.all_solved, score.fits) == (2, 6)
     assert (score.other_minima, score.false_successes, score.unsaid) == (1, 2, 1)
     assert (score.seconds, score.compile_seconds) == (6.0, 4.0)
+
+
+def test_the_tables_name_what_is_missed_and_who_solves_it():
+    """With what thalweg said of it; fits that are not solved are bold."""
+    found = [
+        made_up(collection="NIST", problem="BoxBOD", digits=9.5),
+        made_up(
+            collection="NIST", problem="BoxBOD", start="2", verdict=Verdict.FLAT, squares=9771.5
+        ),
+        made_up(collection="NIST", problem="BoxBOD", start="2", solver="SciPy trf", digits=8.0),
+        made_up(collection="NIST", problem="BoxBOD", solver="SciPy trf", digits=8.0),
+    ]
+    text = fits_markdown.summary(found, this_machine())
+    assert "| BoxBOD (NIST) | 2 | `converged` | flat | 9771.5 | SciPy trf |" in text
+    assert "1 of 2" in text
+    assert "one is called `converged` without being a minimum" in text
+    table = fits_markdown.nist_table(found)
+    assert "| BoxBOD | 1 | 9.5 / 10 / 1 s | 8.0 / 10 / 1 s |" in table
+    assert "| BoxBOD | 2 | ** / 10 / 1 s** | 8.0 / 10 / 1 s |" in table
 
 
 def test_what_is_recorded_is_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -177,7 +200,7 @@ def test_what_is_recorded_is_not_made_again(tmp_path: Path, monkeypatch: pytest.
     assert len(made) == 2
     record = tmp_path / "runs" / "mgh.beale.scipy-lm.json"
     record.write_text("[{}]", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"(?s)beale.* cannot be read .*; remove it"):
+    with pytest.raises(ConfigError, match=r"beale.* cannot be read .*collection.*; remove it"):
         run_fits(tasks, tmp_path, seconds=5.0, jobs=1)
 
 

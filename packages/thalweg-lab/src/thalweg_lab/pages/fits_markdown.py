@@ -33,7 +33,8 @@ def summary(fits: Sequence[Fit], machine: Machine) -> str:
     parts += ["### What thalweg does not solve"]
     parts += [missed_table(missed, fits) if missed else "It solves all."]
     false = [each for each in fits if each.is_false_success and each.solver == OURS]
-    parts += [f"Of its ends, {len(false)} are called `converged` without being a minimum."]
+    count = {0: "none is", 1: "one is"}.get(len(false), f"{len(false)} are")
+    parts += [f"Of its ends, {count} called `converged` without being a minimum."]
     parts += _how(fits, machine)
     return "\n\n".join(parts) + "\n"
 
@@ -130,7 +131,7 @@ def _solvers_of(missed: Fit, fits: Sequence[Fit]) -> list[str]:
 def _how(fits: Sequence[Fit], machine: Machine) -> list[str]:
     ours = [f for f in fits if f.solver == OURS]
     commits = [short_commit(commit) for commit in dict.fromkeys(f.commit for f in ours) if commit]
-    raised = [f for f in ours if f.verdict is Verdict.NOTHING]
+    raised = [f for f in ours if f.verdict is Verdict.NOT_FINITE]
     made = f"{counted(len(fits), 'fit')}, {min(f.began for f in fits)[:10]}"
     where = f"{machine.processor} with {counted(machine.cores, 'core')}"
     sentences = [f"{made}, on {where}; {versions_text(machine.versions)}."]

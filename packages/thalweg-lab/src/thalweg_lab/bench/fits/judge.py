@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from thalweg_lab.fits import FitProblem
 
 DIGITS = 1e-4  # relative: the squares are right to four digits
-NOTHING = 1e-16  # of the squares at the standard start, where the minimum is 0
+ZERO_SHARE = 1e-16  # of the squares at the standard start, where the minimum is 0
 AS_ZERO = 1e-20  # of the same: a minimum below it is lost in rounding, so it counts as 0
 OFFSET = 1e-3
 CURVATURE = 1e-12  # of the largest; below it, rounding decides
@@ -40,8 +40,8 @@ class Verdict(enum.StrEnum):
     LOCAL = "another minimum"
     FLAT = "flat"
     SADDLE = "saddle"
-    SLOPING = "not stationary"
-    NOTHING = "not finite"
+    NOT_STATIONARY = "not stationary"
+    NOT_FINITE = "not finite"
 
 
 def verdict(programs: Programs, theta: np.ndarray) -> Verdict:
@@ -59,21 +59,21 @@ def verdict(programs: Programs, theta: np.ndarray) -> Verdict:
     if is_solved(programs.task, squares):
         return Verdict.SOLVED
     if not math.isfinite(squares):
-        return Verdict.NOTHING
+        return Verdict.NOT_FINITE
     residuals, jacobian = programs.residuals(theta), programs.jacobian(theta)
     lengths = np.linalg.norm(jacobian, axis=0)
     if not lengths.all():
         return Verdict.FLAT
     gradient = jacobian.T @ residuals / lengths / np.linalg.norm(residuals)
     if not np.abs(gradient).max() <= OFFSET:
-        return Verdict.SLOPING
+        return Verdict.NOT_STATIONARY
     return _by_curvature(programs.hessian(theta) / lengths / lengths[:, None], gradient)
 
 
 def _by_curvature(hessian: np.ndarray, gradient: np.ndarray) -> Verdict:
     """What an end is where the gradient is small, all in units of the columns."""
     if not np.isfinite(hessian).all():
-        return Verdict.NOTHING
+        return Verdict.NOT_FINITE
     values, vectors = np.linalg.eigh(hessian)
     least = CURVATURE * np.abs(values).max()
     if values[0] < -least:
@@ -81,14 +81,14 @@ def _by_curvature(hessian: np.ndarray, gradient: np.ndarray) -> Verdict:
     if values[0] <= least:
         return Verdict.FLAT
     offset = np.linalg.norm(vectors.T @ gradient / np.sqrt(values))
-    return Verdict.LOCAL if offset <= OFFSET else Verdict.SLOPING
+    return Verdict.LOCAL if offset <= OFFSET else Verdict.NOT_STATIONARY
 
 
 def is_solved(task: FitProblem, squares: float) -> bool:
     """Whether a sum of squares is right to four digits, or as good as 0 where that is right."""
     scale = task.squares(next(iter(task.starts.values())))
     if task.minimum <= AS_ZERO * scale:
-        return squares <= NOTHING * scale
+        return squares <= ZERO_SHARE * scale
     return squares <= task.minimum * (1.0 + DIGITS)
 
 

@@ -23,9 +23,11 @@ class Programs:
 
     Attributes:
         task: The problem.
+        kept: What solvers compile for it beyond that, by their names.
     """
 
     task: FitProblem
+    kept: dict[str, tuple[Any, float]] = dataclasses.field(default_factory=dict)
 
     @functools.cached_property
     def _compiled(self) -> tuple[Any, Any, float]:

@@ -7,6 +7,7 @@ A file that exists is not made again. To measure a changed thalweg, remove `runs
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 import warnings
@@ -18,9 +19,10 @@ from thalweg._util.files import whole_file
 from thalweg.errors import ConfigError
 from thalweg_lab.bench.fits.record import Fit, fit
 from thalweg_lab.bench.fits.solvers import NIST_ONLY, available
+from thalweg_lab.study.mistakes import in_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from thalweg_lab.fits import FitProblem
@@ -72,10 +74,15 @@ def run_fits(
 
     Raises:
         ConfigError: A record cannot be read or written.
+        ThalwegError: A worker process died; finished fits stay in the folder.
     """
     missing = [task.name for task in tasks if _missing(task, folder)]
-    for done, name in enumerate(_made(missing, folder, seconds=seconds, jobs=jobs), 1):
-        show(name, done, len(missing))
+    made = _made(missing, folder, seconds=seconds, jobs=jobs)
+    with contextlib.closing(made), warnings.catch_warnings():
+        # What XLA compiles makes a worker grow, and joblib then replaces it.
+        warnings.filterwarnings("ignore", "A worker stopped", UserWarning)
+        for done, name in enumerate(made, 1):
+            show(name, done, len(missing))
     return [
         fit for task in tasks for solver in entrants(task) for fit in _load(task, solver, folder)
     ]
@@ -86,21 +93,16 @@ def entrants(task: FitProblem) -> list[str]:
     return [s for s in available() if task.collection == "NIST" or s not in NIST_ONLY]
 
 
-def _made(names: Sequence[str], folder: Path, *, seconds: float, jobs: int) -> Iterator[str]:
+def _made(names: Sequence[str], folder: Path, *, seconds: float, jobs: int) -> Generator[str]:
     """Names of problems whose missing fits have been made, in any order."""
-    import joblib
+    from thalweg_lab.study.running import side_by_side
 
-    if jobs == 1:
-        yield from (run_problem(name, folder, seconds, None) for name in names)
-        return
-    threads = max(joblib.cpu_count() // jobs, 1)
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)  # pyright: ignore[reportArgumentType]
-    yield from parallel(
-        joblib.delayed(run_problem)(name, folder, seconds, threads) for name in names
-    )  # pyright: ignore[reportReturnType]
+    if jobs > 1:
+        return side_by_side(run_problem, names, jobs=jobs, folder=folder, seconds=seconds)
+    return (run_problem(name, folder=folder, seconds=seconds) for name in names)
 
 
-def run_problem(name: str, folder: Path, seconds: float, threads: int | None) -> str:
+def run_problem(name: str, *, folder: Path, seconds: float, threads: int | None = None) -> str:
     """Make the missing fits of a problem, in this process.
 
     Args:
@@ -159,5 +161,5 @@ def _load(task: FitProblem, solver: str, folder: Path) -> list[Fit]:
         return _FITS.validate_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"`{path}` cannot be read ({error}); remove it to run it again"
+            f"`{path}` cannot be read ({in_one_line(error)}); remove it to make its fits again"
         ) from error

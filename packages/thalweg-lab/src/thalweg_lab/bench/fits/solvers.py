@@ -1,8 +1,8 @@
 """The entrants: thalweg as it comes, and each peer at the best settings that were found for it.
 
-Peers have exact Jacobians and tolerances as tight as they take. Parameters are scaled by the columns
-of the Jacobian where more fits are solved with that: by `trf`; `lm` solves as many either way, and
-`dogbox` fewer. "defaults" is a call without any setting.
+Peers have exact Jacobians and tolerances as tight as they take. Parameters are scaled by the
+columns of the Jacobian where more fits are solved with that: by `trf`; `lm` solves as many either
+way, and `dogbox` fewer. "defaults" is a call without any setting.
 """
 
 from __future__ import annotations
@@ -182,9 +182,12 @@ def _lmfit(programs: Programs, start: np.ndarray, seconds: float) -> Found:
     return watched.found(end, says_success=bool(result.success), message=str(result.message))
 
 
-@functools.cache
 def _optimistix_program(programs: Programs, name: str) -> tuple[Any, float]:
+    """Its compiled loop, and the processor time of the compilation."""
     import optimistix
+
+    if name in programs.kept:
+        return programs.kept[name]
 
     solver = getattr(optimistix, name)(rtol=OPTIMISTIX_RTOL, atol=OPTIMISTIX_ATOL)
 
@@ -200,7 +203,8 @@ def _optimistix_program(programs: Programs, name: str) -> tuple[Any, float]:
 
     began = time.process_time()
     compiled = jax.jit(solve).lower(jnp.zeros(programs.task.size)).compile()
-    return compiled, time.process_time() - began
+    programs.kept[name] = compiled, time.process_time() - began
+    return programs.kept[name]
 
 
 def _optimistix(programs: Programs, start: np.ndarray, _: float, *, name: str) -> Found:
