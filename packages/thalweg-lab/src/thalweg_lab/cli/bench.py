@@ -87,7 +87,7 @@ Fits = Annotated[
 FIT_SECONDS = 10.0
 
 
-def bench(
+def bench(  # noqa: PLR0913, PLR0917 - all are options
     suite: SuiteOption = Suite.QUICK,
     only: Only = None,
     starts: Starts = None,
@@ -115,9 +115,11 @@ def bench(
     if cost and fits:
         raise typer.BadParameter("leave `--cost` or `--fits` out", param_hint="--cost")
     if fits:
-        if starts is not None:
+        if starts is not None or new_process:
             raise typer.BadParameter(
-                "`--fits` has starts of its own; leave `--starts` out", param_hint="--starts"
+                "`--fits` has starts and processes of its own; leave `--starts` and "
+                "`--new-process` out",
+                param_hint="--fits",
             )
         from thalweg_lab.cli.bench_fits import show_fits
 

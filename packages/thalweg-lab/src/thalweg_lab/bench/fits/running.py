@@ -116,6 +116,10 @@ def run_problem(name: str, *, folder: Path, seconds: float, threads: int | None 
     from thalweg_lab.study.running import prepare
 
     prepare(threads)
+    if threads is not None:  # a process of its own, where compilation is timed
+        import jax
+
+        jax.config.update("jax_enable_compilation_cache", False)  # noqa: FBT003 - as JAX has it
     (task,) = chosen("full", (name,))
     programs = Programs(task)
     for solver in _missing(task, folder):
