@@ -40,7 +40,7 @@ LAYERS = {
     ),
     "thalweg_lab": (
         ("__init__",),
-        ("problems",),
+        ("fits", "problems"),
         ("study",),
         ("bench",),
         ("pages",),

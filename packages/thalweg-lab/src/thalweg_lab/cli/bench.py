@@ -76,9 +76,18 @@ Cost = Annotated[
         "size, and the peak memory.",
     ),
 ]
+Fits = Annotated[
+    bool,
+    typer.Option(
+        "--fits",
+        help="Instead fit problems of nonlinear least squares with known answers, beside SciPy, "
+        "lmfit and Optimistix: solved, correct digits, false successes.",
+    ),
+]
+FIT_SECONDS = 10.0
 
 
-def bench(
+def bench(  # noqa: PLR0913, PLR0917 - all are options
     suite: SuiteOption = Suite.QUICK,
     only: Only = None,
     starts: Starts = None,
@@ -87,6 +96,7 @@ def bench(
     json_file: JsonFile = None,
     new_process: NewProcesses = False,
     cost: Cost = False,
+    fits: Fits = False,
 ) -> None:
     """Race thalweg against its peers, and list the targets at which a peer was quicker.
 
@@ -99,8 +109,24 @@ def bench(
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
     - `thalweg bench --only iris --new-process` includes what a new process compiles.
     - `thalweg bench --cost` compares steps with plain code, in a minute or two.
+    - `thalweg bench --fits --suite full` fits 87 problems from 234 starts, in a quarter of an hour.
     - `thalweg bench --json race.json` also writes the results for another program.
     """
+    if cost and fits:
+        raise typer.BadParameter("leave `--cost` or `--fits` out", param_hint="--cost")
+    if fits:
+        if starts is not None or new_process:
+            raise typer.BadParameter(
+                "`--fits` has starts and processes of its own; leave `--starts` and "
+                "`--new-process` out",
+                param_hint="--fits",
+            )
+        from thalweg_lab.cli.bench_fits import show_fits
+
+        budget = FIT_SECONDS if seconds is None else seconds
+        folder = out or Path(f"thalweg-bench-fits-{suite.value}")
+        show_fits(suite.value, folder, json_file, only=only or (), seconds=budget)
+        return
     if cost:
         if only or starts is not None or seconds is not None or new_process:
             raise typer.BadParameter(

@@ -55,8 +55,8 @@ def markdown(results: Results) -> str:
     ]
     parts = [
         f"Suite `{results.suite}`, {results.began[:10]}. {lost_sentence(results)}",
-        _table(("goal", "wanted", "found", "standing", "behind it"), goals),
-        _table(
+        table(("goal", "wanted", "found", "standing", "behind it"), goals),
+        table(
             (
                 "problem",
                 "weights",
@@ -70,15 +70,16 @@ def markdown(results: Results) -> str:
         ),
     ]
     if lost:
-        parts.append(_table(("lost on", "at the loss", "thalweg", "peer", "which", "ratio"), lost))
+        parts.append(table(("lost on", "at the loss", "thalweg", "peer", "which", "ratio"), lost))
     if results.launched:
-        parts.append(_table(NEW_PROCESS_HEADS, new_process_rows(results)))
+        parts.append(table(NEW_PROCESS_HEADS, new_process_rows(results)))
     parts += [f"`{one.entry.problem}` could not be run: {one.reason}." for one in results.unable]
     parts += [f"{name} was left out: {reason}." for name, reason in results.left_out.items()]
     parts += how_sentences(results) + machine_sentences(results)
     return "\n\n".join(parts) + "\n"
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

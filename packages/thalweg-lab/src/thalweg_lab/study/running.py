@@ -24,7 +24,7 @@ from thalweg_lab.study.run import Run, execute
 from thalweg_lab.study.store import STUDY, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from thalweg_lab.study.plan import Study
@@ -186,6 +186,23 @@ def _here(specs: Sequence[RunSpec]) -> Iterator[Run]:
 
 def _in_processes(specs: Sequence[RunSpec], jobs: int) -> Generator[Run]:
     """Runs in joblib's processes."""
+    return side_by_side(in_worker, specs, jobs=jobs)
+
+
+def side_by_side(
+    function: Callable[..., Any], items: Iterable[Any], *, jobs: int, **settings: Any
+) -> Generator[Any]:
+    """Results of `function(item, threads=..., **settings)`, in any order, from several processes.
+
+    Args:
+        function: Importable; `threads` is what it may use of the cores.
+        items: What it is called with, one item a call.
+        jobs: The number of processes.
+        **settings: Further arguments, the same for all.
+
+    Raises:
+        ThalwegError: A worker process died.
+    """
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
@@ -195,11 +212,11 @@ def _in_processes(specs: Sequence[RunSpec], jobs: int) -> Generator[Run]:
         return_as="generator_unordered",
         batch_size=1,  # pyright: ignore[reportArgumentType] - a number or "auto"
     )
-    tasks = (joblib.delayed(in_worker)(spec, threads=threads) for spec in specs)
-    runs: Generator[Run] = parallel(tasks)
+    tasks = (joblib.delayed(function)(item, threads=threads, **settings) for item in items)
+    results: Generator[Any] = parallel(tasks)
     try:
-        for run in runs:  # noqa: UP028 - `yield from` would close them first, with a warning
-            yield run
+        for result in results:  # noqa: UP028 - `yield from` would close them first, with a warning
+            yield result
     except TerminatedWorkerError as error:
         raise ThalwegError(
             "a worker process was killed, most likely because memory ran out; finished runs are "
@@ -208,7 +225,7 @@ def _in_processes(specs: Sequence[RunSpec], jobs: int) -> Generator[Run]:
     finally:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".* tasks ", UserWarning)  # about cancelled runs
-            runs.close()
+            results.close()
 
 
 def _on_cluster(specs: Sequence[RunSpec], address: str) -> Generator[Run]:
@@ -276,12 +293,12 @@ def in_worker(spec: RunSpec, *, threads: int | None) -> Run:
         threads: Limit on the threads of XLA and BLAS; None for no limit.
     """
     with _one_run:
-        _prepare(threads)
+        prepare(threads)
         return execute(spec, threads=threads)
 
 
 @functools.cache
-def _prepare(threads: int | None) -> Any:
+def prepare(threads: int | None) -> Any:
     """Set up a worker process once; XLA reads its limit when JAX is first used.
 
     Returns:
