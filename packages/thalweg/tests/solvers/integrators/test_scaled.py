@@ -101,6 +101,7 @@ def test_years_as_they_are(rate):
     best = np.sum((shifted[0] * np.exp(shifted[1] * (years - 2013)) - sales) ** 2)
     assert squares(solution, 5) == pytest.approx(best, rel=1e-6)
     assert solution.params[1] == pytest.approx(0.2212, abs=1e-4)
+    assert solution.outcome is tw.Outcome.CONVERGED  # as the model itself has one too many
     assert "undetermined" in solution.detail
 
 
@@ -200,6 +201,21 @@ def test_a_plateau_is_called_one_and_names_the_parameter():
     assert solution.outcome is tw.Outcome.PLATEAU
     assert not solution.outcome.is_success
     assert "`params[1]`" in solution.detail
+
+
+@pytest.mark.parametrize("scale", [1.0, 10.0, 100.0])
+def test_a_circle_that_grows_without_end_has_not_converged(scale):
+    """Points nearly on a line: ever larger circles have ever smaller gradients."""
+    x = np.linspace(-1, 1, 9)
+    points = np.stack([x, 0.3 + 1e-3 * np.cos(3 * x)], axis=1)
+
+    def distance(p, at):
+        return jnp.hypot(at[0] - p[0], at[1] - p[1]) - p[2]
+
+    problem = tw.LeastSquares(distance, data=(points,))
+    solution = tw.minimize(problem, scale * np.array([0.1, 1.0, 1.0]), stop=STOP)
+    radius = abs(solution.params[2])
+    assert radius < 1e5 or solution.outcome is not tw.Outcome.CONVERGED
 
 
 def test_a_parameter_without_any_effect_is_a_plateau():

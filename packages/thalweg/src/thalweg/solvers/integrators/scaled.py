@@ -31,7 +31,7 @@ import numpy as np
 
 from thalweg.errors import ConfigError
 from thalweg.flow import Flow, LeastSquaresFlow
-from thalweg.solution import End, Outcome
+from thalweg.solution import VISIBLE, End, Outcome
 from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
@@ -295,7 +295,7 @@ class ScaledGeodesic(AbstractJitMethod):
             names = ", ".join(f"`{flow.spec.component(int(k))}`" for k in vanished)
             return End(outcome, f"{detail}The loss does not depend on {names} here.")
         if outcome is Outcome.CONVERGED and bool(best.is_doubtful):
-            outcome, curvature = _by_hessian(flow, theta)
+            outcome, curvature = _by_hessian(flow, theta, solver_state.start)
             detail += curvature
         return End(outcome, detail.strip())
 
@@ -339,7 +339,7 @@ def _search(
     return attempt_until_taken(attempt, Trial(theta, system.loss, h), start_search(h, code))
 
 
-def _by_hessian(flow: Flow, theta: jax.Array) -> tuple[Outcome, str]:
+def _by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome, str]:
     """What the exact Hessian says of a point where the gradient is zero and J is singular."""
     hessian = np.asarray(flow.jit(flow.dense_hessian)(flow.data, flow.everywhere(theta)))
     scale = np.sqrt(np.abs(np.diag(hessian)))
@@ -352,7 +352,26 @@ def _by_hessian(flow: Flow, theta: jax.Array) -> tuple[Outcome, str]:
         return Outcome.PLATEAU, f"It is a saddle: the loss falls along a direction with {name}."
     if values[0] > noise:
         return Outcome.CONVERGED, ""
-    return Outcome.CONVERGED, f"The data leave a direction undetermined, mostly {name}."
+    if _is_redundant(flow, theta, start):
+        return Outcome.CONVERGED, f"The model has a parameter too many: {name} is undetermined."
+    return Outcome.PLATEAU, (
+        f"The loss hardly changes along a direction, mostly {name}, which may lead to infinity."
+    )
+
+
+def _is_redundant(flow: Any, *points: jax.Array) -> bool:
+    """Whether J lacks rank to the last digit at all points, so that its model does."""
+    eps = np.finfo(flow.spec.dtype).eps
+    jacobian_at = flow.jit(flow.jacobian)
+    for theta in points:
+        jacobian = np.asarray(jacobian_at(flow.data, flow.everywhere(theta))[1])
+        norms = np.linalg.norm(jacobian, axis=0)
+        if not (np.isfinite(norms).all() and norms.all()):
+            return False
+        values = np.linalg.svd(jacobian / norms, compute_uv=False)
+        if len(values) == flow.size and values[-1] > VISIBLE * eps * values[0]:
+            return False
+    return True
 
 
 def _either(condition: jax.Array, yes: Any, no: Any) -> Any:
