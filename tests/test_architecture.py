@@ -20,6 +20,7 @@ PACKAGES = sorted(path.parent.name for path in ROOT.glob("packages/*/pyproject.t
 LAYERS = {
     "thalweg": (
         ("errors",),
+        ("_describe",),
         ("compilation_cache", "networks", "solution", "stop"),
         ("problem", "_recorder", "_util"),
         ("flow",),

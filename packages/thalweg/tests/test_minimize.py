@@ -265,10 +265,10 @@ def test_auto_says_which_method_it_picked_and_why(solution):
     assert "then `implicit-geodesic`" in reason
     assert pick(costly, np.ones(100))[0].name == "implicit-geodesic"  # secants miss good minima
     x = np.linspace(0.0, 1.0, 400)
-    points = tw.LeastSquares(lambda p, x, y: p @ jnp.array([x, 1.0]) - y, data=(x, x))
+    points = tw.LeastSquares(lambda p, x, y: p[0] @ jnp.array([x, 1.0]) - y, data=(x, x))
     for size, first in ((400, "sampled"), (60, "implicit-geodesic")):
         few = tw.LeastSquares(points.blocks[0].function, data=(x[:size], x[:size]))
-        method, reason = pick(few, np.ones(2))
+        method, reason = pick(few, np.ones((1, 2)))
         assert method.name == first
         assert "`implicit-geodesic` because the loss is a sum of squares" in reason
 

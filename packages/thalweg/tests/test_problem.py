@@ -99,12 +99,10 @@ def test_data_may_be_any_pytree():
     assert loss_of(problem, P) == pytest.approx(FIT_LOSS, rel=1e-14)
 
 
-def test_only_least_squares_add_up():
+def test_only_problems_add_up():
     """Other things added or multiplied are Python's usual TypeError."""
     block = LeastSquares(whole)
     with pytest.raises(TypeError):
         block + 1.0
     with pytest.raises(TypeError):
         block * "2"
-    with pytest.raises(TypeError):
-        block + Scalar(lambda p: p["c"])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+from typing import Any
 
 import jax
 import numpy as np
 
-if TYPE_CHECKING:
-    from thalweg.solution import Solution
+Solution = Any  # a `thalweg.Solution`, which stands above this part and calls it
 
 WIDTH, HEIGHT, MARGIN = 320, 110, 4  # of the curve, in pixels
 MOST_POINTS = 300

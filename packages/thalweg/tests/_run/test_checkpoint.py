@@ -89,7 +89,12 @@ def test_an_interrupt_writes_the_state_first(tmp_path):
             raise KeyboardInterrupt
 
     cut = tw.minimize(
-        FIT, FIT_START, stop=tw.Stop(steps=9), checkpoint=tmp_path / "run", callback=interrupt
+        FIT,
+        FIT_START,
+        "implicit-geodesic",
+        tw.Stop(steps=9),
+        checkpoint=tmp_path / "run",
+        callback=interrupt,
     )
     assert cut.outcome is tw.Outcome.INTERRUPTED
     assert len(load_file(tmp_path / "run")["history.loss"]) >= 5

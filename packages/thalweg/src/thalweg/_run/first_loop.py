@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -56,4 +56,8 @@ def first_loop(
 
 def placed(loop: Loop, flow: Flow) -> Loop:
     """The arrays of a loop, on the devices that the programs of a flow expect them on."""
-    return flow.everywhere(jax.tree.map(jax.device_put, loop))
+
+    def on_a_device(leaf: Any) -> jax.Array:
+        return leaf if isinstance(leaf, jax.Array) else jax.device_put(leaf)
+
+    return flow.everywhere(jax.tree.map(on_a_device, loop))

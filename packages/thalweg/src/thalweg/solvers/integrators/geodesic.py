@@ -124,7 +124,8 @@ class ImplicitGeodesic(AbstractJitMethod):
     dense_limit: int = 2000
     krylov_limit: int = 150
     forcing: float = 0.1
-    then: AbstractJitMethod | None = None
+    # Left out of the text that checkpoints know a method by: they do without it.
+    then: AbstractJitMethod | None = dataclasses.field(default=None, repr=False)
 
     order: ClassVar[int] = 1
     name: ClassVar[str] = "implicit-geodesic"
