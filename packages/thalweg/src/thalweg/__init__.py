@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from thalweg._minimize import minimize
     from thalweg.compilation_cache import cache_compiled_programs
     from thalweg.errors import ThalwegError
+    from thalweg.fitting.curve_fit import curve_fit
+    from thalweg.fitting.many import curve_fit_many
+    from thalweg.fitting.result import CurveFit
     from thalweg.problem import Composite, LeastSquares, Scalar
     from thalweg.solution import Outcome, Solution, Start, Work
     from thalweg.solvers import methods
@@ -54,6 +57,7 @@ _HOME = {
     "BogackiShampine": "solvers.integrators.explicit",
     "Chebyshev": "solvers.integrators.chebyshev",
     "Composite": "problem",
+    "CurveFit": "fitting.result",
     "Descent": "solvers.step_control",
     "DiffraxSolver": "solvers.adapters.diffrax_solver",
     "ExponentialKrylov": "solvers.integrators.krylov",
@@ -76,6 +80,8 @@ _HOME = {
     "ThalwegError": "errors",
     "Work": "solution",
     "cache_compiled_programs": "compilation_cache",
+    "curve_fit": "fitting.curve_fit",
+    "curve_fit_many": "fitting.many",
     "methods": "solvers",
     "minimize": "_minimize",
 }
@@ -91,6 +97,7 @@ __all__ = [
     "BogackiShampine",
     "Chebyshev",
     "Composite",
+    "CurveFit",
     "Descent",
     "DiffraxSolver",
     "ExponentialKrylov",
@@ -113,6 +120,8 @@ __all__ = [
     "ThalwegError",
     "Work",
     "cache_compiled_programs",
+    "curve_fit",
+    "curve_fit_many",
     "methods",
     "minimize",
 ]

@@ -1,0 +1,193 @@
+"""The compiled programs of a model, kept for further fits of it.
+
+A model is traced once for each form and shapes; all programs are made of that trace. So they agree
+with each other, whatever a global that the model reads becomes later.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.extend
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg._run.step_loop import ROWS, UNLIMITED, Chunk, Loop, run_chunk
+from thalweg.errors import ConfigError
+from thalweg.fitting.bounds import outer
+from thalweg.fitting.identity import identity_of
+from thalweg.fitting.residuals import Data, Form, residuals
+from thalweg.fitting.tracing import explained_tracing
+from thalweg.flow import flow_of
+from thalweg.flow.base import shapes_of
+from thalweg.flow.flatten import flatten
+from thalweg.flow.programs import fingerprint
+from thalweg.problem import LeastSquares
+from thalweg.solution import Work
+from thalweg.solvers import make
+from thalweg.solvers.base import RUNNING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from thalweg.flow import Flow
+    from thalweg.solvers.base import AbstractJitMethod
+
+MOST_ENGINES = 64  # those used least recently go first
+
+_kept: collections.OrderedDict[Hashable, Engine] = collections.OrderedDict()
+
+
+class Engine:
+    """The programs of one model for one form and one set of shapes.
+
+    Attributes:
+        model: The model, kept alive.
+        form: What its residuals depend on beside arrays.
+    """
+
+    def __init__(self, model: Callable[..., Any], form: Form, traced: Any, structure: Any) -> None:
+        self.model = model
+        self.form = form
+        self._function = jax.extend.core.jaxpr_as_fun(traced)
+
+        def inner_residuals(v: jax.Array, *leaves: Any) -> jax.Array:
+            data: Data = jax.tree.unflatten(structure, leaves)
+            return self.residuals(data, outer(v, form.kinds, data.low, data.high))
+
+        # One object for all problems, as programs belong to functions.
+        self._inner_residuals = inner_residuals
+
+    def residuals(self, data: Data, values: jax.Array) -> jax.Array:
+        """S of shape `(m,)` for the free parameters, `(k,)`. Pure."""
+        return self._function(*jax.tree.leaves(data), values)[0]
+
+    def problem(self, data: Data) -> LeastSquares:
+        """The fit as a problem of `minimize`: all measurements are one example.
+
+        The Jacobian then costs one forward derivative a parameter, and `L = ½ Σ s²`.
+        """
+        leaves = tuple(np.asarray(leaf)[None] for leaf in jax.tree.leaves(data))
+        return LeastSquares(self._inner_residuals, data=leaves)
+
+    @functools.cached_property
+    def evaluate(self) -> Callable[[Data, Any], tuple[jax.Array, jax.Array]]:
+        """Residuals s `(m,)` and their Jacobian `(m, k)`, compiled."""
+
+        def both(data: Data, values: jax.Array) -> tuple[jax.Array, jax.Array]:
+            s, push = jax.linearize(lambda at: self.residuals(data, at), values)
+            return s, jax.vmap(push, out_axes=1)(jnp.eye(values.size, dtype=values.dtype))
+
+        return jax.jit(both)
+
+    @functools.cached_property
+    def hessian(self) -> Callable[[Data, Any], jax.Array]:
+        """The Hessian of ½ Σ s², `(k, k)`, compiled."""
+
+        def loss(values: jax.Array, data: Data) -> jax.Array:
+            s = self.residuals(data, values)
+            return 0.5 * jnp.vdot(s, s)
+
+        return jax.jit(lambda data, values: jax.hessian(loss)(values, data))
+
+    @functools.cached_property
+    def _loops(self) -> dict[AbstractJitMethod, tuple[Any, Any]]:
+        return {}
+
+    def loops(self, method: AbstractJitMethod, flow: Flow) -> tuple[Any, Any]:
+        """The compiled loop of a method, from a start and from a state: `ROWS` steps each."""
+        if method not in self._loops:
+            limits = UNLIMITED._replace(steps=ROWS).typed(flow.spec.dtype)
+
+            def onward(leaves: Any, loop: Loop) -> Chunk:
+                return run_chunk(method, flow, _laid(flow, leaves), loop, limits)
+
+            def begin(leaves: Any, v: jax.Array) -> Chunk:
+                return onward(leaves, _first_loop(method, flow, v))
+
+            self._loops[method] = jax.jit(begin), jax.jit(onward)
+        return self._loops[method]
+
+    @functools.cached_property
+    def flows(self) -> dict[int, Flow]:
+        """The one flow that programs are made with; it holds the shapes, not the data."""
+        return {}
+
+    def flow(self, data: Data) -> Flow:
+        """The flow of the fit; made for the first data, and used for its functions only."""
+        if 0 not in self.flows:
+            start = np.zeros(len(self.form.free))
+            self.flows[0] = flow_of(self.problem(data), flatten(start)[1])
+        return self.flows[0]
+
+    def method(self, name: Any, data: Data) -> tuple[Any, str]:
+        """The method for a name, and why it was picked; checked."""
+        flow = self.flow(data)
+        chosen, reason = make(name, flow)
+        chosen.check(flow)
+        return chosen, reason
+
+
+def engine_of(model: Callable[..., Any], form: Form, data: Data) -> Engine:
+    """The engine of a model, made where there is none that computes the same.
+
+    Raises:
+        ConfigError: The model cannot be traced, or returns something else than numbers.
+        ShapeError: It returns another shape than that of y.
+    """
+    shapes = shapes_of(data)
+    identity = identity_of(model)
+    traced = None
+    if identity is None:
+        traced = _trace(model, form, data)
+        identity = id(model), fingerprint(traced)
+    key = identity, form, shapes
+    engine = _kept.get(key)
+    if engine is None:
+        traced = _trace(model, form, data) if traced is None else traced
+        engine = _kept[key] = Engine(model, form, traced, jax.tree.structure(data))
+        while len(_kept) > MOST_ENGINES:
+            _kept.popitem(last=False)
+    _kept.move_to_end(key)
+    return engine
+
+
+def _trace(model: Callable[..., Any], form: Form, data: Data) -> Any:
+    leaves, structure = jax.tree.flatten(data)
+    shapes = [jax.ShapeDtypeStruct(np.shape(leaf), np.asarray(leaf).dtype) for leaf in leaves]
+    values = jax.ShapeDtypeStruct((len(form.free),), np.dtype(np.float64))
+
+    def whole(*arguments: Any) -> jax.Array:
+        return residuals(
+            model, form, jax.tree.unflatten(structure, arguments[:-1]), arguments[-1]
+        )
+
+    with explained_tracing():
+        traced = jax.make_jaxpr(whole)(*shapes, values)
+    if traced.out_avals[0].size == 0:
+        raise ConfigError("`ydata` is empty; pass at least one measurement")
+    return traced
+
+
+def _laid(flow: Any, leaves: Any) -> Any:
+    """Data as the flow has them: one chunk of one example."""
+    part = flow.data[0]
+    examples = tuple(jnp.asarray(leaf)[None, None] for leaf in leaves)
+    return (part._replace(examples=examples, scale=jnp.ones((1, 1), flow.spec.dtype)),)
+
+
+def _first_loop(method: AbstractJitMethod, flow: Flow, v: jax.Array) -> Loop:
+    real = flow.spec.dtype
+    return Loop(
+        theta=v,
+        loss=jnp.asarray(jnp.inf, real),
+        t=jnp.zeros((), real),
+        work=jnp.zeros(len(Work._fields), jnp.int32),
+        solver_state=method.init(flow, v),
+        code=jnp.asarray(RUNNING, jnp.int32),
+        best_theta=v,
+        best_loss=jnp.asarray(jnp.inf, real),
+    )

@@ -1,0 +1,196 @@
+"""One fit from one or several starts: the method, and what completes it at bounds."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg._minimize import minimize
+from thalweg.errors import DataError
+from thalweg.fitting.bounds import Bounds, inner_start, outer
+from thalweg.fitting.projected import descend
+from thalweg.fitting.quick import run_quickly
+from thalweg.solution import Outcome, Solution, Start
+from thalweg.solvers.base import AbstractJitMethod
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thalweg.fitting.engine import Engine
+    from thalweg.fitting.residuals import Data
+    from thalweg.stop import Stop
+
+LARGE = 2 * 10**6  # entries of the Jacobian from which the clock is watched between steps
+DEAD = 1e-8  # size of a column of the Jacobian over that at the start, from which it counts as lost
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """A fit.
+
+    Attributes:
+        theta: The free parameters, `(k,)`.
+        residuals: S there, `(m,)`.
+        jacobian: Its Jacobian, `(m, k)`.
+        active: Which are at a bound that the loss pushes against, `(k,)`.
+        solution: How it went; `params` is θ.
+    """
+
+    theta: np.ndarray
+    residuals: np.ndarray
+    jacobian: np.ndarray
+    active: np.ndarray
+    solution: Solution
+
+
+class Fit:
+    """A fit to be run: programs, data, bounds and method.
+
+    Args:
+        engine: The programs.
+        data: The data.
+        bounds: Bounds of the free parameters.
+        names: Their names.
+        method: A name of `thalweg.methods()`, or a configured method.
+        stop: Budgets; None for none but the default.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        data: Data,
+        bounds: Bounds,
+        names: Sequence[str],
+        *,
+        method: Any,
+        stop: Stop | None,
+    ) -> None:
+        self._engine, self._data, self._bounds = engine, data, bounds
+        self._names = names
+        self._stop = stop
+        self._method, self._reason = engine.method(method, data)
+
+    def run(self, starts: Sequence[np.ndarray]) -> Fitted:
+        """Run from all starts; the best of them.
+
+        Raises:
+            DataError: The model is not finite at any start.
+        """
+        fits: list[Fitted] = []
+        failure: DataError | None = None
+        for start in starts:
+            try:
+                fits.append(self._from(start))
+            except DataError as error:
+                failure = failure or error
+        if not fits:
+            assert failure is not None
+            raise failure
+        best = min(fits, key=lambda fit: fit.solution.loss)
+        if len(starts) == 1:
+            return best
+        each = tuple(
+            Start(
+                k, None, fit.theta, fit.solution.loss, fit.solution.outcome, fit.solution.detail,
+                fit.solution.history, fit.solution.work,
+            )
+            for k, fit in enumerate(fits)
+        )
+        return dataclasses.replace(best, solution=dataclasses.replace(best.solution, starts=each))
+
+    def evaluate(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Residuals `(m,)` and Jacobian `(m, k)`."""
+        s, jacobian = self._engine.evaluate(self._data, theta)
+        return np.asarray(s), np.asarray(jacobian)
+
+    def _from(self, start: np.ndarray) -> Fitted:
+        kinds = self._engine.form.kinds
+        v = inner_start(start, self._bounds) if any(kinds) else start
+        solution = self._solve(v)
+        low, high = self._bounds.finite
+        theta = outer(np.asarray(solution.params), kinds, low, high, arrays=np)
+        if any(kinds):
+            return self._completed(start, theta, solution)
+        s, jacobian = self.evaluate(theta)
+        active = np.zeros(len(theta), bool)
+        return Fitted(theta, s, jacobian, active, self._named(solution))
+
+    def _solve(self, v: np.ndarray) -> Solution:
+        is_quick = (
+            self._stop is None
+            and isinstance(self._method, AbstractJitMethod)
+            and not self._method.successors
+            and v.size * self._data.y.size < LARGE
+        )
+        if not is_quick:
+            self._refuse_start(v)
+            problem = self._engine.problem(self._data)
+            found = minimize(problem, v, self._method, self._stop)
+            return dataclasses.replace(found, reason=self._reason)
+        end = run_quickly(self._engine, self._method, self._data, v)
+        if end.outcome is Outcome.DIVERGED and len(end.history["step"]) <= 2:  # noqa: PLR2004 - start and first step
+            self._refuse_start(v)
+        return Solution.of(
+            (end,),
+            best=0,
+            compile_seconds=0.0,
+            method=self._method.name,
+            reason=self._reason,
+            has_starts=False,
+        )
+
+    def _refuse_start(self, v: np.ndarray) -> None:
+        """Refuse a start where the model or its derivatives are not finite.
+
+        Raises:
+            DataError: Naming the parameters and the first measurement.
+        """
+        theta = outer(v, self._engine.form.kinds, *self._bounds.finite, arrays=np)
+        s, jacobian = self.evaluate(theta)
+        at = ", ".join(f"{name} = {value:g}" for name, value in zip(self._names, theta, strict=True))
+        bad = np.flatnonzero(~np.isfinite(s))
+        if bad.size:
+            raise DataError(
+                f"the model is not finite at the start ({at}) for {bad.size} of {s.size} "
+                f"measurements, the first of them number {bad[0]}; start elsewhere, or set bounds"
+            )
+        columns = np.flatnonzero(~np.isfinite(jacobian).all(axis=0))
+        if columns.size:
+            raise DataError(
+                f"the model is finite at the start ({at}), but its derivative by "
+                f"`{self._names[int(columns[0])]}` is not; start elsewhere, or rewrite the model "
+                "where a root or a norm is differentiated at 0"
+            )
+
+    def _completed(self, start: np.ndarray, theta: np.ndarray, solution: Solution) -> Fitted:
+        """A fit with bounds, completed by steps in the parameters themselves."""
+        low, high = self._bounds.low, self._bounds.high
+        point = descend(self.evaluate, theta, low=low, high=high)
+        norms = np.linalg.norm(self.evaluate(np.clip(start, low, high))[1], axis=0)
+        lost = ~point.active & (np.linalg.norm(point.jacobian, axis=0) <= DEAD * norms)
+        outcome, detail = solution.outcome, ""
+        if point.is_stationary and not lost.any():
+            outcome = Outcome.CONVERGED
+        elif outcome is Outcome.CONVERGED or (point.is_stationary and lost.any()):
+            outcome = Outcome.PLATEAU if lost.any() else Outcome.STALLED
+            names = ", ".join(f"`{self._names[k]}`" for k in np.flatnonzero(lost))
+            detail = f"The loss does not depend on {names} here." if lost.any() else ""
+        for k in np.flatnonzero(point.active):
+            side, bound = ("lower", low) if point.theta[k] <= low[k] else ("upper", high)
+            detail += f" `{self._names[k]}` is at its {side} bound {bound[k]:g}."
+        done = dataclasses.replace(
+            solution, params=point.theta, loss=point.loss, outcome=outcome, detail=detail.strip()
+        )
+        return Fitted(point.theta, point.residuals, point.jacobian, point.active, done)
+
+    def _named(self, solution: Solution) -> Solution:
+        """The solution with the names of the parameters in its detail."""
+
+        def name(match: re.Match[str]) -> str:
+            return self._names[int(match[1])]
+
+        detail = re.sub(r"params\[(\d+)\]", name, solution.detail)
+        return dataclasses.replace(solution, detail=detail)
