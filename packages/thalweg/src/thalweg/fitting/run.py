@@ -15,6 +15,7 @@ from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
 from thalweg.solution import Outcome, Solution, Start
 from thalweg.solvers.base import AbstractJitMethod
+from thalweg.solvers.integrators.scaled import EXPLAINED, ScaledGeodesic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,37 +108,54 @@ class Fit:
         return np.asarray(s), np.asarray(jacobian)
 
     def _from(self, start: np.ndarray) -> Fitted:
-        kinds = self._engine.form.kinds
-        v = inner_start(start, self._bounds) if any(kinds) else start
-        solution = self._solve(v)
-        low, high = self._bounds.finite
-        theta = outer(np.asarray(solution.params), kinds, low, high, arrays=np)
-        if any(kinds):
-            return self._completed(start, theta, solution)
-        s, jacobian = self.evaluate(theta)
-        active = np.zeros(len(theta), bool)
-        return Fitted(theta, s, jacobian, active, self._named(solution))
+        if any(self._engine.form.kinds):
+            return self._within_bounds(start)
+        solution = self._solve(start, self._method)
+        s, jacobian = self.evaluate(solution.params)
+        active = np.zeros(len(start), bool)
+        return Fitted(solution.params, s, jacobian, active, self._named(solution))
 
-    def _solve(self, v: np.ndarray) -> Solution:
+    def _within_bounds(self, start: np.ndarray) -> Fitted:
+        """A fit with bounds, whose first trial is enough where it explains most of the loss.
+
+        At a bound the derivative by v vanishes, which a method must take for a plateau and try
+        again; only the steps that complete the fit know better.
+        """
+        v = inner_start(start, self._bounds)
+        methods = [self._method]
+        if isinstance(self._method, ScaledGeodesic) and len(self._method.ways) > 1:
+            methods = [ScaledGeodesic(ways=self._method.ways[:1]), self._method]
+        best: Fitted | None = None
+        for method in methods:
+            found = self._completed(start, self._solve(v, method))
+            best = found if best is None or found.solution.loss < best.solution.loss else best
+            first = best.solution.history["loss"][0]
+            if best.solution.outcome.is_success and best.solution.loss <= EXPLAINED * first:
+                break
+        assert best is not None
+        return best
+
+    def _solve(self, v: np.ndarray, method: Any) -> Solution:
+        """Run a method in the variables without bounds; `params` is v at the end."""
         is_quick = (
             self._stop is None
-            and isinstance(self._method, AbstractJitMethod)
-            and not self._method.successors
+            and isinstance(method, AbstractJitMethod)
+            and not method.successors
             and v.size * self._data.y.size < LARGE
         )
         if not is_quick:
             self._refuse_start(v)
             problem = self._engine.problem(self._data)
-            found = minimize(problem, v, self._method, self._stop)
+            found = minimize(problem, v, method, self._stop)
             return dataclasses.replace(found, reason=self._reason)
-        end = run_quickly(self._engine, self._method, self._data, v)
+        end = run_quickly(self._engine, method, self._data, v)
         if end.outcome is Outcome.DIVERGED and len(end.history["step"]) <= 2:  # noqa: PLR2004 - start and first step
             self._refuse_start(v)
         return Solution.of(
             (end,),
             best=0,
             compile_seconds=0.0,
-            method=self._method.name,
+            method=method.name,
             reason=self._reason,
             has_starts=False,
         )
@@ -165,9 +183,11 @@ class Fit:
                 "where a root or a norm is differentiated at 0"
             )
 
-    def _completed(self, start: np.ndarray, theta: np.ndarray, solution: Solution) -> Fitted:
+    def _completed(self, start: np.ndarray, solution: Solution) -> Fitted:
         """A fit with bounds, completed by steps in the parameters themselves."""
         low, high = self._bounds.low, self._bounds.high
+        v, kinds = np.asarray(solution.params), self._engine.form.kinds
+        theta = outer(v, kinds, *self._bounds.finite, arrays=np)
         point = descend(self.evaluate, theta, low=low, high=high)
         norms = np.linalg.norm(self.evaluate(np.clip(start, low, high))[1], axis=0)
         lost = ~point.active & (np.linalg.norm(point.jacobian, axis=0) <= DEAD * norms)
