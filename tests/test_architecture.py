@@ -31,6 +31,7 @@ LAYERS = {
         ("solvers.__init__",),
         ("_run",),
         ("_minimize",),
+        ("fitting",),
         (
             "__init__",
         ),  # what `import thalweg` offers; above it stands the library, below it its users

@@ -17,13 +17,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from thalweg.cli import about, laboratory, tabular
+from thalweg.cli import about, fit, laboratory, tabular
 from thalweg.cli.common import INTERRUPTED
 from thalweg.errors import ThalwegError
 
-OWN = (tabular.train, tabular.predict, about.methods, about.doctor)
+OWN = (fit.fit, tabular.train, tabular.predict, about.methods, about.doctor)
 # As `--help` lists them; those that are not the library's own are thalweg-lab's.
-ORDER = ("demo", "train", "predict", "study", "report", "bench", "methods", "doctor")
+ORDER = ("demo", "fit", "train", "predict", "study", "report", "bench", "methods", "doctor")
 
 
 class _Group(TyperGroup):
@@ -85,6 +85,7 @@ def thalweg(
 
     Examples:
     - `thalweg demo --out first-look` trains three networks by five methods and writes a report.
+    - `thalweg fit decay.csv "a*exp(-b*x)+c"` fits the parameters of a formula.
     - `thalweg train wine.csv --target class` learns to predict a column of a table.
     - `thalweg predict wine-model new.csv` predicts it for other rows.
     - `thalweg study revisited --quick` answers five questions about stiff solvers by runs.

@@ -12,6 +12,7 @@ from thalweg.fitting.bounds import Bounds, bounds_of
 from thalweg.fitting.engine import engine_of
 from thalweg.fitting.losses import LOSSES
 from thalweg.fitting.parameters import free_places, layout_of
+from thalweg.fitting.precision import float64
 from thalweg.fitting.predict import as_arrays
 from thalweg.fitting.residuals import Data, Form, weights_of
 from thalweg.fitting.result import CurveFit
@@ -104,7 +105,7 @@ def curve_fit(  # noqa: PLR0913 - SciPy's arguments, and options that few calls 
     form = Form(layout, free, inner.kinds, kind, loss)
     names = [layout.names[k] for k in free]
     method = f"scipy-{method}" if method in SCIPY else "auto" if method is None else method
-    with jax.enable_x64(True):
+    with float64():
         engine = engine_of(f, form, data)
         fit = Fit(engine, data, inner, names, method=method, stop=stop)
         points = [base[places]]
@@ -179,5 +180,7 @@ def _without_nan(x: Any, y: np.ndarray, sigma: Any) -> tuple[Any, np.ndarray, An
     kept = ~np.isnan(y) & ~np.isnan(x).reshape(-1, len(y)).any(axis=0)
     if sigma is not None:
         array = np.asarray(sigma, float)
-        sigma = array[np.ix_(kept, kept)] if array.ndim > 1 else array[kept] if array.ndim else array
+        sigma = (
+            array[np.ix_(kept, kept)] if array.ndim > 1 else array[kept] if array.ndim else array
+        )
     return x[..., kept], y[kept], sigma

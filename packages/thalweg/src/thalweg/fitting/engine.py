@@ -161,9 +161,7 @@ def _trace(model: Callable[..., Any], form: Form, data: Data) -> Any:
     values = jax.ShapeDtypeStruct((len(form.free),), np.dtype(np.float64))
 
     def whole(*arguments: Any) -> jax.Array:
-        return residuals(
-            model, form, jax.tree.unflatten(structure, arguments[:-1]), arguments[-1]
-        )
+        return residuals(model, form, jax.tree.unflatten(structure, arguments[:-1]), arguments[-1])
 
     with explained_tracing():
         traced = jax.make_jaxpr(whole)(*shapes, values)

@@ -90,8 +90,11 @@ def _function(function: types.FunctionType, seen: set[int]) -> Hashable:
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
     except ValueError as error:  # a variable that is not set yet
         raise _UnknownError from error
-    read = {name: function.__globals__[name] for name in sorted(_names(function.__code__))
-            if name in function.__globals__}
+    read = {
+        name: function.__globals__[name]
+        for name in sorted(_names(function.__code__))
+        if name in function.__globals__
+    }
     parts = (function.__defaults__, function.__kwdefaults__, cells, read)
     return function.__code__, tuple(_identity(part, seen) for part in parts)
 

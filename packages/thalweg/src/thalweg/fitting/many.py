@@ -18,6 +18,7 @@ from thalweg.fitting.bounds import Bounds
 from thalweg.fitting.covariance import curvature_of
 from thalweg.fitting.engine import engine_of
 from thalweg.fitting.parameters import Layout, layout_of
+from thalweg.fitting.precision import float64
 from thalweg.fitting.predict import as_arrays
 from thalweg.fitting.residuals import NO_SIGMA, STANDARD_DEVIATIONS, Data, Form
 from thalweg.fitting.run import Fit
@@ -111,7 +112,9 @@ def curve_fit_many(
         >>> import jax.numpy as jnp, numpy as np
         >>> import thalweg as tw
         >>> x, rates = np.linspace(0.0, 4.0, 50), np.linspace(0.5, 1.5, 100)
-        >>> fits = tw.curve_fit_many(lambda x, a, b: a * jnp.exp(-b * x), x, np.exp(-np.outer(rates, x)))
+        >>> fits = tw.curve_fit_many(
+        ...     lambda x, a, b: a * jnp.exp(-b * x), x, np.exp(-np.outer(rates, x))
+        ... )
         >>> bool(np.allclose(fits.popt[:, 1], rates)), bool(fits.success.all())
         (True, True)
     """
@@ -124,7 +127,7 @@ def curve_fit_many(
     layout, starts = _starts(f, p0, len(y))
     data, axes, kind = _data(as_arrays(xdata), y, sigma, layout)
     form = Form(layout, tuple(range(layout.size)), (0,) * layout.size, kind, "linear")
-    with jax.enable_x64(True):
+    with float64():
         first = jax.tree.map(lambda leaf, axis: leaf if axis is None else leaf[0], data, axes,
                              is_leaf=lambda leaf: leaf is None)  # fmt: skip
         engine = engine_of(f, form, first)
@@ -208,7 +211,13 @@ class _Many:
         y = self._data.y
         real = y[0].size * (2 if np.iscomplexobj(y) else 1)
         dof = real - size
-        scale = np.ones(count) if absolute_sigma else 2 * loss / dof if dof > 0 else np.full(count, np.inf)
+        scale = (
+            np.ones(count)
+            if absolute_sigma
+            else 2 * loss / dof
+            if dof > 0
+            else np.full(count, np.inf)
+        )
         return CurveFits(
             popt=popt,
             pcov=inverse * scale[:, None, None],
@@ -225,7 +234,7 @@ class _Many:
         count = len(starts)
 
         def call(rows: np.ndarray, state: Any) -> Any:
-            with jax.enable_x64(True):
+            with float64():
                 full = np.resize(rows, width)  # a short batch is filled up with repeats
                 data = self._rows(full)
                 found = (

@@ -85,9 +85,7 @@ class Layout:
         missing = [name for name in self.names if name not in given]
         if unknown or missing:
             wrong = f"names {sorted(unknown)[0]!r}" if unknown else f"lacks {missing[0]!r}"
-            raise ConfigError(
-                f"`{what}` {wrong}, but the parameters are {', '.join(self.names)}"
-            )
+            raise ConfigError(f"`{what}` {wrong}, but the parameters are {', '.join(self.names)}")
         return np.array([float(given[name]) for name in self.names])
 
     def places(self, names: Iterable[Any], *, what: str) -> list[int]:
@@ -180,9 +178,7 @@ def _tree_layout(p0: Any, names: tuple[str, ...] | None) -> tuple[Layout, np.nda
                 f"`p0{jax.tree_util.keystr(path)}` has dtype {leaf.dtype}, but real numbers were "
                 "expected"
             )
-    labels = [
-        jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in with_paths
-    ]
+    labels = [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in with_paths]
     full = [
         label + "".join(f"[{k}]" for k in place)
         for label, leaf in zip(labels, leaves, strict=True)
@@ -195,7 +191,9 @@ def _tree_layout(p0: Any, names: tuple[str, ...] | None) -> tuple[Layout, np.nda
     return Layout(style, tuple(full), structure, tuple(leaf.shape for leaf in leaves)), start
 
 
-def free_places(layout: Layout, fixed: Any, start: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
+def free_places(
+    layout: Layout, fixed: Any, start: np.ndarray
+) -> tuple[tuple[int, ...], np.ndarray]:
     """The places of the parameters that are fitted, and θ with the fixed values in it.
 
     Args:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from thalweg.errors import ConfigError
+from thalweg.fitting.precision import float64
 from thalweg.fitting.residuals import COVARIANCE, NO_SIGMA, STANDARD_DEVIATIONS, prediction
 
 if TYPE_CHECKING:
@@ -75,9 +76,7 @@ def predicted(
     return Prediction(y, y - reach, y + reach, std)
 
 
-def _values(
-    fit: CurveFit, x: Any, *, with_jacobian: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
+def _values(fit: CurveFit, x: Any, *, with_jacobian: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The model's values, and their derivatives by the free parameters in the last axis."""
     engine, data, theta = fit._engine, fit._data, fit._fitted.theta  # noqa: SLF001
     at = data.x if x is None else as_arrays(x)
@@ -85,7 +84,7 @@ def _values(
     def model(values: jax.Array) -> jax.Array:
         return prediction(engine.model, engine.form, at, jnp.asarray(data.base), values)
 
-    with jax.enable_x64(True):
+    with float64():
         y = np.asarray(model(jnp.asarray(theta)))
         if not with_jacobian:
             return y, np.zeros((*y.shape, 0))
@@ -115,8 +114,9 @@ def explained_share(fit: CurveFit) -> float:
     if sigma == STANDARD_DEVIATIONS:
         r, y, ones = (part * data.weights for part in (r, y, ones))
     elif sigma == COVARIANCE:
-        r, y, ones = (solve_triangular(data.weights, part.ravel(), lower=True)
-                      for part in (r, y, ones))
+        r, y, ones = (
+            solve_triangular(data.weights, part.ravel(), lower=True) for part in (r, y, ones)
+        )
     mean = np.vdot(ones, y) / np.vdot(ones, ones)
     total = np.linalg.norm(y - mean * ones) ** 2
     return float(1 - np.linalg.norm(r) ** 2 / total) if total > 0 else float("nan")

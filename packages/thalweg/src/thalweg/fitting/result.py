@@ -6,7 +6,6 @@ import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, Literal
 
-import jax
 import numpy as np
 
 from thalweg._util.extras import import_extra
@@ -17,6 +16,7 @@ from thalweg.fitting.covariance import (
     directions_of,
     robust_inverse,
 )
+from thalweg.fitting.precision import float64
 from thalweg.fitting.profile import profile_end
 from thalweg.fitting.projected import Point
 from thalweg.fitting.report import lines_of
@@ -45,7 +45,7 @@ class CurveFit:
         dof: Measurements minus free parameters; real and imaginary parts count as two.
     """
 
-    def __init__(  # noqa: PLR0913 - made by `curve_fit` alone
+    def __init__(
         self,
         engine: Engine,
         data: Data,
@@ -93,6 +93,11 @@ class CurveFit:
         return self.solution.message
 
     @property
+    def measured(self) -> np.ndarray:
+        """The measurements, as they were fitted."""
+        return np.asarray(self._data.y)
+
+    @property
     def free_names(self) -> tuple[str, ...]:
         """Names of the parameters that were fitted."""
         return tuple(self.names[k] for k in self._free)
@@ -133,7 +138,9 @@ class CurveFit:
         if self._engine.form.loss == "linear":
             inverse = self._curvature.inverse
             with np.errstate(invalid="ignore"):
-                part = inverse * self.scale if self.dof > 0 or self._is_absolute else inverse + np.inf
+                part = (
+                    inverse * self.scale if self.dof > 0 or self._is_absolute else inverse + np.inf
+                )
         else:
             part = robust_inverse(self._fitted.jacobian, self._fitted.residuals, self.hessian)
         full = np.zeros((len(self.names),) * 2)
@@ -152,7 +159,7 @@ class CurveFit:
         Its inverse times `scale` is the covariance by observed information. It differs from `pcov`
         by the curvature of the model times the residuals.
         """
-        with jax.enable_x64(True):
+        with float64():
             return np.asarray(self._engine.hessian(self._data, self._fitted.theta))
 
     @property
@@ -235,7 +242,7 @@ class CurveFit:
             s, jacobian = self._engine.evaluate(self._data, theta)
             return np.asarray(s), np.asarray(jacobian)
 
-        with jax.enable_x64(True):
+        with float64():
             low, high = (
                 profile_end(
                     evaluate,

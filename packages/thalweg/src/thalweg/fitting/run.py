@@ -95,8 +95,14 @@ class Fit:
             return best
         each = tuple(
             Start(
-                k, None, fit.theta, fit.solution.loss, fit.solution.outcome, fit.solution.detail,
-                fit.solution.history, fit.solution.work,
+                k,
+                None,
+                fit.theta,
+                fit.solution.loss,
+                fit.solution.outcome,
+                fit.solution.detail,
+                fit.solution.history,
+                fit.solution.work,
             )
             for k, fit in enumerate(fits)
         )
@@ -168,7 +174,9 @@ class Fit:
         """
         theta = outer(v, self._engine.form.kinds, *self._bounds.finite, arrays=np)
         s, jacobian = self.evaluate(theta)
-        at = ", ".join(f"{name} = {value:g}" for name, value in zip(self._names, theta, strict=True))
+        at = ", ".join(
+            f"{name} = {value:g}" for name, value in zip(self._names, theta, strict=True)
+        )
         bad = np.flatnonzero(~np.isfinite(s))
         if bad.size:
             raise DataError(

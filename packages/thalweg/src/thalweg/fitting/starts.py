@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from thalweg.fitting.bounds import Bounds
 
-DECADES = 100.0  # upper over lower bound, from which a positive parameter is spread by its logarithm
+DECADES = (
+    100.0  # upper over lower bound, from which a positive parameter is spread by its logarithm
+)
 
 
 def sampled_starts(
