@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -75,8 +75,9 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
 ) -> None:
     """Fit the parameters of a formula to columns of a table.
 
-    In the expression, `x` and names of columns are data, all other names are parameters. Arithmetic,
-    comparisons in `where(x < t, a, b)`, and the usual functions are understood; nothing else is run.
+    In the expression, `x` and names of columns are data, all other names are parameters.
+    Arithmetic, comparisons in `where(x < t, a, b)`, and the usual functions are understood; nothing
+    else is run.
     The verdict comes first, then each parameter with its standard error and interval. Rows with a
     missing value are left out, and stderr says so. The exit status is 0 if the fit ended at a
     minimum, and 1 if it did not; the table is printed in both cases.

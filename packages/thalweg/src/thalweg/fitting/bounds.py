@@ -1,8 +1,8 @@
 """Bounds as a smooth change of variables, which takes any method inside them.
 
-Between two bounds `θ = l + (u - l) sin²v`; above one `θ = l + v²`; below one `θ = u - v²`. Both keep
-units: scaling θ and its bounds scales v. At a bound the derivative by v vanishes, so a fit that ends
-there is completed by steps in θ itself, see `thalweg.fitting.projected`.
+Between two bounds `θ = l + (u - l) sin²v`; above one `θ = l + v²`; below one `θ = u - v²`. No unit
+matters: with θ and its bounds, only v is scaled. At a bound the derivative by v vanishes, so a fit
+that ends there is completed by steps in θ itself, see `thalweg.fitting.projected`.
 """
 
 from __future__ import annotations

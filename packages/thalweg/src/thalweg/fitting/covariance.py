@@ -110,5 +110,6 @@ def directions_of(curvature: Curvature, names: Sequence[str], scale: np.ndarray)
         relative = np.abs(vector) / scale
         chosen = [k for k in np.argsort(-relative) if relative[k] > SHARE * relative.max()]
         sign = np.sign(vector[chosen[0]]) or 1.0
-        found.append(Direction({names[k]: float(sign * vector[k]) for k in chosen}))
+        parts = {str(names[k]): float(sign * vector[k]) for k in chosen}
+        found.append(Direction(parts))
     return found

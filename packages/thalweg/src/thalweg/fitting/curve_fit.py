@@ -69,7 +69,8 @@ def curve_fit(  # noqa: PLR0913 - SciPy's arguments, and options that few calls 
         jac: Not needed, as derivatives of `f` are exact; accepted as in SciPy and not called.
         nan_policy: `raise` or None to refuse NaN, `omit` to leave out measurements that have one.
         fixed: Parameters to hold: names, or a dictionary from names to values.
-        loss: `linear`, `huber`, `soft_l1`, `cauchy` or `tukey`, as in `scipy.optimize.least_squares`.
+        loss: `linear`, `huber`, `soft_l1`, `cauchy` or `tukey`, scaled as those of
+            `scipy.optimize.least_squares`.
         f_scale: The size of a residual, over its sigma, from which it counts as an outlier.
         starts: How many starts: `p0` and others spread over the bounds. The best fit is returned,
             and `solution.starts` has all.

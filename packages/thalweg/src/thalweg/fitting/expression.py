@@ -1,7 +1,7 @@
 """A formula such as `a*exp(-b*x) + c` as a model, read without running any code of its author.
 
-The formula is parsed by Python's grammar, and only numbers, names, arithmetic, comparisons and calls
-of the functions listed here are accepted. It is then evaluated node by node with `jax.numpy`.
+The formula is parsed by Python's grammar, and only numbers, names, arithmetic, comparisons and
+calls of the functions listed here are accepted. It is then evaluated node by node with `jax.numpy`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _COMPARE = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.
 _UNARY = {ast.USub: operator.neg, ast.UAdd: operator.pos}
 _NOT_ALLOWED = {
     ast.BitXor: "`^` is not a power; write `**`",
-    ast.Attribute: "write `exp(x)` for `np.exp(x)`: functions stand without a dot",
+    ast.Attribute: "there are no names with a dot; write `exp(x)`, not `np.exp(x)`",
 }
 
 
@@ -134,14 +134,14 @@ def function_named(name: str) -> Callable[..., Any]:
     return getattr(home, name)
 
 
-def _check(node: ast.AST, names: dict[str, None], *, depth: int) -> None:
+def _check(node: ast.AST, names: dict[str, None], *, depth: int) -> None:  # noqa: C901 - a case a node
     """Refuse what is not allowed; collect the names."""
     if depth > MOST_NESTED:
         raise ConfigError(f"the expression is nested more than {MOST_NESTED} levels deep")
     children: list[ast.AST] = []
     match node:
         case ast.Constant(value=value) if type(value) in {int, float}:
-            if not math.isfinite(value):
+            if not math.isfinite(value):  # pyright: ignore[reportArgumentType] - a number
                 raise ConfigError(f"`{ast.unparse(node)}` is too large a number")
         case ast.Name(id=name):
             if name not in CONSTANTS:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ATOMS = (int, float, complex, str, bytes, bool, type(None), type(Ellipsis), np.generic)
 FIXED_PACKAGES = ("jax", "jaxlib", "numpy", "math", "scipy", "builtins")  # whose names stay put
+CONCRETE = (np.ndarray, type(jax.numpy.zeros(())))  # arrays with values, unlike tracers
 MOST_BYTES = 10**6  # of an array that is compared by its values
 
 
@@ -39,7 +40,7 @@ def identity_of(model: Any) -> Hashable | None:
         return None
 
 
-def _identity(value: Any, seen: set[int]) -> Hashable:
+def _identity(value: Any, seen: set[int]) -> Hashable:  # noqa: PLR0911 - a return a kind
     if isinstance(value, ATOMS):
         return type(value), repr(value)
     if isinstance(value, (tuple, list)):
@@ -76,7 +77,7 @@ def _is_of_a_library(value: Any) -> bool:
 
 
 def _array(value: Any) -> Hashable:
-    if value.dtype == object or value.nbytes > MOST_BYTES or isinstance(value, jax.core.Tracer):
+    if value.dtype == object or value.nbytes > MOST_BYTES or not isinstance(value, CONCRETE):
         raise _UnknownError
     array = np.asarray(value)
     return type(value), array.dtype.str, array.shape, array.tobytes()

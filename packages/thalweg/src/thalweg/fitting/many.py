@@ -204,7 +204,7 @@ class _Many:
         inverse[sure] = _inverted(state.normal[sure])
         outcomes = [Outcome.CONVERGED] * count
         details = [""] * count
-        for k in np.flatnonzero(~sure):
+        for k in np.flatnonzero(~sure).tolist():
             popt[k], loss[k], inverse[k], outcomes[k], details[k] = self._alone(
                 k, starts[k], popt[k], loss[k]
             )

@@ -84,7 +84,7 @@ class Layout:
         unknown = set(given) - set(self.names)
         missing = [name for name in self.names if name not in given]
         if unknown or missing:
-            wrong = f"names {sorted(unknown)[0]!r}" if unknown else f"lacks {missing[0]!r}"
+            wrong = f"names {min(unknown)!r}" if unknown else f"lacks {missing[0]!r}"
             raise ConfigError(f"`{what}` {wrong}, but the parameters are {', '.join(self.names)}")
         return np.array([float(given[name]) for name in self.names])
 

@@ -91,7 +91,7 @@ def _between(
 ) -> float:
     """Where the height is `rise`, by false position with a safeguard (Illinois)."""
     (a, low), (b, high) = near, far
-    low, high = low - rise, high - rise
+    low, high, c = low - rise, high - rise, b
     for _ in range(FINEST):
         share = -low / (high - low) if np.isfinite(high) else 0.5
         c = a + min(max(share, 0.01), 0.99) * (b - a)

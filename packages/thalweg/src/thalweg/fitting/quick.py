@@ -1,7 +1,7 @@
 """A run of a jitted method with as little around it as possible, for fits of milliseconds.
 
-It makes the same steps as `minimize`, up to `ROWS` of them in a call, without callbacks, progress or
-checkpoints.
+It makes the same steps as `minimize`, up to `ROWS` of them in a call, without callbacks, progress
+or checkpoints.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The residuals of a fit as one pure function of parameters and data.
 
-Everything that a second fit of the same model may change (data, weights, fixed values, bounds) is an
-argument, so that a compiled program serves it too.
+Everything that a second fit of the same model may change (data, weights, fixed values, bounds) is
+an argument, so that a compiled program serves it too.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def plain_residuals(
     """
     found = prediction(model, form, data.x, data.base, values)
     y = jnp.asarray(data.y)
-    if found.shape != y.shape and found.shape != ():
+    if found.shape not in {y.shape, ()}:
         raise ShapeError(
             "f(xdata, ...)",
             found=found.shape,

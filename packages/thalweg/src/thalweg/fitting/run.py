@@ -87,8 +87,7 @@ class Fit:
                 fits.append(self._from(start))
             except DataError as error:
                 failure = failure or error
-        if not fits:
-            assert failure is not None
+        if failure is not None and not fits:
             raise failure
         best = min(fits, key=lambda fit: fit.solution.loss)
         if len(starts) == 1:
@@ -131,15 +130,14 @@ class Fit:
         methods = [self._method]
         if isinstance(self._method, ScaledGeodesic) and len(self._method.ways) > 1:
             methods = [ScaledGeodesic(ways=self._method.ways[:1]), self._method]
-        best: Fitted | None = None
+        fits: list[Fitted] = []
         for method in methods:
             found = self._completed(start, self._solve(v, method))
-            best = found if best is None or found.solution.loss < best.solution.loss else best
-            first = best.solution.history["loss"][0]
-            if best.solution.outcome.is_success and best.solution.loss <= EXPLAINED * first:
+            fits.append(found)
+            first = found.solution.history["loss"][0]
+            if found.solution.outcome.is_success and found.solution.loss <= EXPLAINED * first:
                 break
-        assert best is not None
-        return best
+        return min(fits, key=lambda fit: fit.solution.loss)
 
     def _solve(self, v: np.ndarray, method: Any) -> Solution:
         """Run a method in the variables without bounds; `params` is v at the end."""
@@ -204,9 +202,9 @@ class Fit:
             outcome = Outcome.CONVERGED
         elif outcome is Outcome.CONVERGED or (point.is_stationary and lost.any()):
             outcome = Outcome.PLATEAU if lost.any() else Outcome.STALLED
-            names = ", ".join(f"`{self._names[k]}`" for k in np.flatnonzero(lost))
+            names = ", ".join(f"`{self._names[k]}`" for k in np.flatnonzero(lost).tolist())
             detail = f"The loss does not depend on {names} here." if lost.any() else ""
-        for k in np.flatnonzero(point.active):
+        for k in np.flatnonzero(point.active).tolist():
             side, bound = ("lower", low) if point.theta[k] <= low[k] else ("upper", high)
             detail += f" `{self._names[k]}` is at its {side} bound {bound[k]:g}."
         done = dataclasses.replace(

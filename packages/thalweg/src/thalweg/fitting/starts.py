@@ -56,7 +56,7 @@ def sampled_starts(
 
 def _at(share: np.ndarray, bounds: Bounds) -> np.ndarray:
     low, high = bounds.low, bounds.high
-    is_wide = (low > 0) & (high > DECADES * low)
+    is_wide = (low > 0) & (high > WIDE * low)
     safe_low, safe_high = np.where(is_wide, low, 1.0), np.where(is_wide, high, 1.0)
     by_logarithm = safe_low * (safe_high / safe_low) ** share
     return np.where(is_wide, by_logarithm, low + share * (high - low))

@@ -1,4 +1,4 @@
-"""A fit as an SVG file of its own: measurements as dots, the curve as a line, its band behind it."""
+"""A fit as an SVG file: measurements as dots, the curve as a line, its band behind it."""
 
 from __future__ import annotations
 
@@ -59,38 +59,39 @@ def fit_svg(chart: FitChart) -> str:
     parts.append(f'<polyline points="{line}" fill="none" stroke="{CURVE}" stroke-width="2"/>')
     width, height = WIDTH + MARGIN, BOTTOM + HEADROOM
     title = escape(chart.title)
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'width="{2 * width}" font-family="system-ui, sans-serif" font-size="11" fill="{INK}" '
-            'role="img">',
-            f"<title>{title}</title>",
-            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-            f'<text x="{LEFT}" y="16" font-size="13" font-weight="600">{title}</text>',
-            *parts,
-            "</svg>\n",
-        ]
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{2 * width}" font-family="system-ui, sans-serif" font-size="11" fill="{INK}" '
+        'role="img">'
     )
+    background = f'<rect width="{width}" height="{height}" fill="#ffffff"/>'
+    headline = _text(chart.title, x=LEFT, y=16, more='font-size="13" font-weight="600"')
+    return "\n".join([head, f"<title>{title}</title>", background, headline, *parts, "</svg>\n"])
 
 
 def _axes(x: Axis, y: Axis) -> list[str]:
     parts = []
     for tick in y.ticks:
-        parts += [
-            f'<line x1="{LEFT}" x2="{RIGHT}" y1="{tick.at}" y2="{tick.at}" stroke="{GRID}"/>',
-            f'<text x="{LEFT - 6}" y="{tick.at}" text-anchor="end" dy="4">{escape(tick.label)}</text>',
-        ]
-    parts += [
-        f'<text x="{tick.at}" y="{BOTTOM + 16}" text-anchor="middle">{escape(tick.label)}</text>'
-        for tick in x.ticks
-    ]
-    middle = (TOP + BOTTOM) // 2
+        parts.append(_line(tick.at, GRID))
+        parts.append(_text(tick.label, x=LEFT - 6, y=tick.at, more='text-anchor="end" dy="4"'))
+    middle = 'text-anchor="middle"'
+    parts += [_text(tick.label, x=tick.at, y=BOTTOM + 16, more=middle) for tick in x.ticks]
+    turned = f'{middle} transform="translate(14 {(TOP + BOTTOM) // 2}) rotate(-90)"'
     return [
         *parts,
-        f'<line x1="{LEFT}" x2="{RIGHT}" y1="{BOTTOM}" y2="{BOTTOM}" stroke="{INK}"/>',
-        f'<text x="{(LEFT + RIGHT) // 2}" y="{BOTTOM + 34}" text-anchor="middle">{escape(x.label)}</text>',
-        f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>',
+        _line(BOTTOM, INK),
+        _text(x.label, x=(LEFT + RIGHT) // 2, y=BOTTOM + 34, more=middle),
+        _text(y.label, x=0, y=0, more=turned),
     ]
+
+
+def _line(y: object, colour: str) -> str:
+    """A horizontal line across the chart."""
+    return f'<line x1="{LEFT}" x2="{RIGHT}" y1="{y}" y2="{y}" stroke="{colour}"/>'
+
+
+def _text(text: str, *, x: object, y: object, more: str) -> str:
+    return f'<text x="{x}" y="{y}" {more}>{escape(text)}</text>'
 
 
 def _points(across: np.ndarray, up: np.ndarray) -> str:
