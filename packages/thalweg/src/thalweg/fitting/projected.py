@@ -4,7 +4,7 @@ They complete a fit whose parameters end at bounds, and follow the likelihood al
 Problems are small there, and the start is close.
 
 A parameter at a bound that the loss pushes against is held. The step of the others is cut off at
-their bounds. With growing damping it turns into a scaled gradient step, which descends all the same.
+their bounds. With growing damping it turns into a scaled gradient step, which always descends.
 """
 
 from __future__ import annotations

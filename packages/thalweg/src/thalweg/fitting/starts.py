@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 
     from thalweg.fitting.bounds import Bounds
 
-DECADES = (
-    100.0  # upper over lower bound, from which a positive parameter is spread by its logarithm
-)
+WIDE = 100.0  # upper over lower bound, from which a parameter is spread by its logarithm
 
 
 def sampled_starts(
