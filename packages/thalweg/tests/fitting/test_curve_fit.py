@@ -58,7 +58,7 @@ COVARIANCE = 1e-3 * (np.eye(X.size) + 0.05 * FACTOR @ FACTOR.T)
     ],
     ids=["decay", "peak", "saturation"],
 )
-def test_parameters_and_covariance_are_those_of_scipy(  # noqa: PLR0917, PLR0913 - cases
+def test_parameters_and_covariance_are_those_of_scipy(
     model: Callable[..., Any],
     twin: Callable[..., Any],
     truth: tuple[float, ...],
@@ -256,14 +256,14 @@ def branches(x: Any, a: Any, b: Any) -> Any:
 @pytest.mark.parametrize(
     ("model", "keywords", "kind", "words"),
     [
-        (calls_numpy, {}, ConfigError, r"NumPy.*test_curve_fit.py, \"return a \* np.exp"),
-        (branches, {}, ConfigError, r"branches.*jnp.where"),
-        (lambda _x, a, b: None if a is b else None, {}, ConfigError, "returns None"),
+        (calls_numpy, {}, ConfigError, r"`f` makes .*NumPy.* in line \d+ of test_curve_fit.py"),
+        (branches, {}, ConfigError, r"in line \d+ of test_curve_fit.py.*jnp.where"),
+        (lambda _x, _a: None, {}, ConfigError, "returns None"),
         (lambda x, a, b: (a * x + b)[:5], {}, ShapeError, r"\(5,\).*\(60,\)"),
         (lambda x, a, b: jnp.log(a * x - b), {}, DataError, r"start \(a = 1, b = 1\) for 15 of 60"),
         (lambda x, a: jnp.sqrt(a) * x, {"p0": [0.0]}, DataError, "derivative by `a`"),
         (lambda x, *p: p[0] * x, {}, ConfigError, "give `p0`"),
-        (decay, {"p0": [1.0]}, ConfigError, "cannot be traced|takes"),
+        (decay, {"p0": [1.0]}, ConfigError, "has 1 values, but `f` takes 3"),
         (decay, {"p0": [1, 2, 3, 4]}, ConfigError, "takes 3 parameters"),
         (decay, {"p0": [1, np.nan, 3]}, DataError, "`p0` is not finite in `b`"),
         (decay, {"bounds": ([0, 0, 1], [1, 1, 0])}, ConfigError, "bounds of `c`"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thalweg.cli.common import AsJson, method_names, note, print_json, use_float64
+from thalweg.cli.common import AsJson, method_names, note, print_json, set_up_jax
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,7 +96,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
         )
     if not 0 < level < 1:
         raise typer.BadParameter(f"{level} is not between 0 and 1", param_hint="--level")
-    use_float64()
+    set_up_jax()
     from thalweg.errors import ConfigError
     from thalweg.fitting.curve_fit import curve_fit
     from thalweg.fitting.expression import Expression, model_of

@@ -20,11 +20,11 @@ from thalweg.errors import ConfigError
 from thalweg.fitting.bounds import outer
 from thalweg.fitting.identity import identity_of
 from thalweg.fitting.residuals import Data, Form, residuals
-from thalweg.fitting.tracing import explained_tracing
 from thalweg.flow import flow_of
 from thalweg.flow.base import shapes_of
 from thalweg.flow.flatten import flatten
 from thalweg.flow.programs import fingerprint
+from thalweg.flow.tracing import explained
 from thalweg.problem import LeastSquares
 from thalweg.solution import Work
 from thalweg.solvers import make
@@ -163,7 +163,7 @@ def _trace(model: Callable[..., Any], form: Form, data: Data) -> Any:
     def whole(*arguments: Any) -> jax.Array:
         return residuals(model, form, jax.tree.unflatten(structure, arguments[:-1]), arguments[-1])
 
-    with explained_tracing():
+    with explained("f"):
         traced = jax.make_jaxpr(whole)(*shapes, values)
     if traced.out_avals[0].size == 0:
         raise ConfigError("`ydata` is empty; pass at least one measurement")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -118,16 +118,17 @@ def layout_of(model: Callable[..., Any], p0: Any) -> tuple[Layout, np.ndarray | 
         ConfigError: The number of parameters is not known, or `p0` does not fit the model.
         DataError: `p0` holds NaN or infinity.
     """
-    names, is_open = _signature(model)
+    signature = _signature(model)
+    names = signature.names
     if p0 is None:
-        if names is None or is_open or not names:
+        if names is None or signature.is_open or not names:
             raise ConfigError(
                 "the number of parameters cannot be read off the signature of `f`; give `p0`"
             )
         return _numbered(names), None
     if _is_sequence(p0):
         start = np.atleast_1d(np.asarray(p0, float))
-        layout = _numbered(_names_for(names, is_open=is_open, count=start.size))
+        layout = _numbered(_names_for(signature, start.size))
     else:
         layout, start = _tree_layout(p0, names)
     if not np.all(np.isfinite(start)):
@@ -141,19 +142,35 @@ def _numbered(names: tuple[str, ...]) -> Layout:
     return Layout(POSITIONAL, names, structure, ((),) * len(names))
 
 
-def _signature(model: Any) -> tuple[tuple[str, ...] | None, bool]:
-    """Names of the parameters after x, and whether any number of them may follow."""
+class _Signature(NamedTuple):
+    """The parameters of a model after x.
+
+    Attributes:
+        names: Their names; None where they are not known.
+        required: How many have no default.
+        is_open: Whether any number of them may follow.
+    """
+
+    names: tuple[str, ...] | None
+    required: int
+    is_open: bool
+
+
+def _signature(model: Any) -> _Signature:
     try:
         parameters = list(inspect.signature(model).parameters.values())
     except (TypeError, ValueError):
-        return None, True
+        return _Signature(None, 0, is_open=True)
     is_open = any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in parameters)
-    return tuple(each.name for each in parameters if each.kind in _IN_ORDER)[1:], is_open
+    in_order = [each for each in parameters if each.kind in _IN_ORDER][1:]
+    required = sum(each.default is inspect.Parameter.empty for each in in_order)
+    return _Signature(tuple(each.name for each in in_order), required, is_open)
 
 
-def _names_for(names: tuple[str, ...] | None, *, is_open: bool, count: int) -> tuple[str, ...]:
-    known = names or ()
-    if names is not None and not is_open and len(known) < count:
+def _names_for(signature: _Signature, count: int) -> tuple[str, ...]:
+    known = signature.names or ()
+    is_too_long = not signature.is_open and len(known) < count
+    if is_too_long or count < signature.required:
         raise ConfigError(
             f"`p0` has {count} values, but `f` takes {len(known)} parameters after x: "
             f"{', '.join(known) or 'none'}"
