@@ -16,10 +16,12 @@ X = np.linspace(0.0, 8.0, 60)
 
 
 def decay(x: Any, a: Any, b: Any, c: Any) -> Any:
+    """An exponential decay to a constant, as thalweg fits it."""
     return a * jnp.exp(-b * x) + c
 
 
 def decay_numpy(x: Any, a: Any, b: Any, c: Any) -> Any:
+    """The same, as SciPy fits it."""
     return a * np.exp(-b * x) + c
 
 
@@ -55,10 +57,9 @@ def test_bounded_fits_are_those_of_scipy(limits: Any, expected: dict[str, str]):
 
 def test_bounds_by_name_and_as_an_object():
     """A dictionary of some parameters, and `scipy.optimize.Bounds`."""
+    limits: Any = [-np.inf, -np.inf, 0], [np.inf, 0.7, 5]
     named = tw.curve_fit(decay, X, Y, bounds={"b": (None, 0.7), "c": (0, 5)})
-    plain = tw.curve_fit(
-        decay, X, Y, bounds=optimize.Bounds([-np.inf, -np.inf, 0], [np.inf, 0.7, 5])
-    )
+    plain = tw.curve_fit(decay, X, Y, bounds=optimize.Bounds(*limits))
     np.testing.assert_allclose(named.popt, plain.popt, rtol=1e-9)
 
 

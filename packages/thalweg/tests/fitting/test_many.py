@@ -19,10 +19,12 @@ TRUTH = np.stack(
 
 
 def peak(x: Any, a: Any, m: Any, s: Any) -> Any:
+    """A Gaussian peak, as thalweg fits it."""
     return a * jnp.exp(-((x - m) ** 2) / (2 * s**2))
 
 
 def peak_numpy(a: Any, m: Any, s: Any) -> Any:
+    """The same, as SciPy fits it."""
     return a * np.exp(-((X - m) ** 2) / (2 * s**2))
 
 

@@ -15,6 +15,7 @@ X = np.linspace(0.0, 3.0, 12)
 
 
 def saturation(x: Any, v: Any, k: Any) -> Any:
+    """A hyperbola that saturates, for both."""
     return v * x / (k + x)
 
 
@@ -45,7 +46,7 @@ def test_for_a_curve_the_profile_is_that_of_brute_force():
     def excess(k: float) -> float:  # for a given k the best v is known
         column = X / (k + X)
         r = y - column * (column @ y) / (column @ column)
-        return float(r @ r) - fit.chi_squared - rise
+        return float(r @ r - fit.chi_squared - rise)
 
     low, high = fit.confidence_intervals(0.95, by="profile")["k"]
     k = fit.popt[1]

@@ -133,4 +133,4 @@ def curve_of(fit: CurveFit, *, level: float) -> Curve:
     if not isinstance(x, np.ndarray) or x.shape != y.shape or y.ndim != 1 or np.iscomplexobj(y):
         raise ConfigError("a fit is drawn where x and y are one real number a measurement")
     at = np.linspace(x.min(), x.max(), POINTS)
-    return Curve(x, y, at, fit.predict(at, interval=level))  # pyright: ignore[reportArgumentType]
+    return Curve(x, y, at, fit.predict(at, interval=level))

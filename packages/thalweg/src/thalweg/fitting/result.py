@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from thalweg.fitting.bounds import Bounds
     from thalweg.fitting.covariance import Curvature, Direction
     from thalweg.fitting.engine import Engine
-    from thalweg.fitting.predict import Prediction
     from thalweg.fitting.residuals import Data
     from thalweg.fitting.run import Fitted
     from thalweg.solution import Outcome, Solution
@@ -274,7 +273,7 @@ class CurveFit:
         return_std: bool = False,
         interval: float | None = None,
         new_measurements: bool = False,
-    ) -> np.ndarray | Prediction | tuple[np.ndarray, np.ndarray]:
+    ) -> Any:
         """The model at x, with its uncertainty where that is asked for.
 
         Args:

@@ -15,7 +15,8 @@ from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
 from thalweg.solution import Outcome, Solution, Start
 from thalweg.solvers.base import AbstractJitMethod
-from thalweg.solvers.integrators.scaled import EXPLAINED, ScaledGeodesic
+from thalweg.solvers.integrators.column_units import EXPLAINED
+from thalweg.solvers.integrators.scaled import ScaledGeodesic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
