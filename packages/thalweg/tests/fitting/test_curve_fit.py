@@ -22,27 +22,22 @@ TRUTH = (2.5, 1.3, 0.5)
 
 
 def decay(x: Any, a: Any, b: Any, c: Any) -> Any:
-    """An exponential decay to a constant, as thalweg fits it."""
     return a * jnp.exp(-b * x) + c
 
 
 def decay_numpy(x: Any, a: Any, b: Any, c: Any) -> Any:
-    """The same, as SciPy fits it."""
     return a * np.exp(-b * x) + c
 
 
 def peak(x: Any, a: Any, m: Any, s: Any) -> Any:
-    """A Gaussian peak, as thalweg fits it."""
     return a * jnp.exp(-((x - m) ** 2) / (2 * s**2))
 
 
 def peak_numpy(x: Any, a: Any, m: Any, s: Any) -> Any:
-    """The same, as SciPy fits it."""
     return a * np.exp(-((x - m) ** 2) / (2 * s**2))
 
 
 def saturation(x: Any, v: Any, k: Any) -> Any:
-    """A hyperbola that saturates, for both."""
     return v * x / (k + x)
 
 
@@ -101,20 +96,164 @@ def test_a_second_fit_of_the_model_compiles_nothing():
     tw.curve_fit(made(0.5), X, Y)
     counted = []
 
-    def count(name: str, _: float, **_more: Any) -> None:
+    def count(name: str, _seconds: float, **_more: Any) -> None:
         counted.append(name)
 
     jax.monitoring.register_event_duration_secs_listener(count)
+    again = tw.curve_fit(made(0.5), X, 2 * Y)
+    assert [name for name in counted if "compile" in name] == []
+    other = tw.curve_fit(made(0.25), X, 2 * Y)  # another constant is another model
+    assert [name for name in counted if "compile" in name] != []
+    assert abs(again.chi_squared - other.chi_squared) > 1e-3
+
+
+FACTOR_READ = 1.0
+
+
+def test_a_global_that_has_changed_is_read_again(monkeypatch: pytest.MonkeyPatch):
+    """The model is what it computes now, not what it computed when it was compiled."""
+
+    def line(x: Any, a: Any) -> Any:
+        return FACTOR_READ * a * x
+
+    assert np.isclose(tw.curve_fit(line, X, X).popt[0], 1.0)
+    monkeypatch.setattr(sys.modules[__name__], "FACTOR_READ", 4.0)
+    assert np.isclose(tw.curve_fit(line, X, X).popt[0], 0.25)
+
+
+class Settings:
+    """Something whose attributes cannot be compared."""
+
+    factor = 1.0
+
+
+def test_an_attribute_that_has_changed_is_read_again():
+    """What cannot be compared is traced at each call."""
+    settings = Settings()
+
+    def line(x: Any, a: Any) -> Any:
+        return settings.factor * a * x
+
+    assert np.isclose(tw.curve_fit(line, X, X).popt[0], 1.0)
+    settings.factor = 4.0
+    assert np.isclose(tw.curve_fit(line, X, X).popt[0], 0.25)
+
+
+def test_parameters_are_laid_out_as_the_start():
+    """A dictionary by keyword, and a nested pytree."""
+    plain = tw.curve_fit(decay, X, Y)
+    named = tw.curve_fit(decay, X, Y, {"b": 2.0, "a": 1.0, "c": 0.0})
+    assert list(named.params) == ["a", "b", "c"]
+    np.testing.assert_allclose(list(named.params.values()), plain.popt, rtol=1e-8)
+    np.testing.assert_allclose(list(named.stderr.values()), plain.stderr, rtol=1e-6)
+
+    def nested(x: Any, p: Any) -> Any:
+        return p["out"][0] * jnp.exp(-p["rate"] * x) + p["out"][1]
+
+    tree = tw.curve_fit(nested, X, Y, {"out": np.array([1.0, 0.0]), "rate": 2.0})
+    np.testing.assert_allclose(tree.params["out"], plain.popt[[0, 2]], rtol=1e-8)
+    assert tree.names == ("out[0]", "out[1]", "rate")
+
+
+def test_fixed_parameters_stay_and_have_no_error():
+    """The others are those of the model without it."""
+    fit = tw.curve_fit(decay, X, Y, [1.0, 2.0, 0.0], fixed={"c": 0.5})
+    rest = tw.curve_fit(lambda x, a, b: decay(x, a, b, 0.5), X, Y, [1.0, 2.0])
+    np.testing.assert_allclose(fit.popt, [*rest.popt, 0.5], rtol=1e-9)
+    np.testing.assert_allclose(fit.pcov[:2, :2], rest.pcov, rtol=1e-7)
+    assert not fit.pcov[2].any()
+    assert set(fit.confidence_intervals()) == {"a", "b"}
+    with pytest.raises(ConfigError, match="fixed"):
+        tw.curve_fit(decay, X, Y, fixed=["d"])
+
+
+@pytest.mark.parametrize("loss", ["huber", "soft_l1", "cauchy"])
+def test_robust_losses_are_those_of_scipy(loss: str):
+    """Outliers are left behind as SciPy's `least_squares` leaves them."""
+    y = Y.copy()
+    y[::9] += 3
+    fit = tw.curve_fit(decay, X, y, loss=loss, f_scale=0.1)
+
+    def residual(p: np.ndarray) -> np.ndarray:
+        return decay_numpy(X, *p) - y
+
+    tight: Any = {"ftol": 1e-15, "xtol": 1e-15, "gtol": 1e-12}
+    found = optimize.least_squares(residual, fit.popt * 1.01, loss=loss, f_scale=0.1, **tight)
+    assert fit.chi_squared == pytest.approx(2 * found.cost, rel=1e-9)
+    np.testing.assert_allclose(fit.popt, found.x, rtol=1e-4)
+
+
+def test_tukey_drops_outliers_altogether():
+    """The fit is nearly that without them, unlike the one by squares."""
+    y, kept = Y.copy(), np.arange(X.size) % 9 != 0
+    y[~kept] += 3
+    clean = tw.curve_fit(decay, X[kept], y[kept])
+    start = tw.curve_fit(decay, X, y, loss="cauchy", f_scale=0.1).popt
+    tukey = tw.curve_fit(decay, X, y, start, loss="tukey", f_scale=0.3)
+    assert np.all(np.abs(tukey.popt - clean.popt) < clean.stderr)
+    assert np.any(np.abs(tw.curve_fit(decay, X, y).popt - clean.popt) > 3 * clean.stderr)
+
+
+def test_complex_residuals_count_twice():
+    """The impedance of a resistor and a capacitor, from a start far off."""
+    w = np.logspace(3, 9, 40)
+
+    def impedance(w: Any, r: Any, c: Any) -> Any:
+        return r / (1 + 1j * w * r * c)
+
+    fit = tw.curve_fit(impedance, w, impedance(w, 1e3, 1e-9), [1e5, 1e-7])
+    np.testing.assert_allclose(fit.popt, [1e3, 1e-9], rtol=1e-9)
+    assert fit.dof == 78
+
+
+def test_several_starts_find_what_one_does_not():
+    """A sine whose frequency is far from the start's."""
+    y = np.sin(7 * X + 0.3)
+
+    def wave(x: Any, a: Any, w: Any, p: Any) -> Any:
+        return a * jnp.sin(w * x + p)
+
+    limits = ([0, 0, -4], [5, 20, 4])
+    fit = tw.curve_fit(wave, X, y, [1, 1, 0], bounds=limits, starts=12)
+    np.testing.assert_allclose(fit.popt, [1, 7, 0.3], rtol=1e-8)
+    assert len(fit.solution.starts) == 12
+    with pytest.raises(ConfigError, match="lacks a lower or an upper"):
+        tw.curve_fit(wave, X, y, [1, 1, 0], starts=3)
+
+
+def test_what_the_data_do_not_determine_is_named():
+    """Two factors of which only the product counts."""
+    fit = tw.curve_fit(lambda x, a, b, c: a * b * jnp.exp(-c * x), X, Y)
+    (direction,) = fit.undetermined
+    assert set(direction.components) == {"a", "b"}
+    ratio = direction.components["a"] / direction.components["b"]
+    assert ratio == pytest.approx(-fit.popt[0] / fit.popt[1], rel=1e-5)
+    assert np.isinf(fit.stderr[:2]).all()
+    assert np.isfinite(fit.stderr[2])
+    assert "do not determine" in repr(fit)
+
+
+def test_float64_without_the_flag_and_the_flag_stays_off():
+    """In a process that has never heard of JAX's x64 flag."""
+    script = """if True:
+        import jax, numpy as np, jax.numpy as jnp, thalweg as tw
+        x = np.linspace(0.0, 1.0, 20)
+        fit = tw.curve_fit(lambda x, a, b: a * jnp.exp(-b * x), x, 3 * np.exp(-2 * x))
+        fit.confidence_intervals(by="profile"), fit.predict(x, interval=0.9), fit.hessian
+        print(np.abs(fit.popt - [3, 2]).max() < 1e-12, jax.config.jax_enable_x64, jnp.ones(1).dtype)
+    """
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_ENABLE_X64"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
+    )
     assert done.stdout.split() == ["True", "False", "float32"]
 
 
 def calls_numpy(x: Any, a: Any, b: Any) -> Any:
-    """A model that JAX cannot trace."""
     return a * np.exp(-b * x)
 
 
 def branches(x: Any, a: Any, b: Any) -> Any:
-    """A model that branches on a parameter."""
     return a * x if a > 0 else b * x
 
 
