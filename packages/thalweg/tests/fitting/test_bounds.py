@@ -67,9 +67,9 @@ def test_bounds_by_name_and_as_an_object():
 def test_bounds_keep_units(power: int):
     """Scaled with y, they change nothing else; SciPy's own ends at the start for small units."""
     unit = 10.0**power
-    plain = tw.curve_fit(decay, X, Y, [1, 1, 1], bounds=([0, 0, 0], [5, 0.7, 5]))
+    plain = tw.curve_fit(decay, X, Y, [1, 0.5, 1], bounds=([0, 0, 0], [5, 0.7, 5]))
     scaled = tw.curve_fit(
-        decay, X, Y * unit, [unit, 1, unit], bounds=([0, 0, 0], [5 * unit, 0.7, 5 * unit])
+        decay, X, Y * unit, [unit, 0.5, unit], bounds=([0, 0, 0], [5 * unit, 0.7, 5 * unit])
     )
     np.testing.assert_allclose(scaled.popt / [unit, 1, unit], plain.popt, rtol=1e-8)
     assert scaled.at_bounds == plain.at_bounds == {"b": "upper"}

@@ -22,22 +22,27 @@ TRUTH = (2.5, 1.3, 0.5)
 
 
 def decay(x: Any, a: Any, b: Any, c: Any) -> Any:
+    """An exponential decay to a constant, as thalweg fits it."""
     return a * jnp.exp(-b * x) + c
 
 
 def decay_numpy(x: Any, a: Any, b: Any, c: Any) -> Any:
+    """The same, as SciPy fits it."""
     return a * np.exp(-b * x) + c
 
 
 def peak(x: Any, a: Any, m: Any, s: Any) -> Any:
+    """A Gaussian peak, as thalweg fits it."""
     return a * jnp.exp(-((x - m) ** 2) / (2 * s**2))
 
 
 def peak_numpy(x: Any, a: Any, m: Any, s: Any) -> Any:
+    """The same, as SciPy fits it."""
     return a * np.exp(-((x - m) ** 2) / (2 * s**2))
 
 
 def saturation(x: Any, v: Any, k: Any) -> Any:
+    """A hyperbola that saturates, for both."""
     return v * x / (k + x)
 
 
@@ -250,10 +255,12 @@ def test_float64_without_the_flag_and_the_flag_stays_off():
 
 
 def calls_numpy(x: Any, a: Any, b: Any) -> Any:
+    """A model that JAX cannot trace."""
     return a * np.exp(-b * x)
 
 
 def branches(x: Any, a: Any, b: Any) -> Any:
+    """A model that branches on a parameter."""
     return a * x if a > 0 else b * x
 
 
