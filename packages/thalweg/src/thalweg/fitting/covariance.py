@@ -52,12 +52,13 @@ def curvature_of(jacobian: np.ndarray) -> Curvature:
     """
     scale = np.linalg.norm(jacobian, axis=0)
     unit = np.where(scale > 0, scale, 1.0)
-    _, values, right = np.linalg.svd(jacobian / unit, full_matrices=True)
-    full = np.zeros(len(unit))
-    full[: len(values)] = values
+    lacking = max(len(unit) - len(jacobian), 0)  # rows of 0, so that there are k singular values
+    rows = np.pad(jacobian / unit, ((0, lacking), (0, 0)))
+    _, full, right = np.linalg.svd(rows, full_matrices=False)
     seen = full > RANK * max(full.max(initial=0.0), np.finfo(float).tiny)
-    part = right[seen].T / full[seen] / unit[:, None]
-    inverse = part @ part.T
+    with np.errstate(over="ignore", invalid="ignore"):  # of a parameter that has lost its effect
+        part = right[seen].T / full[seen] / unit[:, None]
+        inverse = part @ part.T
     blind = right[~seen]
     vague = np.any(np.abs(blind) > np.sqrt(RANK), axis=0)
     if vague.any():

@@ -45,8 +45,9 @@ class Point:
 
     @property
     def loss(self) -> float:
-        """½ Σ s²."""
-        return 0.5 * float(self.residuals @ self.residuals)
+        """½ Σ s²; infinite where the model is not finite."""
+        loss = 0.5 * float(self.residuals @ self.residuals)
+        return loss if np.isfinite(loss) else np.inf
 
 
 def descend(
@@ -73,6 +74,8 @@ def descend(
     held = np.zeros(len(theta), bool) if held is None else held
     theta = np.clip(theta, low, high)
     s, jacobian = evaluate(theta)
+    if not (np.all(np.isfinite(s)) and np.all(np.isfinite(jacobian))):
+        return Point(theta, s, jacobian, held, is_stationary=False)
     scale = np.linalg.norm(jacobian, axis=0)
     largest = np.linalg.norm(s)
     is_stationary = False
