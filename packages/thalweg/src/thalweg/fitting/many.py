@@ -211,16 +211,14 @@ class _Many:
         y = self._data.y
         real = y[0].size * (2 if np.iscomplexobj(y) else 1)
         dof = real - size
-        scale = (
-            np.ones(count)
-            if absolute_sigma
-            else 2 * loss / dof
-            if dof > 0
-            else np.full(count, np.inf)
-        )
+        scale = np.ones(count)
+        if not absolute_sigma:
+            scale = 2 * loss / dof if dof > 0 else np.full(count, np.inf)
+        with np.errstate(invalid="ignore"):  # an infinite variance times a χ² of 0
+            covariances = inverse * scale[:, None, None]
         return CurveFits(
             popt=popt,
-            pcov=inverse * scale[:, None, None],
+            pcov=covariances,
             chi_squared=2 * loss,
             outcomes=tuple(outcomes),
             details=tuple(details),
