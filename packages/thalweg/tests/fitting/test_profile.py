@@ -67,3 +67,10 @@ def test_a_parameter_without_effect_has_no_end():
     fit = tw.curve_fit(lambda x, a, b: a * x + 0 * jnp.sin(b), X, 2 * X + 0.1 * np.cos(9 * X))
     low, high = fit.confidence_intervals(by="profile")["b"]
     assert (low, high) == (-np.inf, np.inf)
+
+
+def test_for_exact_data_the_interval_is_a_point():
+    """Where it is narrower than rounding, no step can be taken along the profile."""
+    fit = tw.curve_fit(saturation, X + 1, saturation(X + 1, 3.0, 0.7), {"v": 1.0, "k": 1.0})
+    for name, (low, high) in fit.confidence_intervals(by="profile").items():
+        np.testing.assert_allclose([low, high], fit.params[name], rtol=1e-9)

@@ -71,6 +71,8 @@ def profile_end(
         far = near + distance
         is_edge = far >= edge if step > 0 else far <= edge
         far = edge if is_edge else far
+        if far == near and not is_edge:
+            return float(far)  # the interval is below the rounding of the parameter
         far_height = height(float(far))
         if far_height >= rise:
             return _between(height, (near, near_height), (far, far_height), rise)
