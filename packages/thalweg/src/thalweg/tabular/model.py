@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from thalweg.tabular.network import forward, log_probabilities
+from thalweg.supervised.forward import forward, log_probabilities
 from thalweg.tabular.reading import read_table
 from thalweg.tabular.target import ClassTarget
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.tabular.network import log_probabilities
+from thalweg.supervised.forward import log_probabilities
 from thalweg.tabular.target import ClassTarget, NumberTarget
 
 if TYPE_CHECKING:

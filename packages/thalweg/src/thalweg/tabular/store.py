@@ -36,7 +36,7 @@ from thalweg.tabular.schema import Schema
 
 if TYPE_CHECKING:
     from thalweg.networks import Layers
-    from thalweg.tabular.fit import Fit
+    from thalweg.supervised.fit import Fit
     from thalweg.tabular.train import Trained
 
 FORMAT = 1  # of the folder; incremented by every change that an older thalweg would misread

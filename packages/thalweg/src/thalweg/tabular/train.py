@@ -19,15 +19,15 @@ import polars as pl
 from thalweg._util.extras import import_extra
 from thalweg.errors import ConfigError, DataError, UnknownMethodError
 from thalweg.solvers import REGISTRY
-from thalweg.tabular.fit import Examples
+from thalweg.supervised.fit import Examples
 from thalweg.tabular.importance import Importance, permutation_importance
 from thalweg.tabular.model import Model
-from thalweg.tabular.network import forward
+from thalweg.supervised.forward import forward
 from thalweg.tabular.parts import Parts, split
 from thalweg.tabular.reading import read_table
 from thalweg.tabular.schema import Schema, find_kinds, fit_columns
 from thalweg.tabular.scores import Scores, baseline_scores, score
-from thalweg.tabular.search import Found, search
+from thalweg.supervised.search import Found, search
 from thalweg.tabular.table import Table, near
 from thalweg.tabular.target import Task, TaskFound, find_task, fit_target
 from thalweg.tabular.values import is_missing
