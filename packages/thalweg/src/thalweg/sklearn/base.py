@@ -18,9 +18,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from thalweg.errors import ConfigError, UnknownMethodError
 from thalweg.networks import ACTIVATIONS
+from thalweg.sklearn.rows import hold_out
 from thalweg.solution import Outcome
 from thalweg.solvers import REGISTRY
-from thalweg.sklearn.rows import hold_out
 from thalweg.supervised.fit import Examples
 from thalweg.supervised.forward import as_numpy, forward
 from thalweg.supervised.search import DECAYS, FIRST, search
@@ -106,9 +106,7 @@ class FlowNetwork(BaseEstimator):
         self._held_out = held_out if not math.isnan(fit.last) else np.zeros_like(held_out)
         self._network = fit.layers
         self.l2_ = fit.decay
-        self.solution_ = dataclasses.replace(
-            fit.solution, params=as_numpy(fit.solution.params)
-        )
+        self.solution_ = dataclasses.replace(fit.solution, params=as_numpy(fit.solution.params))
         self.loss_curve_ = fit.solution.history["loss"].tolist()
         self.n_iter_ = max(len(self.loss_curve_) - 1, 0)
         self._warn(fit, was_interrupted=was_interrupted)
@@ -141,11 +139,12 @@ class FlowNetwork(BaseEstimator):
             names = "`seconds`" if self.max_iter is None else "`seconds` or `max_iter`"
             warnings.warn(f"{text} {names}", ConvergenceWarning, stacklevel=4)
 
-    def _outputs(self, X: Any) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+    def _outputs(self, X: Any) -> np.ndarray:
         """Outputs of the network, shape `(rows, outputs)`."""
-        return forward(self._network, self._inputs(X), self.activation)
+        inputs = self._inputs(X)
+        return forward(self._network, inputs, self.activation)
 
-    def _inputs(self, X: Any) -> np.ndarray:  # noqa: N803 - as above
+    def _inputs(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         values = validate_data(self, X, reset=False, dtype=np.float64)
         return np.asarray(self._scaler.transform(values))

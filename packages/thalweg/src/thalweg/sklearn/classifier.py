@@ -99,7 +99,7 @@ class FlowClassifier(ClassifierMixin, FlowNetwork):
         )
         self.class_weight = class_weight
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to rows.
 
         Args:
@@ -113,7 +113,7 @@ class FlowClassifier(ClassifierMixin, FlowNetwork):
             ValueError: The data do not fit, or are missing or not finite.
         """
         self._check_parameters()
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)  # noqa: N806
+        X, y = validate_data(self, X, y, dtype=np.float64, ensure_min_samples=2)
         check_classification_targets(y)
         weights = checked_weights(sample_weight, len(y))
         weights = weights * compute_sample_weight(self.class_weight, y)
@@ -136,14 +136,15 @@ class FlowClassifier(ClassifierMixin, FlowNetwork):
         self._fit_network(rows, groups, outputs=len(classes), groups=groups)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803 - scikit-learn's name
+    def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, shape `(rows,)`."""
-        return self.classes_[self._outputs(X).argmax(axis=1)]
+        places = self._outputs(X).argmax(axis=1)
+        return self.classes_[places]
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803 - as above
+    def predict_proba(self, X: Any) -> np.ndarray:
         """The probability of each class, in the order of `classes_`, shape `(rows, classes)`."""
         return np.exp(self.predict_log_proba(X))
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:  # noqa: N803 - as above
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """The logarithm of `predict_proba`, exact also where a probability rounds to 0."""
         return log_probabilities(self._outputs(X))

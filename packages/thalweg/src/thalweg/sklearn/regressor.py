@@ -69,7 +69,7 @@ class FlowRegressor(MultiOutputMixin, RegressorMixin, FlowNetwork):
     _target_scaler: StandardScaler
     _laplace: Laplace | None
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to rows.
 
         Args:
@@ -82,7 +82,7 @@ class FlowRegressor(MultiOutputMixin, RegressorMixin, FlowNetwork):
             ValueError: The data do not fit, or are missing or not finite.
         """
         self._check_parameters()
-        X, y = validate_data(  # noqa: N806 - as above
+        X, y = validate_data(
             self, X, y, dtype=np.float64, multi_output=True, y_numeric=True, ensure_min_samples=2
         )
         y = np.asarray(y, np.float64)
@@ -97,7 +97,7 @@ class FlowRegressor(MultiOutputMixin, RegressorMixin, FlowNetwork):
         self._rows, self._laplace = rows, None
         return self
 
-    def predict(self, X: Any, *, return_std: bool = False) -> Any:  # noqa: N803 - as above
+    def predict(self, X: Any, *, return_std: bool = False) -> Any:
         """Predictions, shape `(rows,)` or `(rows, outputs)` as `y` was.
 
         Args:

@@ -134,7 +134,7 @@ class Examples:
         fitted = LeastSquares(residual, (self._inputs, self._targets, np.sqrt(weights)))
         return fitted + decay * LeastSquares(_decayed) if decay else fitted
 
-    def fit(  # noqa: PLR0913 - what differs between the fits of a search
+    def fit(
         self,
         decay: float,
         *,
@@ -250,7 +250,7 @@ def _functions(activation: str) -> tuple[Callable[..., Any], Callable[..., Any]]
 
 
 @functools.partial(jax.jit, static_argnames=("spec", "activation"))
-def _mean_square(  # noqa: PLR0913, PLR0917 - the rows in three arrays, the network in three
+def _mean_square(
     theta: jax.Array,
     inputs: jax.Array,
     targets: jax.Array,
@@ -264,7 +264,7 @@ def _mean_square(  # noqa: PLR0913, PLR0917 - the rows in three arrays, the netw
 
 
 @functools.partial(jax.jit, static_argnames=("spec", "activation"))
-def _mean_cross_entropy(  # noqa: PLR0913, PLR0917 - as above
+def _mean_cross_entropy(
     theta: jax.Array,
     inputs: jax.Array,
     targets: jax.Array,

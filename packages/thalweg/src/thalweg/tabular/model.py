@@ -75,7 +75,7 @@ class Model:
         if not isinstance(target, ClassTarget):
             return pl.DataFrame({PREDICTION: target.decode(outputs[:, 0])})
         probabilities = np.exp(log_probabilities(outputs))
-        classes = target.decode(outputs.argmax(axis=1)).rename(PREDICTION)
+        classes = target.decode(target.choose(outputs)).rename(PREDICTION)
         columns = {
             f"{PROBABILITY}{name}": probabilities[:, place]
             for place, name in enumerate(target.classes)
