@@ -93,7 +93,7 @@ def test_a_grid_search_over_a_pipeline_in_two_processes():
 def test_a_pickle_and_a_clone():
     """The pickle predicts the same bit for bit, standard deviations too; the clone is unfitted."""
     model = FlowRegressor(**QUICK).fit(*DIABETES)
-    again = pickle.loads(pickle.dumps(model))
+    again = pickle.loads(pickle.dumps(model))  # noqa: S301 - our own
     for one, other in zip(
         model.predict(DIABETES[0], return_std=True),
         again.predict(DIABETES[0], return_std=True),

@@ -10,7 +10,7 @@ from thalweg.sklearn import FlowRegressor
 
 
 def test_a_linear_model_has_the_prediction_interval_of_ordinary_least_squares():
-    """s √(1 + xᵀ (XᵀX)⁻¹ x) with s² = RSS / (N - p), from the textbook formula."""
+    """The textbook: s √(1 + xᵀ (XᵀX)⁻¹ x) with s² = RSS / (N - p)."""
     X, y = load_diabetes(return_X_y=True)
     known, unseen = X[:300], X[300:]
     _, std = FlowRegressor(layers=(), l2=0).fit(known, y[:300]).predict(unseen, return_std=True)

@@ -34,7 +34,7 @@ Separator = Annotated[
     str | None,
     typer.Option(
         metavar="CHAR",
-        help="What separates the fields: a character, `tab`, `semicolon`, `comma`, `bar` or `space`.",
+        help="What separates the fields: a character, or `tab`, `semicolon`, `bar`, `space`.",
         show_default="recognised",
     ),
 ]
@@ -82,7 +82,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
     - `thalweg train wine.csv --target class` writes the folder `wine-model`.
     - `thalweg train houses.parquet --target price --out prices --hidden 64,32`
     - `thalweg train survey.tsv --target rating --task regression --ignore id`
-    - `thalweg train offers.csv --target price --separator tab --decimal comma --missing "on request"`
+    - `thalweg train offers.csv --target price --decimal comma --missing "on request"`
     - `thalweg train wine.csv --target class --method l-bfgs --seed 3 --force --json`
     """
     sizes = _hidden_sizes(hidden)

@@ -21,7 +21,8 @@ Decimal = Literal[".", ","]
 MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?")
 # ... and where all else is a number, a date, or true and false. Elsewhere they may be categories.
 PLACEHOLDERS = (
-    *("-", "--", "---", "–", "—", ".", "..", "...", "*", "/", "x", "n.a.", "n.a", "n/d", "n.d.", "nd"),
+    *("-", "--", "---", "–", "—", ".", "..", "...", "*", "/", "x"),
+    *("n.a.", "n.a", "n/d", "n.d.", "nd"),
     *("unknown", "unk", "missing", "not available", "not applicable", "no data", "nil", "tbd"),
     *("undefined", "<na>", "#na", "#value!", "#ref!", "#div/0!", "#num!", "#name?", "#null!"),
     *("-nan", "void", "empty", "not known", "unspecified", "none given", "k.a.", "keine angabe"),
@@ -88,7 +89,8 @@ def _tidied(text: pl.Series, decimal: Decimal) -> pl.Series:
         .str.strip_chars()
     )
     group = "," if decimal == "." else r"\."
-    whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d{{1,3}}(?: \d{{3}})+|\d{{1,3}}(?:['’]\d{{3}})+|\d*)"
+    grouped = rf"\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}"
+    whole = rf"(?:{grouped}|\d{{1,3}}(?: \d{{3}})+|\d{{1,3}}(?:['’]\d{{3}})+|\d*)"
     shape = rf"^[-+]?{whole}(?:{re.escape(decimal)}\d*)?(?:[eE][-+]?\d+)?$"
     fits = bare.str.contains(shape) & bare.str.contains(r"\d")
     marks = rf"[ '’{'' if decimal == ',' else ','}{'.' if decimal == ',' else ''}]"

@@ -13,11 +13,14 @@ they are.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from thalweg.tabular.scores import balanced_accuracy
-from thalweg.tabular.target import ClassTarget
+
+if TYPE_CHECKING:
+    from thalweg.tabular.target import ClassTarget
 
 RARE = 0.4  # a class is rare if its share is below this, relative to equal shares
 EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # α, in the order of preference where several are equal
