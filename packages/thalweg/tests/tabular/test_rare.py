@@ -30,7 +30,7 @@ def imbalanced() -> pl.DataFrame:
 
 
 def test_a_rare_class_is_found(tmp_path: Path):
-    """Balanced accuracy from about .5 to above .7; said so, and kept in the folder."""
+    """Balanced accuracy above .7, by .1 more than before; said so, and kept in the folder."""
     frame = imbalanced()
     notes: list[str] = []
     trained = train_table(frame, target="state", hidden=(4,), method="l-bfgs", on_note=notes.append)
@@ -40,7 +40,7 @@ def test_a_rare_class_is_found(tmp_path: Path):
     assert trained.notes[-1] == notes[-1]
     target = trained.model.schema.target
     plain = balanced_accuracy(trained.truth, trained.outputs.argmax(axis=1))
-    assert plain < 0.6
+    assert plain < network["balanced accuracy"] - 0.1
     save(trained, tmp_path / "model")
     again = load_model(tmp_path / "model")
     assert again.schema.target == target
