@@ -200,6 +200,7 @@ def test_class_weights_find_a_rare_class():
     assert heavy.predict(X)[y].mean() > 0.6
 
 
+@pytest.mark.filterwarnings("ignore:the budget ran out")
 def test_early_stopping_holds_rows_out():
     """The network kept is the one that predicts the held-out rows best."""
     X, y = DIABETES

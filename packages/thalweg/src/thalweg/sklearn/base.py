@@ -102,7 +102,9 @@ class FlowNetwork(BaseEstimator):
                 activation=self.activation,
                 start=self._network if goes_on else None,
             )
-            fit, was_interrupted = self._fits(examples, has_choice=has_choice and held_out.any())
+            fit, was_interrupted = self._fits(
+                examples, has_choice=has_choice and bool(held_out.any())
+            )
         self._held_out = held_out if not math.isnan(fit.last) else np.zeros_like(held_out)
         self._network = fit.layers
         self.l2_ = fit.decay
@@ -150,7 +152,9 @@ class FlowNetwork(BaseEstimator):
         return np.asarray(self._scaler.transform(values))
 
     def _sizes(self) -> tuple[int, ...]:
-        return (self.layers,) if isinstance(self.layers, numbers.Integral) else tuple(self.layers)
+        if isinstance(self.layers, numbers.Integral):
+            return (int(self.layers),)  # pyright: ignore[reportArgumentType] - as scikit-learn takes it
+        return tuple(self.layers)
 
     def _check_parameters(self) -> None:
         """Refuse parameters out of their range.
@@ -187,4 +191,4 @@ class FlowNetwork(BaseEstimator):
 
 
 def _is_in(value: Any, low: float, high: float) -> bool:
-    return isinstance(value, numbers.Real) and low <= value < high
+    return isinstance(value, numbers.Real) and low <= float(value) < high

@@ -21,14 +21,14 @@ class Rows(NamedTuple):
     Attributes:
         inputs: Shape `(rows, inputs)`.
         targets: Shape `(rows, outputs)`, of numbers or of indices of classes.
-        weights: Shape `(rows,)`; they add up to `count`.
-        count: The number of observations with a weight above 0.
+        weights: Shape `(rows,)`; they add up to `observations`.
+        observations: The number of observations with a weight above 0.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     weights: np.ndarray
-    count: int
+    observations: int
 
 
 def checked_weights(sample_weight: Any, rows: int) -> np.ndarray:
@@ -41,7 +41,10 @@ def checked_weights(sample_weight: Any, rows: int) -> np.ndarray:
     if sample_weight is None:
         return np.ones(rows)
     weights = check_array(
-        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight"
+        sample_weight,
+        ensure_2d=False,
+        dtype=np.float64,  # pyright: ignore[reportArgumentType] - inferred from its default
+        input_name="sample_weight",
     )
     if weights.shape != (rows,):
         raise DataError(
