@@ -1,7 +1,7 @@
 """Compare the estimators of thalweg with those of scikit-learn on tables that packages ship.
 
-    python benchmarks/sklearn_tables.py            # about ten minutes of one core, if it is free
-    python benchmarks/sklearn_tables.py --table    # the Markdown table of docs/sklearn.md
+    python benchmarks/sklearn_tables.py            # some minutes of one core, if it is free
+    python benchmarks/sklearn_tables.py --table    # what is recorded so far, as a Markdown table
 
 Each table is split three times into three quarters to fit and a quarter to score. All estimators
 have their defaults; those of scikit-learn that need it get a `StandardScaler` before them. The

@@ -86,7 +86,7 @@ def test_one_word_in_a_column_of_numbers_does_not_cost_the_column(tmp_path: Path
         *("--out", str(tmp_path / "m"), "--json"),
     )
     assert done.returncode == 0, done.stderr
-    assert f"`x`: 1 values are read as missing: `{word.lower()}` (1)" in done.stderr
+    assert f"`x`: 1 value is read as missing: `{word.lower()}` (1)" in done.stderr
     assert json.loads(done.stdout)["test"]["network"]["R²"] > 0.98
 
 

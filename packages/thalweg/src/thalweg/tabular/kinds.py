@@ -145,7 +145,9 @@ def _missing_note(table: Table, name: str, text: pl.Series) -> str:
     words = ", ".join(
         f"`{word}` ({n:,})" if word else f"empty ({n:,})" for word, n in counts.items()
     )
-    return f"`{name}`: {sum(counts.values()):,} values are read as missing: {words}"
+    total = sum(counts.values())
+    values_are = "1 value is" if total == 1 else f"{total:,} values are"
+    return f"`{name}`: {values_are} read as missing: {words}"
 
 
 def _notation_note(name: str, text: pl.Series, notation: Notation) -> str:
