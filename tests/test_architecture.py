@@ -36,7 +36,8 @@ LAYERS = {
             "__init__",
         ),  # what `import thalweg` offers; above it stands the library, below it its users
         ("analysis", "report"),
-        ("tabular",),
+        ("supervised",),
+        ("sklearn", "tabular"),
         ("cli",),
         ("__main__",),
     ),

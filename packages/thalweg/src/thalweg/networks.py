@@ -1,6 +1,6 @@
-"""Small fully connected networks with tanh between the layers: the networks of the front ends.
+"""Small fully connected networks: the networks of the front ends.
 
-    z₀ = x,   zₖ₊₁ = tanh(zₖ Wₖ + bₖ),   the last layer without tanh
+    z₀ = x,   zₖ₊₁ = a(zₖ Wₖ + bₖ),   the last layer without the activation a, by default tanh
 
 Weights start normal with variance 1 / fan-in and biases at 0 (LeCun et al., "Efficient BackProp",
 1998, section 4.6), which keeps the size of the signal from layer to layer.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,9 +20,16 @@ from thalweg.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import jax
-
 Layers = list[dict[str, Any]]  # of "weights" (a, b) and "biases" (b,), first layer first
+
+ACTIVATIONS = {
+    "tanh": jnp.tanh,
+    "sin": jnp.sin,
+    "logistic": jax.nn.sigmoid,
+    "softplus": jax.nn.softplus,
+    "silu": jax.nn.silu,
+    "relu": jax.nn.relu,
+}
 
 
 def init(sizes: Sequence[int], *, seed: int, dtype: Any = np.float64) -> Layers:
@@ -67,9 +75,15 @@ def count(sizes: Sequence[int]) -> int:
     return sum((a + 1) * b for a, b in itertools.pairwise(sizes))
 
 
-def apply(layers: Layers, x: jax.Array) -> jax.Array:
-    """The outputs of a network, shape `(..., outputs)`, for inputs `(..., inputs)`."""
+def apply(layers: Layers, x: jax.Array, activation: str = "tanh") -> jax.Array:
+    """The outputs of a network, shape `(..., outputs)`, for inputs `(..., inputs)`.
+
+    Args:
+        layers: The network.
+        x: Its inputs.
+        activation: A name of `ACTIVATIONS`.
+    """
     *hidden, last = layers
     for layer in hidden:
-        x = jnp.tanh(x @ layer["weights"] + layer["biases"])
+        x = ACTIVATIONS[activation](x @ layer["weights"] + layer["biases"])
     return x @ last["weights"] + last["biases"]

@@ -12,8 +12,8 @@ import warnings
 from pathlib import Path
 
 import polars as pl
-from sklearn import datasets
 
+from sklearn import datasets
 from thalweg.tabular import Trained, save, train_table
 
 SEED = 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from thalweg import ThalwegError
 from thalweg.tabular.columns import CategoryColumn, NumericColumn, centre, fit_column
-from thalweg.tabular.kinds import recognise
+from thalweg.tabular.kinds import Recognised, recognise
 from thalweg.tabular.reading import read_table
 from thalweg.tabular.schema import Schema, find_kinds, fit_columns
 from thalweg.tabular.table import Table
@@ -22,6 +22,11 @@ def as_read(columns: dict[str, list[str]]) -> Table:
     """A table as if read from delimited text."""
     frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
     return Table(frame, "`x.csv`", is_text=True, numbers=range(1, len(frame) + 1))
+
+
+def recognised(kinds: dict) -> dict[str, Recognised]:
+    """Columns of these kinds, written as usual."""
+    return {name: Recognised(kind) for name, kind in kinds.items()}
 
 
 WORDS = ["red", "green", "blue"] * 10
@@ -48,14 +53,14 @@ def test_the_kind_of_a_column_is_recognised(values, kind):
     found = recognise(as_read({"x": values}), "x")
     assert found.kind == kind
     if kind is None:
-        assert found.note.startswith("`x` is left out: ")
+        assert found.notes[0].startswith("`x` is left out: ")
 
 
 def test_a_number_with_a_slip_is_said_to_be_one():
-    """One word among numbers makes categories of them; the note names the word and its row."""
-    found = recognise(as_read({"x": [*map(str, [1, 2, 3] * 9), "twelve"]}), "x")
+    """A misspelt number makes categories of a column; the note names it and its row."""
+    found = recognise(as_read({"x": [*map(str, [1, 2, 3] * 9), "1o2"]}), "x")
     assert found.kind == "category"
-    assert "`twelve` in row 28 is not a number" in found.note
+    assert "`1o2` in row 28 is not a number" in found.notes[0]
 
 
 def test_types_of_parquet_are_trusted():
@@ -72,7 +77,10 @@ def test_types_of_parquet_are_trusted():
     )
     kinds, notes = find_kinds(read_table(frame), frame.columns)
     expected = {name: name for name in ("number", "boolean", "date", "category")}
-    assert kinds == {**expected, "digits as text": "category"}
+    assert {name: found.kind for name, found in kinds.items()} == {
+        **expected,
+        "digits as text": "category",
+    }
     assert len(notes) == 1
     assert "`list`" in notes[0]
 
@@ -95,7 +103,9 @@ HALF = np.arange(8) < 4
 def fitted(found: dict[str, list]) -> tuple[Schema, Table]:
     """A schema whose training part is the first half of the rows, and the table."""
     table = as_read({name: list(map(str, values)) for name, values in found.items()})
-    return Schema(fit_columns(table, KINDS, train=HALF), NumberTarget("y", 0.0, 1.0)), table
+    return Schema(
+        fit_columns(table, recognised(KINDS), train=HALF), NumberTarget("y", 0.0, 1.0)
+    ), table
 
 
 @given(columns)
@@ -178,7 +188,10 @@ def test_text_and_types_give_the_same_inputs():
     )
     kinds = {"number": "number", "flag": "boolean", "word": "category", "day": "date"}
     fits = [
-        Schema(fit_columns(table, kinds, train=np.ones(3, bool)), NumberTarget("y", 0.0, 1.0))
+        Schema(
+            fit_columns(table, recognised(kinds), train=np.ones(3, bool)),
+            NumberTarget("y", 0.0, 1.0),
+        )
         for table in (read_table(typed), text)
     ]
     assert fits[0] == fits[1]
@@ -273,7 +286,8 @@ FITTED = as_read(
 )
 KINDS_THERE = {"size": "number", "colour": "category", "sold": "boolean", "day": "date"}
 THERE = Schema(
-    fit_columns(FITTED, KINDS_THERE, train=np.ones(3, bool)), NumberTarget("y", 0.0, 1.0)
+    fit_columns(FITTED, recognised(KINDS_THERE), train=np.ones(3, bool)),
+    NumberTarget("y", 0.0, 1.0),
 )
 MISFITS = {
     "text for a number": ("size", "big", ["`big`", "a number"]),

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn import metrics
 
+from sklearn import metrics
 from tables import trained
 from thalweg import networks
+from thalweg.supervised.forward import forward, log_probabilities
 from thalweg.tabular.columns import NumericColumn
 from thalweg.tabular.importance import permutation_importance
 from thalweg.tabular.model import Model
-from thalweg.tabular.network import forward, log_probabilities
 from thalweg.tabular.parts import FOLDS, split
 from thalweg.tabular.schema import Schema
 from thalweg.tabular.scores import baseline_scores, confusion, score

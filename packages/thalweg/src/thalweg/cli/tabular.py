@@ -30,6 +30,14 @@ MethodName = Annotated[
 Ignored = Annotated[
     list[str] | None, typer.Option(metavar="COL", help="Leave this column out. May be repeated.")
 ]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHAR",
+        help="What separates the fields: a character, or `tab`, `semicolon`, `bar`, `space`.",
+        show_default="recognised",
+    ),
+]
 
 
 def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
@@ -48,6 +56,15 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
         int, typer.Option(min=0, help="Seed of the split and of the initial weights.")
     ] = 0,
     ignore: Ignored = None,
+    separator: Separator = None,
+    decimal: Annotated[
+        Literal["point", "comma"] | None,
+        typer.Option(help="The decimal mark.", show_default="recognised"),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="A text that means a missing value. May be repeated."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace the model in the folder.")
     ] = False,
@@ -65,6 +82,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
     - `thalweg train wine.csv --target class` writes the folder `wine-model`.
     - `thalweg train houses.parquet --target price --out prices --hidden 64,32`
     - `thalweg train survey.tsv --target rating --task regression --ignore id`
+    - `thalweg train offers.csv --target price --decimal comma --missing "on request"`
     - `thalweg train wine.csv --target class --method l-bfgs --seed 3 --force --json`
     """
     sizes = _hidden_sizes(hidden)
@@ -90,6 +108,9 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
         seconds=seconds,
         seed=seed,
         ignore=ignore or (),
+        separator=_separator(separator),
+        decimal={"point": ".", "comma": ",", None: None}[decimal],
+        missing=missing or (),
         progress=True,
         on_note=note,
     )
@@ -114,6 +135,7 @@ def predict(
         Path | None,
         typer.Option("--out", "-o", help="File in CSV or Parquet.", show_default="stdout, as CSV"),
     ] = None,
+    separator: Separator = None,
 ) -> None:
     """Predict a column of a table with a model, row by row, in bounded memory.
 
@@ -132,12 +154,13 @@ def predict(
     from thalweg.tabular import load_model, predict_file
     from thalweg.tabular.predict import print_predictions
 
+    mark = _separator(separator)
     loaded = load_model(model)
     if out is None:
-        print_predictions(loaded, data, sys.stdout.buffer, on_note=note)
+        print_predictions(loaded, data, sys.stdout.buffer, separator=mark, on_note=note)
         return
     with counting("rows predicted") as count:
-        rows = predict_file(loaded, data, out, on_note=note, on_rows=count)
+        rows = predict_file(loaded, data, out, separator=mark, on_note=note, on_rows=count)
     typer.echo(f"{rows:,} rows: {out}", err=True)
 
 
@@ -151,6 +174,19 @@ def _need_tables(command: str, *modules: str) -> None:
 
     for module in modules:
         import_extra(module, library=LIBRARIES[module], extra="tables", needed_by=command)
+
+
+def _separator(text: str | None) -> str | None:
+    """The character for `tab`, `;` and the like."""
+    from thalweg.tabular.delimited import BY_NAME
+
+    mark = text if text is None else BY_NAME.get(text, text)
+    if mark is not None and (len(mark) != 1 or mark in '"\r\n'):
+        raise typer.BadParameter(
+            f"`{text}` is not one character, nor one of {', '.join(sorted(BY_NAME))}",
+            param_hint="--separator",
+        )
+    return mark
 
 
 def _hidden_sizes(text: str) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from thalweg.errors import DataError
+from thalweg.tabular.notation import USUAL, Notation
 from thalweg.tabular.values import as_floats, values
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class NumericColumn:
         scale: Standard deviation of the training part; 1 if all values are equal. Positive.
         marks_missing: Whether an input says that the value is missing.
         has_times: For dates, whether some are not at midnight.
+        notation: How text writes the values.
     """
 
     name: str
@@ -44,6 +46,7 @@ class NumericColumn:
     scale: float
     marks_missing: bool
     has_times: bool = False
+    notation: Notation = USUAL
 
     @property
     def inputs(self) -> int:
@@ -57,7 +60,7 @@ class NumericColumn:
         Raises:
             DataError: A value does not fit; the message names its column and row.
         """
-        found = as_floats(values(table, self.name, self.kind))
+        found = as_floats(values(table, self.name, self.kind, self.notation))
         is_missing = np.isnan(found)
         parts = [(found - self.mean) / self.scale]
         if self.kind == "date":
@@ -71,7 +74,7 @@ class NumericColumn:
 
     def missing(self, table: Table) -> int:
         """The number of missing values."""
-        return values(table, self.name, self.kind).null_count()
+        return values(table, self.name, self.kind, self.notation).null_count()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +92,7 @@ class CategoryColumn:
     marks_missing: bool
 
     kind: Literal["category"] = "category"
+    notation: Notation = USUAL
 
     @property
     def inputs(self) -> int:
@@ -101,7 +105,7 @@ class CategoryColumn:
         Raises:
             DataError: A value is not known from training; the message names its column and row.
         """
-        found = values(table, self.name, "category")
+        found = values(table, self.name, "category", self.notation)
         known = {level: place for place, level in enumerate(self.levels)}
         places = found.replace_strict(known, default=None, return_dtype=pl.Int64)
         unknown = (places.is_null() & found.is_not_null()).arg_true()
@@ -135,7 +139,9 @@ class CategoryColumn:
 Column = NumericColumn | CategoryColumn
 
 
-def fit_column(table: Table, name: str, kind: Any, *, train: np.ndarray) -> Column:
+def fit_column(
+    table: Table, name: str, kind: Any, notation: Notation = USUAL, *, train: np.ndarray
+) -> Column:
     """A column fitted to a training table.
 
     Levels, and whether values are missing, are taken from the whole table: they decide which inputs
@@ -145,20 +151,29 @@ def fit_column(table: Table, name: str, kind: Any, *, train: np.ndarray) -> Colu
         table: All rows.
         name: The column.
         kind: What it holds.
+        notation: How its values are written.
         train: Which rows are the training part, bool of shape `(rows,)`.
 
     Raises:
         DataError: A value is infinite, or of another kind.
     """
-    found = values(table, name, kind)
+    found = values(table, name, kind, notation)
     has_missing = found.null_count() > 0
     if kind == "category":
         levels = found.drop_nulls().unique().sort().to_list()
-        return CategoryColumn(name, tuple(levels), marks_missing=has_missing)
+        return CategoryColumn(name, tuple(levels), marks_missing=has_missing, notation=notation)
     floats = as_floats(found)
     mean, scale = centre(floats[train & ~np.isnan(floats)])
     has_times = kind == "date" and _has_times(found)
-    return NumericColumn(name, kind, mean, scale, marks_missing=has_missing, has_times=has_times)
+    return NumericColumn(
+        name,
+        kind,
+        mean,
+        scale,
+        marks_missing=has_missing,
+        has_times=has_times,
+        notation=notation,
+    )
 
 
 def centre(numbers: np.ndarray) -> tuple[float, float]:
@@ -183,6 +198,7 @@ def column_from_json(entry: dict[str, Any]) -> Column:
         KeyError: A field is missing.
         TypeError: A field is unknown.
     """
+    entry = {**entry, "notation": Notation.from_json(entry.get("notation"))}
     if entry["kind"] == "category":
         return CategoryColumn(**{**entry, "levels": tuple(entry["levels"])})
     return NumericColumn(**entry)

@@ -2,12 +2,15 @@
 
 The fields are split by Python's `csv`, which reports the line of a row and its number of fields;
 polars silently fills short lines with nulls and renames duplicate columns. A `.csv` file whose
-header has semicolons and no comma is read as separated by semicolons.
+header and first row have equally many fields between semicolons, and not between commas, is read
+as separated by semicolons.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
+import itertools
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,9 +21,14 @@ from thalweg.tabular.table import Table, named
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import TextIO
 
 
-def delimited_batches(path: Path, *, rows: int) -> Iterator[Table]:
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+BY_NAME = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "\\t": "\t", "space": " "}
+
+
+def delimited_batches(path: Path, *, rows: int, separator: str | None = None) -> Iterator[Table]:
     """The rows of a file, in tables of at most `rows` rows, all columns as text.
 
     Empty lines are skipped; a byte-order mark is not part of the first name.
@@ -28,6 +36,7 @@ def delimited_batches(path: Path, *, rows: int) -> Iterator[Table]:
     Args:
         path: A file ending in `.csv` or `.tsv`.
         rows: Rows of a batch. Positive.
+        separator: What separates the fields: one character; None to recognise it.
 
     Raises:
         DataError: The file is empty, has no header, no rows, rows of different lengths, two
@@ -35,14 +44,11 @@ def delimited_batches(path: Path, *, rows: int) -> Iterator[Table]:
         OSError: It cannot be opened or read.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
-        delimiter = "\t"
         try:
-            if path.suffix.lower() == ".csv":
-                first_line = file.readline()
-                delimiter = ";" if ";" in first_line and "," not in first_line else ","
-                file.seek(0)
+            delimiter = separator or _separator(path, file)
             reader = csv.reader(file, delimiter=delimiter, strict=True)
-            yield from _tables(reader, f"`{path}`", rows=rows)
+            for table in _tables(reader, f"`{path}`", rows=rows):
+                yield dataclasses.replace(table, separator=delimiter)
         except UnicodeDecodeError as error:
             raise DataError(
                 f"`{path}` is not UTF-8 text (line {_undecodable_line(path)}); save it as UTF-8"
@@ -52,6 +58,34 @@ def delimited_batches(path: Path, *, rows: int) -> Iterator[Table]:
                 f"`{path}` cannot be read as delimited text at line {reader.line_num} ({error}); "  # pyright: ignore[reportPossiblyUnboundVariable] - only the reader raises it
                 "look for a quotation mark that is not closed"
             ) from error
+
+
+def _separator(path: Path, file: TextIO) -> str:
+    """What separates the fields, by the header and the first row; leaves the file at its start.
+
+    Raises:
+        DataError: It is neither a comma nor a semicolon, so the caller should name it.
+    """
+    if path.suffix.lower() != ".csv":
+        return "\t"
+    lines = list(itertools.islice(filter(str.strip, file), 2))
+    file.seek(0)
+    fields = {mark: _fields(lines, mark) for mark in SEPARATORS}
+    best = max(fields, key=fields.__getitem__)  # a comma, where several have the most
+    if best in ",;" or fields[best] == 1:
+        is_semicolon = best == ";" or (fields[","] == 1 and ";" in lines[0]) if lines else False
+        return ";" if is_semicolon else ","
+    name = next(name for name, mark in BY_NAME.items() if mark == best)
+    raise DataError(
+        f"`{path}` seems to be separated by {SEPARATORS[best]}, but a `.csv` file by commas or "
+        f"semicolons was expected; give `--separator {name}`"
+    )
+
+
+def _fields(lines: list[str], separator: str) -> int:
+    """The number of fields of each of some lines; 1 if it is not the same in all."""
+    counts = {len(row) for row in csv.reader(lines, delimiter=separator)}
+    return counts.pop() if len(counts) == 1 else 1
 
 
 def _tables(reader: csv.Reader, source: str, *, rows: int) -> Iterator[Table]:  # pyright: ignore[reportAttributeAccessIssue] - known to Python from 3.10, to the stubs as a protocol

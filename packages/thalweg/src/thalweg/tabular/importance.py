@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.tabular.network import forward
+from thalweg.supervised.forward import forward
 from thalweg.tabular.scores import score
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from thalweg.tabular.network import forward, log_probabilities
+from thalweg.supervised.forward import forward, log_probabilities
 from thalweg.tabular.reading import read_table
 from thalweg.tabular.target import ClassTarget
 
@@ -75,7 +75,7 @@ class Model:
         if not isinstance(target, ClassTarget):
             return pl.DataFrame({PREDICTION: target.decode(outputs[:, 0])})
         probabilities = np.exp(log_probabilities(outputs))
-        classes = target.decode(outputs.argmax(axis=1)).rename(PREDICTION)
+        classes = target.decode(target.choose(outputs)).rename(PREDICTION)
         columns = {
             f"{PROBABILITY}{name}": probabilities[:, place]
             for place, name in enumerate(target.classes)

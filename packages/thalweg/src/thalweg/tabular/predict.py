@@ -30,6 +30,7 @@ def predict_batches(
     data: Path | str,
     *,
     rows: int = BATCH_ROWS,
+    separator: str | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Iterator[pl.DataFrame]:
     """Predictions for a file, one frame a batch.
@@ -38,6 +39,7 @@ def predict_batches(
         model: The model.
         data: A CSV, TSV or Parquet file.
         rows: Rows of a batch. Positive.
+        separator: What separates the fields of delimited text; None to recognise it.
         on_note: Called with a note on unused columns and, at the end, on values filled in.
 
     Raises:
@@ -46,7 +48,7 @@ def predict_batches(
     """
     filled: dict[str, int] = {}
     is_first = True
-    for table in read_batches(data, rows=rows):
+    for table in read_batches(data, rows=rows, separator=separator):
         if is_first:
             used = {column.name for column in model.schema.columns} | {model.schema.target.name}
             extra = [name for name in table.frame.columns if name not in used]
@@ -69,6 +71,7 @@ def predict_file(
     data: Path | str,
     out: Path | str,
     *,
+    separator: str | None = None,
     on_note: Callable[[str], None] = lambda _: None,
     on_rows: Callable[[int], None] = lambda _: None,
 ) -> int:
@@ -78,6 +81,7 @@ def predict_file(
         model: The model.
         data: A CSV, TSV or Parquet file.
         out: A file ending in `.csv` or `.parquet`; an existing one is replaced.
+        separator: What separates the fields of delimited text; None to recognise it.
         on_note: Called with each note on the data.
         on_rows: Called with the number of rows done, after each batch.
 
@@ -93,7 +97,7 @@ def predict_file(
         raise ConfigError(f"`{out}` ends in `{out.suffix}`, but `.csv` or `.parquet` was expected")
     if out.exists() and data.exists() and out.samefile(data):
         raise ConfigError(f"`{out}` is the input table itself; name another file by `--out`")
-    parts = _counted(predict_batches(model, data, on_note=on_note), on_rows)
+    parts = _counted(predict_batches(model, data, separator=separator, on_note=on_note), on_rows)
     if out.suffix.lower() == ".csv":
         with output_file(out) as new, new.open("wb") as file:
             return _write_csv(parts, file)
@@ -142,6 +146,7 @@ def print_predictions(
     data: Path | str,
     stream: BinaryIO,
     *,
+    separator: str | None = None,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> int:
     """Write predictions for a file to a stream as CSV, batch by batch.
@@ -156,7 +161,7 @@ def print_predictions(
     """
     done = 0
     try:
-        for part in predict_batches(model, data, on_note=on_note):
+        for part in predict_batches(model, data, separator=separator, on_note=on_note):
             stream.write(part.write_csv(include_header=done == 0).encode())
             done += len(part)
     except DataError as error:

@@ -13,18 +13,29 @@ from thalweg.tabular.delimited import delimited_batches
 from thalweg.tabular.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from thalweg.tabular.notation import Decimal
 
 DELIMITED = (".csv", ".tsv")
 PARQUET = (".parquet",)
 BATCH_ROWS = 20_000
 
 
-def read_table(source: Path | str | pl.DataFrame) -> Table:
+def read_table(
+    source: Path | str | pl.DataFrame,
+    *,
+    separator: str | None = None,
+    decimal: Decimal | None = None,
+    missing: Sequence[str] = (),
+) -> Table:
     """A whole table.
 
     Args:
         source: The path of a CSV, TSV or Parquet file, or a data frame.
+        separator: What separates the fields of delimited text; None to recognise it.
+        decimal: The decimal mark of delimited text; None to recognise it.
+        missing: Texts that mean a missing value, other than the usual ones.
 
     Raises:
         DataError: It cannot be read, or has no rows.
@@ -33,7 +44,7 @@ def read_table(source: Path | str | pl.DataFrame) -> Table:
         if source.is_empty():
             raise DataError("the table has no rows; at least one row was expected")
         return Table(source, "the table", is_text=False, numbers=range(1, len(source) + 1))
-    parts = list(read_batches(source))
+    parts = list(read_batches(source, separator=separator))
     lines = [line for part in parts for line in part.lines or ()]
     frame = pl.concat([part.frame for part in parts], how="vertical")
     first = parts[0]
@@ -43,15 +54,22 @@ def read_table(source: Path | str | pl.DataFrame) -> Table:
         is_text=first.is_text,
         numbers=range(1, len(frame) + 1),
         lines=lines or None,
+        separator=first.separator,
+        decimal=decimal or ".",
+        is_decimal_set=decimal is not None,
+        missing=tuple(text.strip().lower() for text in missing),
     )
 
 
-def read_batches(path: Path | str, *, rows: int = BATCH_ROWS) -> Iterator[Table]:
+def read_batches(
+    path: Path | str, *, rows: int = BATCH_ROWS, separator: str | None = None
+) -> Iterator[Table]:
     """The rows of a file, in tables of at most `rows` rows, in bounded memory.
 
     Args:
         path: A file ending in `.csv`, `.tsv` or `.parquet`.
         rows: Rows of a batch. Positive.
+        separator: What separates the fields of delimited text; None to recognise it.
 
     Raises:
         DataError: The file cannot be read, or has no rows.
@@ -65,7 +83,7 @@ def read_batches(path: Path | str, *, rows: int = BATCH_ROWS) -> Iterator[Table]
         )
     try:
         if suffix in DELIMITED:
-            yield from delimited_batches(path, rows=rows)
+            yield from delimited_batches(path, rows=rows, separator=separator)
         else:
             yield from _parquet_batches(path, rows=rows)
     except OSError as error:

@@ -13,14 +13,13 @@ import numpy as np
 
 from thalweg.errors import DataError
 from thalweg.tabular.columns import Column, column_from_json, fit_column
-from thalweg.tabular.kinds import recognise
+from thalweg.tabular.kinds import Recognised, recognise
 from thalweg.tabular.target import Target, target_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from thalweg.tabular.table import Table
-    from thalweg.tabular.values import Kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,20 +78,19 @@ class Schema:
         return cls(columns, target_from_json(entry["target"]))
 
 
-def find_kinds(table: Table, names: Sequence[str]) -> tuple[dict[str, Kind], list[str]]:
-    """The kind of each column that something can be learned from, and remarks on columns.
+def find_kinds(table: Table, names: Sequence[str]) -> tuple[dict[str, Recognised], list[str]]:
+    """What each column holds that something can be learned from, and remarks on columns.
 
     Raises:
         DataError: There is no such column.
     """
-    kinds: dict[str, Kind] = {}
-    notes = []
+    kinds: dict[str, Recognised] = {}
+    notes: list[str] = []
     for name in names:
-        kind, note = recognise(table, name)
-        if kind is not None:
-            kinds[name] = kind
-        if note:
-            notes.append(note)
+        found = recognise(table, name)
+        if found.kind is not None:
+            kinds[name] = found
+        notes += found.notes
     if not kinds:
         reasons = f" ({notes[0]})" if notes else ""
         raise DataError(
@@ -101,6 +99,11 @@ def find_kinds(table: Table, names: Sequence[str]) -> tuple[dict[str, Kind], lis
     return kinds, notes
 
 
-def fit_columns(table: Table, kinds: dict[str, Kind], *, train: np.ndarray) -> tuple[Column, ...]:
+def fit_columns(
+    table: Table, kinds: dict[str, Recognised], *, train: np.ndarray
+) -> tuple[Column, ...]:
     """Columns fitted to a training table, their statistics to its training part."""
-    return tuple(fit_column(table, name, kind, train=train) for name, kind in kinds.items())
+    return tuple(
+        fit_column(table, name, found.kind, found.notation, train=train)
+        for name, found in kinds.items()
+    )

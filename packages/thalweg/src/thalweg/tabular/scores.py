@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thalweg.tabular.network import log_probabilities
+from thalweg.supervised.forward import log_probabilities
 from thalweg.tabular.target import ClassTarget, NumberTarget
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def score(target: Target, truth: np.ndarray, outputs: np.ndarray) -> Scores:
     """
     if isinstance(target, NumberTarget):
         return _regression(target.decode(truth), target.decode(outputs[:, 0]))
-    return _classification(truth, log_probabilities(outputs))
+    return _classification(truth, log_probabilities(outputs), target.choose(outputs))
 
 
 def baseline_scores(
@@ -82,8 +82,10 @@ def baseline_scores(
         # Every class has a known row, so there is a column for each class.
         log_linear = np.log(logistic.predict_proba(others))
     return {
-        "linear (LogisticRegression)": _classification(wanted, log_linear),
-        "most frequent class": _classification(wanted, guess),
+        "linear (LogisticRegression)": _classification(
+            wanted, log_linear, log_linear.argmax(axis=1)
+        ),
+        "most frequent class": _classification(wanted, guess, guess.argmax(axis=1)),
     }
 
 
@@ -107,13 +109,17 @@ def _regression(truth: np.ndarray, predicted: np.ndarray) -> Scores:
     }
 
 
-def _classification(truth: np.ndarray, logs: np.ndarray) -> Scores:
-    found = logs.argmax(axis=1)
+def balanced_accuracy(truth: np.ndarray, found: np.ndarray) -> float:
+    """The mean over the classes that occur of the share of their rows that is found."""
     shares = [float(np.mean(found[truth == place] == place)) for place in np.unique(truth)]
+    return float(np.mean(shares))
+
+
+def _classification(truth: np.ndarray, logs: np.ndarray, found: np.ndarray) -> Scores:
     of_truth = np.maximum(logs[np.arange(len(truth)), truth], np.log(LEAST_PROBABILITY))
     return {
         "accuracy": float(np.mean(found == truth)),
-        "balanced accuracy": float(np.mean(shares)),
+        "balanced accuracy": balanced_accuracy(truth, found),
         "log loss": float(-of_truth.mean()),
     }
 
@@ -121,5 +127,5 @@ def _classification(truth: np.ndarray, logs: np.ndarray) -> Scores:
 def confusion(target: ClassTarget, truth: np.ndarray, outputs: np.ndarray) -> np.ndarray:
     """Counts by true class (row) and predicted class (column), int `(classes, classes)`."""
     counts = np.zeros((target.outputs, target.outputs), int)
-    np.add.at(counts, (truth, outputs.argmax(axis=1)), 1)
+    np.add.at(counts, (truth, target.choose(outputs)), 1)
     return counts

@@ -36,10 +36,10 @@ from thalweg.tabular.schema import Schema
 
 if TYPE_CHECKING:
     from thalweg.networks import Layers
-    from thalweg.tabular.fit import Fit
+    from thalweg.supervised.fit import Fit
     from thalweg.tabular.train import Trained
 
-FORMAT = 1  # of the folder; incremented by every change that an older thalweg would misread
+FORMAT = 2  # of the folder; incremented by every change that an older thalweg would misread
 MODEL, WEIGHTS, SUMS = "model.json", "weights.safetensors", "SHA256SUMS"
 RUN, HISTORY, REPORT = "run.json", "history.parquet", "report.html"
 CHECKED = (MODEL, WEIGHTS)  # what a prediction uses

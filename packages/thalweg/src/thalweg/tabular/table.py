@@ -18,6 +18,8 @@ from thalweg.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from thalweg.tabular.notation import Decimal
+
 MOST_NAMED = 3  # names that a message lists before it says how many more there are
 
 
@@ -31,6 +33,10 @@ class Table:
         is_text: Whether all columns are text from a file.
         numbers: The number of each row; the first row of a file is row 1.
         lines: For delimited text, the line of the file on which each row ends.
+        separator: What separates the fields of delimited text.
+        decimal: The decimal mark of delimited text.
+        is_decimal_set: Whether the caller named it.
+        missing: Texts in lower case that the caller takes as missing.
     """
 
     frame: pl.DataFrame
@@ -38,6 +44,10 @@ class Table:
     is_text: bool
     numbers: Sequence[int]
     lines: Sequence[int] | None = None
+    separator: str = ","
+    decimal: Decimal = "."
+    is_decimal_set: bool = False
+    missing: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.frame)

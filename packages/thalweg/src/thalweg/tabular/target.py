@@ -15,6 +15,7 @@ import polars as pl
 from thalweg.errors import DataError
 from thalweg.tabular.columns import centre
 from thalweg.tabular.kinds import recognise
+from thalweg.tabular.notation import USUAL, Notation
 from thalweg.tabular.values import as_floats, values
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ class NumberTarget:
         name: The column.
         mean: Mean of the training part.
         scale: Standard deviation of the training part. Positive.
+        notation: How text writes the values.
     """
 
     name: str
     mean: float
     scale: float
     task: Literal["regression"] = "regression"
+    notation: Notation = USUAL
 
     @property
     def outputs(self) -> int:
@@ -53,7 +56,9 @@ class NumberTarget:
         Raises:
             DataError: A value is not a finite number.
         """
-        return (as_floats(values(table, self.name, "number")) - self.mean) / self.scale
+        return (
+            as_floats(values(table, self.name, "number", self.notation)) - self.mean
+        ) / self.scale
 
     def decode(self, encoded: np.ndarray) -> np.ndarray:
         """Values in the units of the table from standardised ones."""
@@ -68,12 +73,17 @@ class ClassTarget:
         name: The column.
         classes: The classes as text, in their order.
         kind: What the column holds; whole numbers are `number`.
+        notation: How text writes the values.
+        shifts: What is added to the logarithm of each class's probability before the largest is
+            predicted; empty for nothing.
     """
 
     name: str
     classes: tuple[str, ...]
     kind: Literal["number", "boolean", "category"]
     task: Literal["classification"] = "classification"
+    notation: Notation = USUAL
+    shifts: tuple[float, ...] = ()
 
     @property
     def outputs(self) -> int:
@@ -86,7 +96,7 @@ class ClassTarget:
         Raises:
             DataError: A value is not one of the classes.
         """
-        found = class_text(values(table, self.name, self.kind))
+        found = class_text(values(table, self.name, self.kind, self.notation))
         known = {name: place for place, name in enumerate(self.classes)}
         places = found.replace_strict(known, default=None, return_dtype=pl.Int64)
         if places.null_count():
@@ -96,6 +106,14 @@ class ClassTarget:
                 "is not one of the classes of the training data"
             )
         return places.to_numpy()
+
+    def choose(self, outputs: np.ndarray) -> np.ndarray:
+        """The index of the predicted class of each row, for outputs `(rows, classes)`."""
+        return (
+            (outputs + np.asarray(self.shifts)).argmax(axis=1)
+            if self.shifts
+            else (outputs.argmax(axis=1))
+        )
 
     def decode(self, places: np.ndarray) -> pl.Series:
         """The classes for indices, with their original type: whole numbers, booleans or text."""
@@ -129,11 +147,13 @@ class TaskFound:
         task: Regression or classification.
         kind: What the target column holds.
         reason: Why it is this task, as a sentence without a full stop.
+        notation: How the column writes its values.
     """
 
     task: Task
     kind: Literal["number", "boolean", "category"]
     reason: str
+    notation: Notation = USUAL
 
 
 def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFound:
@@ -147,19 +167,19 @@ def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFou
     Raises:
         DataError: The target is constant, a date, free text, or does not suit `wanted`.
     """
-    kind, note = recognise(table, name)
+    kind, notes, notation = recognise(table, name)
     place = f"the target `{name}` of {table.source}"
     if kind is None:
         present = table.frame[name].drop_nulls()
         if present.n_unique() == 1:
             raise DataError(f"{place} is `{present[0]}` in every row, so nothing can be learned")
-        raise DataError(f"{place} holds neither numbers nor classes: {note}")
+        raise DataError(f"{place} holds neither numbers nor classes: {notes[0]}")
     if kind == "date":
         raise DataError(
             f"{place} is a date; only numbers and classes can be predicted, so turn it into a "
             "number of days"
         )
-    found = values(table, name, kind)
+    found = values(table, name, kind, notation)
     distinct = found.n_unique()
     if kind == "number" and wanted != "classification":
         numbers = as_floats(found)
@@ -167,12 +187,13 @@ def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFou
         few = is_whole and distinct <= MOST_WHOLE_CLASSES
         few = few and len(numbers) >= ROWS_A_CLASS * distinct
         if wanted == "regression":
-            return TaskFound("regression", kind, "as set")
+            return TaskFound("regression", kind, "as set", notation)
         if few:
             reason = f"`{name}` holds whole numbers with only {distinct} values"
-            return TaskFound("classification", kind, reason)
+            return TaskFound("classification", kind, reason, notation)
         whole = "whole numbers" if is_whole else "numbers"
-        return TaskFound("regression", kind, f"`{name}` holds {whole} with {distinct:,} values")
+        reason = f"`{name}` holds {whole} with {distinct:,} values"
+        return TaskFound("regression", kind, reason, notation)
     if wanted == "regression":
         what = "text" if kind == "category" else "true and false"
         raise DataError(f"{place} holds {what}, but a regression needs numbers; leave `--task` out")
@@ -182,7 +203,7 @@ def find_task(table: Table, name: str, *, wanted: Task | None = None) -> TaskFou
         )
     what = {"number": "numbers", "boolean": "true and false", "category": "text"}[kind]
     reason = "as set" if wanted else f"`{name}` holds {what} with {distinct} values"
-    return TaskFound("classification", kind, reason)
+    return TaskFound("classification", kind, reason, notation)
 
 
 def fit_target(table: Table, name: str, found: TaskFound, *, train: np.ndarray) -> Target:
@@ -194,11 +215,13 @@ def fit_target(table: Table, name: str, found: TaskFound, *, train: np.ndarray) 
         found: Its task.
         train: Which rows are the training part, bool of shape `(rows,)`.
     """
-    column = values(table, name, found.kind)
+    column = values(table, name, found.kind, found.notation)
     if found.task == "regression":
-        return NumberTarget(name, *centre(as_floats(column)[train]))
+        return NumberTarget(name, *centre(as_floats(column)[train]), notation=found.notation)
     order = column.unique().sort()
-    return ClassTarget(name, tuple(class_text(order).to_list()), found.kind)
+    return ClassTarget(
+        name, tuple(class_text(order).to_list()), found.kind, notation=found.notation
+    )
 
 
 def target_from_json(entry: dict[str, Any]) -> Target:
@@ -208,6 +231,8 @@ def target_from_json(entry: dict[str, Any]) -> Target:
         KeyError: A field is missing.
         TypeError: A field is unknown.
     """
+    entry = {**entry, "notation": Notation.from_json(entry.get("notation"))}
     if entry["task"] == "regression":
         return NumberTarget(**entry)
-    return ClassTarget(**{**entry, "classes": tuple(entry["classes"])})
+    lists = {name: tuple(entry.get(name, ())) for name in ("classes", "shifts")}
+    return ClassTarget(**{**entry, **lists})

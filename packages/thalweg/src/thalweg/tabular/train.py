@@ -19,23 +19,26 @@ import polars as pl
 from thalweg._util.extras import import_extra
 from thalweg.errors import ConfigError, DataError, UnknownMethodError
 from thalweg.solvers import REGISTRY
-from thalweg.tabular.fit import Examples
+from thalweg.supervised.fit import Examples
+from thalweg.supervised.forward import forward
+from thalweg.supervised.search import Found, search
 from thalweg.tabular.importance import Importance, permutation_importance
+from thalweg.tabular.kinds import recognise, with_decimal
 from thalweg.tabular.model import Model
-from thalweg.tabular.network import forward
 from thalweg.tabular.parts import Parts, split
+from thalweg.tabular.rare import with_shifts
 from thalweg.tabular.reading import read_table
 from thalweg.tabular.schema import Schema, find_kinds, fit_columns
 from thalweg.tabular.scores import Scores, baseline_scores, score
-from thalweg.tabular.search import Found, search
 from thalweg.tabular.table import Table, near
-from thalweg.tabular.target import Task, TaskFound, find_task, fit_target
+from thalweg.tabular.target import ClassTarget, Task, TaskFound, find_task, fit_target
 from thalweg.tabular.values import is_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from thalweg.solvers.base import AbstractMethod
+    from thalweg.tabular.notation import Decimal
 
 FEWEST_ROWS = 20
 DEFAULT_SECONDS = 20.0
@@ -153,6 +156,9 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
     seconds: float = DEFAULT_SECONDS,
     seed: int = 0,
     ignore: Sequence[str] = (),
+    separator: str | None = None,
+    decimal: Decimal | None = None,
+    missing: Sequence[str] = (),
     progress: bool = False,
     on_note: Callable[[str], None] = lambda _: None,
 ) -> Trained:
@@ -169,6 +175,9 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
         seconds: Budget of all fits together, compilation not counted. Positive.
         seed: Equal seeds give the same split, start and shuffles.
         ignore: Columns to leave out.
+        separator: What separates the fields of delimited text; None to recognise it.
+        decimal: The decimal mark of delimited text, `.` or `,`; None to recognise it.
+        missing: Texts that mean a missing value in every column, other than the usual ones.
         progress: Whether to show live lines on stderr (only where that is a terminal).
         on_note: Called with each note on the data, before the fits begin.
 
@@ -196,11 +205,12 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
         seed=seed,
         ignore=tuple(ignore),
     )
-    table = read_table(data)
+    table = read_table(data, separator=separator, decimal=decimal, missing=missing)
     checksum = "" if isinstance(data, pl.DataFrame) else _sha256(Path(data))
     prepared = _prepared(table, asked, on_note)
     examples = prepared.examples(asked)
     found = search(examples, method=method, seconds=seconds, progress=progress)
+    prepared = _decided(prepared, found, on_note)
     outputs = forward(found.layers, prepared.inputs[prepared.parts.test])
     return Trained(
         model=Model(prepared.schema, found.layers),
@@ -260,7 +270,7 @@ def _prepared(table: Table, asked: Asked, on_note: Callable[[str], None]) -> _Pr
         notes.append(sentence)
         on_note(sentence)
 
-    table = _with_target(table, asked.target, note)
+    table = _with_target(with_decimal(table), asked.target, note)
     excluded = {asked.target, *asked.ignore}
     names = [name for name in table.frame.columns if name not in excluded]
     table.require(asked.ignore)
@@ -272,6 +282,21 @@ def _prepared(table: Table, asked: Asked, on_note: Callable[[str], None]) -> _Pr
     parts, schema = _split_and_schema(table, asked, task, kinds)
     inputs, truth = schema.encode(table), schema.target.encode(table)
     return _Prepared(task, tuple(notes), parts, schema, inputs, truth)
+
+
+def _decided(prepared: _Prepared, found: Found, on_note: Callable[[str], None]) -> _Prepared:
+    """The same with shifts in the target that find rare classes."""
+    target, parts = prepared.schema.target, prepared.parts
+    if not isinstance(target, ClassTarget):
+        return prepared
+    outputs = forward(found.chosen.layers, prepared.inputs[parts.validation])
+    truth = prepared.truth
+    target, sentence = with_shifts(target, truth[parts.known], truth[parts.validation], outputs)
+    if not sentence:
+        return prepared
+    on_note(sentence)
+    schema = dataclasses.replace(prepared.schema, target=target)
+    return prepared._replace(schema=schema, notes=(*prepared.notes, sentence))
 
 
 def _scored(prepared: _Prepared, found: Found, outputs: np.ndarray, *, seed: int) -> dict[str, Any]:
@@ -307,7 +332,8 @@ def _with_target(table: Table, target: str, note: Callable[[str], None]) -> Tabl
             f"{table.source} has no column `{target}` to predict; "
             f"{near(target, table.frame.columns)}"
         )
-    unknown = is_missing(table, target)
+    found = recognise(table, target)
+    unknown = is_missing(table, target, found.kind or "category", found.notation)
     if unknown.all():
         raise DataError(f"the target `{target}` of {table.source} is missing in every row")
     if unknown.any():

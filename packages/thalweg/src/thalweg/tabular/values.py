@@ -1,8 +1,9 @@
 """The values of a column by its kind: numbers, true and false, dates or text.
 
 Missing values are empty text, `NA`, `N/A`, `NaN`, `null`, `none` or `?` (in any case), null in a
-file with types, and NaN. Dates are ISO 8601 with or without a time, `2024/03/31` or `31.03.2024`;
-no date can be read in two of these formats. Times with a time zone are converted to UTC.
+file with types, and NaN; among numbers, dates, and true and false also `-`, `unknown` and others
+(`thalweg.tabular.notation`, which also says how numbers and dates are written). Times with a time
+zone are converted to UTC.
 """
 
 from __future__ import annotations
@@ -13,23 +14,15 @@ import numpy as np
 import polars as pl
 
 from thalweg.errors import DataError
+from thalweg.tabular.notation import MISSING, PLACEHOLDERS, USUAL, Notation, dates, numbers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from thalweg.tabular.table import Table
 
 Kind = Literal["number", "boolean", "date", "category"]
 
-MISSING = ("", "na", "n/a", "#n/a", "nan", "null", "none", "?")
-DATE_FORMATS = (
-    "%Y-%m-%d",
-    "%Y/%m/%d",
-    "%d.%m.%Y",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%dT%H:%M:%S%.fZ",
-)
 EXPECTED = {
     "number": "a number",
     "boolean": "`true` or `false`",
@@ -52,45 +45,51 @@ def kind_of_type(dtype: pl.DataType) -> Kind | None:
     return None
 
 
-def texts(table: Table, name: str) -> pl.Series:
-    """The text of a column without surrounding space; null where it is missing."""
+def texts(table: Table, name: str, missing: Sequence[str] = ()) -> pl.Series:
+    """The text of a column without surrounding space; null where it is missing.
+
+    Args:
+        table: The table.
+        name: The column.
+        missing: Further texts that mean a missing value, in lower case.
+    """
     stripped = table.frame[name].cast(pl.String).str.strip_chars()
-    absent = stripped.str.to_lowercase().is_in(MISSING)
+    absent = stripped.str.to_lowercase().is_in([*MISSING, *missing])
     return stripped.set(absent.fill_null(value=True), None)
 
 
-def is_missing(table: Table, name: str) -> np.ndarray:
+def missing_texts(kind: Kind, notation: Notation) -> tuple[str, ...]:
+    """The texts that mean a missing value in a column, other than those that always do."""
+    return notation.missing if kind == "category" else (*PLACEHOLDERS, *notation.missing)
+
+
+def is_missing(
+    table: Table, name: str, kind: Kind = "category", notation: Notation = USUAL
+) -> np.ndarray:
     """Which values of a column are missing, bool of shape `(rows,)`."""
     column = table.frame[name]
     if table.is_text or kind_of_type(column.dtype) == "category":
-        return texts(table, name).is_null().to_numpy()
+        return texts(table, name, missing_texts(kind, notation)).is_null().to_numpy()
     if column.dtype.is_float():
         column = column.fill_nan(None)
     return column.is_null().to_numpy()
 
 
-def parsed(text: pl.Series, kind: Kind) -> pl.Series:
+def parsed(text: pl.Series, kind: Kind, notation: Notation = USUAL) -> pl.Series:
     """Text as Float64, Boolean, Datetime or String; null where it is missing or does not fit."""
     match kind:
         case "number":
-            return text.cast(pl.Float64, strict=False)
+            return numbers(text, notation.decimal)
         case "boolean":
             lower = text.str.to_lowercase()
             return lower.replace_strict({"true": True, "false": False}, default=None)
         case "date":
-            attempts = (
-                text.str.to_datetime(form, strict=False, exact=True, time_unit="us")
-                for form in DATE_FORMATS
-            )
-            first, *rest = attempts
-            for attempt in rest:
-                first = first.fill_null(attempt)
-            return first
+            return dates(text, day_first=notation.day_first)
         case "category":
             return text
 
 
-def values(table: Table, name: str, kind: Kind) -> pl.Series:
+def values(table: Table, name: str, kind: Kind, notation: Notation = USUAL) -> pl.Series:
     """A column by its kind: Float64, Boolean, Datetime or String, null where missing.
 
     Raises:
@@ -104,8 +103,8 @@ def values(table: Table, name: str, kind: Kind) -> pl.Series:
             "expected; convert the column"
         )
     if table.is_text or kind == "category":
-        text = texts(table, name)
-        found = parsed(text, kind)
+        text = texts(table, name, missing_texts(kind, notation))
+        found = parsed(text, kind, notation)
         misfits = (found.is_null() & text.is_not_null()).arg_true()
         if len(misfits):
             row = misfits[0]

@@ -1,16 +1,19 @@
-"""One fit of a network to a table, stopped by its validation part.
+"""One fit of a network to examples, stopped by their validation part.
 
-    regression        L = ½ Σᵢ wᵢ (z(xᵢ) - yᵢ)² + ½ λ |W|²
+    regression        L = ½ Σᵢ wᵢ |z(xᵢ) - yᵢ|² + ½ λ |W|²
     classification    L = Σᵢ wᵢ cross-entropy(z(xᵢ), yᵢ) + ½ λ |θ|²
 
 The weights wᵢ of the examples add up to 1 and are 0 for rows that are held out. They and the weight
-decay λ are arguments of the compiled programs, so that all fits of a table share one compilation.
+decay λ are arguments of the compiled programs, so that all fits of a table share one compilation;
+the rows are filled up with rows of weight 0 to a rounder number, so that tables of almost the same
+length, such as the folds of a cross-validation, share it too.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +27,13 @@ from thalweg._run.progress import progress_line
 from thalweg.flow.flatten import flatten
 from thalweg.problem import Composite, LeastSquares, Problem
 from thalweg.stop import Stop
-from thalweg.tabular.network import as_numpy
+from thalweg.supervised.forward import as_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thalweg._recorder import Snapshot
+    from thalweg.flow.flatten import ParamSpec
     from thalweg.networks import Layers
     from thalweg.solution import Solution
     from thalweg.solvers.base import AbstractMethod
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 PATIENCE = 20  # most steps without progress, at least ...
 PATIENCE_SHARE = 0.5  # ... and as a share of the steps before, for methods with many small steps
 PROGRESS = 1e-3  # the relative decrease of a loss that counts as progress
+LEAST_MULTIPLE = 8  # the number of rows is rounded up to a multiple of this, or of a 16th of it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,19 +70,23 @@ class Examples:
 
     Args:
         inputs: Shape `(rows, inputs)`, float64: the training and the validation part.
-        targets: Standardised numbers, or indices of classes, shape `(rows,)`.
+        targets: Standardised numbers, shape `(rows,)` or `(rows, outputs)`, or indices of classes,
+            shape `(rows,)`.
         held_out: Which rows are the validation part, bool of shape `(rows,)`.
         sizes: Units of each layer, input first.
         is_classification: Whether targets are classes.
         seed: Seed of the initial parameters.
+        weights: The weight of each row, shape `(rows,)`, not negative; None for equal weights.
+        activation: A name of `thalweg.networks.ACTIVATIONS`.
+        start: The initial parameters in place of those of the seed.
 
     Attributes:
-        count: The number of rows.
+        count: The number of rows with a weight above 0.
         start: The initial parameters.
         compile_seconds: Wall time of compiling the validation loss.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a fact of the rows or of the network
         self,
         inputs: np.ndarray,
         targets: np.ndarray,
@@ -86,37 +95,44 @@ class Examples:
         sizes: tuple[int, ...],
         is_classification: bool,
         seed: int,
+        weights: np.ndarray | None = None,
+        activation: str = "tanh",
+        start: Layers | None = None,
     ) -> None:
-        self._inputs, self._targets, self._held_out = inputs, targets, held_out
-        self.count = len(targets)
-        self._is_classification = is_classification
-        self.start = networks.init(sizes, seed=seed)
-        # The weights of an input that is constant in the training rows are never fitted: a level
-        # that only the test part has must not add their random initial values to the outputs.
-        self.start[0]["weights"][np.ptp(inputs[~held_out], axis=0) == 0.0] = 0.0
-        theta, self._spec = flatten(self.start)
-        began = time.perf_counter()
-        self._unseen = jnp.asarray(inputs[held_out]), jnp.asarray(targets[held_out])
-        lowered = jax.jit(self._loss).lower(theta, *self._unseen)
-        self._watch = lowered.compile()
-        self.compile_seconds = time.perf_counter() - began
-
-    def _loss(self, theta: jax.Array, inputs: jax.Array, targets: jax.Array) -> jax.Array:
-        """The mean loss of some rows without the weight decay."""
-        outputs = networks.apply(self._spec.unravel(theta), inputs)
-        if self._is_classification:
-            return jnp.mean(jax.vmap(_cross_entropy)(outputs, targets))
-        return 0.5 * jnp.mean((outputs[:, 0] - targets) ** 2)
+        if not is_classification:
+            targets = targets.reshape(len(targets), -1)
+        weights = np.ones(len(targets)) if weights is None else weights
+        self.count = int(np.count_nonzero(weights))
+        self._inputs, self._targets = _filled_up(inputs), _filled_up(targets)
+        self._held_out, self._weights = _filled_up(held_out), _filled_up(weights)
+        self._is_classification, self._activation = is_classification, activation
+        if start is None:
+            start = networks.init(sizes, seed=seed)
+            # The weights of an input that is constant in the training rows are never fitted: a
+            # level that only the test part has must not add their random values to the outputs.
+            used = ~held_out & (weights > 0)
+            start[0]["weights"][np.ptp(inputs[used], axis=0) == 0.0] = 0.0
+        self.start = start
+        _, self._spec = flatten(self.start)
+        self.compile_seconds = 0.0
+        if held_out.any():
+            began = time.perf_counter()
+            self._unseen = tuple(
+                map(jnp.asarray, (self._inputs, self._targets, self._weights * self._held_out))
+            )
+            self._validation_loss(flatten(self.start)[0])
+            self.compile_seconds = time.perf_counter() - began
 
     def _problem(self, decay: float, *, all_rows: bool) -> Problem:
         """The problem of one fit. Weights are relative to a mean over all rows."""
-        used = np.ones(len(self._targets)) if all_rows else (~self._held_out).astype(float)
+        used = self._weights if all_rows else self._weights * ~self._held_out
         weights = used * (len(used) / used.sum())
+        outputs, residual = _functions(self._activation)
         if self._is_classification:
             data = (self._inputs, (self._targets, weights))
-            return Composite(networks.apply, _weighted_cross_entropy, data=data, l2=decay)
-        data = (self._inputs, self._targets, np.sqrt(weights))
-        return LeastSquares(_weighted_residual, data) + decay * LeastSquares(_decayed)
+            return Composite(outputs, _weighted_cross_entropy, data=data, l2=decay)
+        fitted = LeastSquares(residual, (self._inputs, self._targets, np.sqrt(weights)))
+        return fitted + decay * LeastSquares(_decayed) if decay else fitted
 
     def fit(
         self,
@@ -124,6 +140,7 @@ class Examples:
         *,
         method: str | AbstractMethod,
         seconds: float,
+        steps: int | None = None,
         start: Layers | None = None,
         all_rows: bool = False,
         progress: bool = False,
@@ -134,15 +151,16 @@ class Examples:
         fitted, when the loss itself has made none.
 
         Args:
-            decay: The weight decay λ. Positive.
+            decay: The weight decay λ. Not negative.
             method: What `minimize` takes.
             seconds: Budget, compilation not counted.
-            start: The start; None for the initial parameters of the seed.
+            steps: Most steps; None for as many as the seconds allow.
+            start: The start; None for the initial parameters.
             all_rows: Whether the validation part is fitted too.
             progress: Whether to show a live line on stderr.
         """
         watch = _Watch(None if all_rows else self._validation_loss)
-        stop = Stop(seconds=seconds)
+        stop = Stop(seconds=seconds, steps=steps)
         rows = "all rows" if all_rows else "training rows"
         with _line(stop, f"weight decay {decay:g}, {rows}", enabled=progress) as show:
 
@@ -172,7 +190,8 @@ class Examples:
         )
 
     def _validation_loss(self, theta: Any) -> float:
-        return float(self._watch(theta, *self._unseen))
+        loss = _mean_cross_entropy if self._is_classification else _mean_square
+        return float(loss(theta, *self._unseen, spec=self._spec, activation=self._activation))
 
 
 class _Watch:
@@ -205,6 +224,59 @@ def _line(stop: Stop, label: str, *, enabled: bool) -> Any:
     return progress_line(stop, label=label, enabled=True)
 
 
+def _filled_up(rows: np.ndarray) -> np.ndarray:
+    """Rows with zeros after them, up to a multiple that adds at most a sixteenth to many."""
+    multiple = max(LEAST_MULTIPLE, 2 ** (len(rows).bit_length() - 5))
+    short = -len(rows) % multiple
+    return np.concatenate([rows, np.zeros((short, *rows.shape[1:]), rows.dtype)])
+
+
+@functools.cache
+def _functions(activation: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The outputs and the weighted residual of a network; always the same objects.
+
+    Programs are kept by the functions that they are compiled from.
+    """
+
+    def outputs(layers: Layers, inputs: jax.Array) -> jax.Array:
+        return networks.apply(layers, inputs, activation)
+
+    def residual(
+        layers: Layers, inputs: jax.Array, target: jax.Array, root_weight: jax.Array
+    ) -> jax.Array:
+        return root_weight * (networks.apply(layers, inputs, activation) - target)
+
+    return outputs, residual
+
+
+@functools.partial(jax.jit, static_argnames=("spec", "activation"))
+def _mean_square(
+    theta: jax.Array,
+    inputs: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    spec: ParamSpec,
+    activation: str,
+) -> jax.Array:
+    """Half the weighted mean of the squares."""
+    errors = networks.apply(spec.unravel(theta), inputs, activation) - targets
+    return 0.5 * (weights @ jnp.sum(errors**2, axis=1)) / jnp.sum(weights)
+
+
+@functools.partial(jax.jit, static_argnames=("spec", "activation"))
+def _mean_cross_entropy(
+    theta: jax.Array,
+    inputs: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    spec: ParamSpec,
+    activation: str,
+) -> jax.Array:
+    """The weighted mean of the cross-entropies."""
+    outputs = networks.apply(spec.unravel(theta), inputs, activation)
+    return weights @ jax.vmap(_cross_entropy)(outputs, targets) / jnp.sum(weights)
+
+
 def _cross_entropy(outputs: jax.Array, place: jax.Array) -> jax.Array:
     return jax.nn.logsumexp(outputs) - outputs[place]
 
@@ -212,12 +284,6 @@ def _cross_entropy(outputs: jax.Array, place: jax.Array) -> jax.Array:
 def _weighted_cross_entropy(outputs: jax.Array, target: tuple[jax.Array, jax.Array]) -> jax.Array:
     place, weight = target
     return weight * _cross_entropy(outputs, place)
-
-
-def _weighted_residual(
-    layers: Layers, inputs: jax.Array, target: jax.Array, root_weight: jax.Array
-) -> jax.Array:
-    return root_weight * (networks.apply(layers, inputs) - target)
 
 
 def _decayed(layers: Layers) -> jax.Array:

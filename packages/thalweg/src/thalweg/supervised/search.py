@@ -1,4 +1,4 @@
-"""Chooses the weight decay of a network for a table, and then fits all rows with it.
+"""Chooses the weight decay of a network, and then fits all rows with it.
 
 An integrator minimises the loss as far as it goes, so on a small table it is the weight decay that
 keeps a network from fitting the noise. The validation part chooses it: starting from 0.01, larger
@@ -24,7 +24,7 @@ from thalweg.solution import Outcome, Work
 if TYPE_CHECKING:
     from thalweg.networks import Layers
     from thalweg.solvers.base import AbstractMethod
-    from thalweg.tabular.fit import Examples, Fit
+    from thalweg.supervised.fit import Examples, Fit
 
 DECAYS = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 3e-4, 1e-4, 1e-5)
 FIRST = DECAYS.index(0.01)
@@ -84,7 +84,12 @@ class Found:
 
 
 def search(
-    examples: Examples, *, method: str | AbstractMethod, seconds: float, progress: bool = False
+    examples: Examples,
+    *,
+    method: str | AbstractMethod,
+    seconds: float,
+    steps: int | None = None,
+    progress: bool = False,
 ) -> Found:
     """Choose the weight decay by the validation part, and fit to all rows with it.
 
@@ -92,6 +97,7 @@ def search(
         examples: What to fit to.
         method: What `minimize` takes.
         seconds: Budget of all fits together, compilation not counted.
+        steps: Most steps of each fit; None for as many as the seconds allow.
         progress: Whether to show a live line for each fit on stderr.
 
     Raises:
@@ -111,7 +117,9 @@ def search(
         if index > FIRST and DECAYS[index] < floor:
             return
         budget = min(left, FIT_SHARE * seconds)
-        fit = examples.fit(DECAYS[index], method=method, seconds=budget, progress=progress)
+        fit = examples.fit(
+            DECAYS[index], method=method, seconds=budget, steps=steps, progress=progress
+        )
         left -= fit.solution.seconds
         was_interrupted = fit.solution.outcome is Outcome.INTERRUPTED
         if math.isfinite(fit.last):  # not so if the fit made no step
@@ -129,8 +137,8 @@ def search(
         if was_interrupted:
             raise KeyboardInterrupt
         raise DataError(
-            f"`{method}` made no step with a finite loss within the budget; give more by "
-            "`--seconds`, or name another `--method`"
+            f"`{method}` made no step with a finite loss within the budget; give more "
+            "seconds, or name another method"
         )
     chosen = min(fits.values(), key=lambda fit: fit.last)
     final = None
@@ -140,6 +148,7 @@ def search(
             chosen.decay,
             method=method,
             seconds=rest,
+            steps=steps,
             start=chosen.layers,
             all_rows=True,
             progress=progress,

@@ -1,4 +1,4 @@
-"""Predictions of a network in NumPy: `z ← tanh(z W + b)` layer by layer, the last without tanh.
+"""Predictions of a network in NumPy: `z ← a(z W + b)` layer by layer, the last without a.
 
 They need no JAX, and do not depend on its float64 flag. `thalweg.networks.apply` is the same
 function for training.
@@ -9,17 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.special import expit
 
 if TYPE_CHECKING:
     from thalweg.networks import Layers
 
 
-def forward(layers: Layers, inputs: np.ndarray) -> np.ndarray:
+ACTIVATIONS = {
+    "tanh": np.tanh,
+    "sin": np.sin,
+    "logistic": expit,
+    "softplus": lambda z: np.logaddexp(z, 0.0),
+    "silu": lambda z: z * expit(z),
+    "relu": lambda z: np.maximum(z, 0.0),
+}
+
+
+def forward(layers: Layers, inputs: np.ndarray, activation: str = "tanh") -> np.ndarray:
     """Outputs, float64 of shape `(rows, outputs)`, for inputs of shape `(rows, inputs)`."""
     *hidden, last = layers
     values = inputs
     for layer in hidden:
-        values = np.tanh(values @ layer["weights"] + layer["biases"])
+        values = ACTIVATIONS[activation](values @ layer["weights"] + layer["biases"])
     return values @ last["weights"] + last["biases"]
 
 
