@@ -17,7 +17,7 @@ are taken while they shrink, which brings parameters to some ten digits instead 
 
 Source: Moré 1978, "The Levenberg-Marquardt algorithm" (the scaling); Bates & Watts 1981,
 Technometrics 23 (the size of the projected residuals as a measure of convergence).
-Decision: docs/decisions/0031-trials-of-a-fit.md.
+Decision: docs/decisions/0035-trials-of-a-fit.md.
 """
 
 from __future__ import annotations
