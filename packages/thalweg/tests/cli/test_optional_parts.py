@@ -126,7 +126,7 @@ def test_help_without_the_laboratory_lists_what_there_is(tmp_path: Path):
         for line in listed.splitlines()
         if line.startswith("│ ") and line[2:3].strip()
     }
-    assert own == {"train", "predict", "methods", "doctor"}
+    assert own == {"fit", "train", "predict", "methods", "doctor"}
     assert "pip install thalweg-lab" in " ".join(listed.split())
 
 

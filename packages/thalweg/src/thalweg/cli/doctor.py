@@ -25,7 +25,8 @@ NEEDED = {
 }
 # What each extra is for.
 PURPOSES = {
-    "tables": "`thalweg train` and `thalweg predict`",
+    "tables": "`thalweg train`, `thalweg predict` and the estimators for scikit-learn",
+    "plot": "the plot of a curve fit",
     "cvode": "the methods `cvode` and `cvode-krylov`",
     "diffrax": "the methods `kvaerno5`, `kvaerno3` and `tsit5`",
     "optimistix": "the methods `optimistix-lm` and `optimistix-bfgs`",
