@@ -246,8 +246,8 @@ def _check_data(data: Any) -> tuple[Any, ...]:
         name = f"data{jax.tree_util.keystr(path)}"
         refuse_tracer(leaf, name)
         array = leaf if isinstance(leaf, jax.Array) else np.asarray(leaf)
-        is_key = jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
-        if not is_key and (array.dtype == object or array.dtype.kind in "USMm"):
+        has_numbers = not is_key(array.dtype)
+        if has_numbers and (array.dtype == object or array.dtype.kind in "USMm"):
             raise ConfigError(f"`{name}` has dtype {array.dtype}, but numbers were expected")
         if array.ndim == 0:
             raise ShapeError(
@@ -255,7 +255,7 @@ def _check_data(data: Any) -> tuple[Any, ...]:
             )
         if array.shape[0] == 0:
             raise DataError(f"`{name}` holds no example (shape {array.shape}); pass at least one")
-        if not is_key:
+        if has_numbers:
             _check_finite(name, array)
         arrays.append(array)
     lengths = [array.shape[0] for array in arrays]
@@ -268,6 +268,11 @@ def _check_data(data: Any) -> tuple[Any, ...]:
             "before, or make them blocks of their own that add up",
         )
     return jax.tree.unflatten(treedef, arrays)
+
+
+def is_key(dtype: Any) -> bool:
+    """Whether a dtype is that of JAX's random keys, which NumPy does not know."""
+    return jnp.issubdtype(dtype, jax.dtypes.prng_key)
 
 
 def refuse_tracer(leaf: object, name: str) -> None:

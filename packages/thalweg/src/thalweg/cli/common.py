@@ -21,6 +21,18 @@ def method_names() -> list[str]:
     return ["auto", *REGISTRY]
 
 
+def refuse_unknown_method(name: str) -> None:
+    """Refuse what `--method` does not take, before anything heavy is imported.
+
+    Raises:
+        BadParameter: There is no method of that name.
+    """
+    if name not in method_names():
+        raise typer.BadParameter(
+            f"there is no method `{name}`; `thalweg methods` lists all", param_hint="--method"
+        )
+
+
 def note(sentence: str) -> None:
     """Print a sentence on stderr."""
     typer.echo(f"thalweg: {sentence}", err=True)

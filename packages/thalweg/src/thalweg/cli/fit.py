@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thalweg.cli.common import AsJson, method_names, note, print_json, set_up_jax
+from thalweg.cli.common import (
+    AsJson,
+    method_names,
+    note,
+    print_json,
+    refuse_unknown_method,
+    set_up_jax,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,10 +97,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
     lower_upper = {name: _pair(text) for name, text in _assignments(bounds, "--bounds").items()}
     start = {name: _number(text, "--p0") for name, text in _assignments(p0, "--p0").items()}
     held = {name: _number(text, "--fixed") for name, text in _assignments(fixed, "--fixed").items()}
-    if method not in method_names():
-        raise typer.BadParameter(
-            f"there is no method `{method}`; `thalweg methods` lists all", param_hint="--method"
-        )
+    refuse_unknown_method(method)
     if not 0 < level < 1:
         raise typer.BadParameter(f"{level} is not between 0 and 1", param_hint="--level")
     set_up_jax()

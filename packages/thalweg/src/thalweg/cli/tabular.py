@@ -8,7 +8,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from thalweg.cli.common import INTERRUPTED, AsJson, method_names, note, print_json, set_up_jax
+from thalweg.cli.common import (
+    INTERRUPTED,
+    AsJson,
+    method_names,
+    note,
+    print_json,
+    refuse_unknown_method,
+    set_up_jax,
+)
 
 LIBRARIES = {"polars": "polars", "sklearn": "scikit-learn"}  # of the extra `tables`, by module
 
@@ -86,10 +94,7 @@ def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
     - `thalweg train wine.csv --target class --method l-bfgs --seed 3 --force --json`
     """
     sizes = _hidden_sizes(hidden)
-    if method not in method_names():
-        raise typer.BadParameter(
-            f"there is no method `{method}`; `thalweg methods` lists all", param_hint="--method"
-        )
+    refuse_unknown_method(method)
     _need_tables("thalweg train", "polars", "sklearn")
     set_up_jax()
     from thalweg._util.record import json_values

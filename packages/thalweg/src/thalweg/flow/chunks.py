@@ -18,6 +18,8 @@ import jax.extend
 import jax.numpy as jnp
 import numpy as np
 
+from thalweg.problem import is_key
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,11 +39,6 @@ class Chunked(NamedTuple):
 
     examples: Any
     scale: jax.Array
-
-
-def is_key(dtype: Any) -> bool:
-    """Whether a dtype is that of JAX's random keys, which NumPy does not know."""
-    return jnp.issubdtype(dtype, jax.dtypes.prng_key)
 
 
 def is_float(dtype: Any) -> bool:

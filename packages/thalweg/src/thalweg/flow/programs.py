@@ -16,8 +16,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+
+from thalweg.problem import is_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
@@ -96,7 +97,7 @@ def fingerprint(traced: Any) -> str:
     """
     digest = hashlib.sha256(str(traced.jaxpr).encode())
     for constant in traced.consts:
-        if jnp.issubdtype(getattr(constant, "dtype", np.float64), jax.dtypes.prng_key):
+        if is_key(getattr(constant, "dtype", np.float64)):
             constant = jax.random.key_data(constant)  # noqa: PLW2901 - of keys, their numbers
         array = np.asarray(constant)
         digest.update(f"{array.dtype} {array.shape}".encode())

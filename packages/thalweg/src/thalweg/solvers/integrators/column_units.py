@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thalweg.flow.stencil import along_by_points
 from thalweg.solution import VISIBLE
-from thalweg.solvers.integrators.linearised import System
+from thalweg.solvers.integrators.linearised import System, residual_force
 from thalweg.solvers.integrators.shifted_systems import SingularSpace
 from thalweg.solvers.step_control import has_vanished
 
@@ -105,12 +104,6 @@ def linearised(
     slope = jnp.sum(jnp.where(squares > 0, grad * grad / jnp.where(squares > 0, squares, 1), 0))
     flat = is_spent | (slope <= 2 * flow.size * noise)
 
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return r
-        push = jacobian.__matmul__
-        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
-
     system = System(
         loss=loss,
         grad=grad,
@@ -119,7 +112,7 @@ def linearised(
         squares=squares,
         largest=jnp.max(squares),
         at=space.at,
-        force=force,
+        force=residual_force(flow, data, theta, r, jacobian),
         products=0,
         jacobians=1,
         factors=True,

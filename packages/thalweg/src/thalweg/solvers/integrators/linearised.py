@@ -95,6 +95,20 @@ def _pulled_force(
     return force
 
 
+def residual_force(
+    flow: LeastSquaresFlow, data: Any, theta: jax.Array, r: jax.Array, jacobian: jax.Array
+) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
+    """Forces in the space of residuals, `(m,)`, from the residuals and a Jacobian that is kept."""
+
+    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
+        if not coefficients:
+            return r
+        push = jacobian.__matmul__
+        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
+
+    return force
+
+
 def parameter_system(
     flow: LeastSquaresFlow | CompositeFlow,
     data: Any,
@@ -124,13 +138,10 @@ def parameter_system(
         return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, force, metric_of)
     r, jacobian = flow.jacobian(data, theta)
     grad = jacobian.T @ r
+    force_of_residuals = residual_force(flow, data, theta, r, jacobian)
 
     def kept_force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return grad
-        push = jacobian.__matmul__
-        bend = along_by_points(flow, data, theta, coefficients, r=r, push=push)
-        return jacobian.T @ bend
+        return jacobian.T @ force_of_residuals(coefficients) if coefficients else grad
 
     curvature = symmetric_product(jacobian)
     return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
@@ -184,13 +195,6 @@ def residual_system(
     squares = jnp.sum(jacobian * jacobian, axis=0)
     columns = jnp.maximum(columns, squares)
     metric = metric_of(columns)
-
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return r
-        push = jacobian.__matmul__
-        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
-
     return System(
         loss=0.5 * jnp.vdot(r, r),
         grad=jacobian.T @ r,
@@ -199,7 +203,7 @@ def residual_system(
         squares=squares,
         largest=jnp.max(squares),
         at=ResidualSpace.prepare(jacobian, metric).at,
-        force=force,
+        force=residual_force(flow, data, theta, r, jacobian),
         products=0,
         jacobians=1,
         factors=True,
