@@ -165,9 +165,9 @@ def _check_function(name: str) -> None:
     known = (*FUNCTIONS, *SPECIAL, *NETWORKS)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        guess = f"; did you mean `{near[0]}`?" if near else ""
+        guess = f"did you mean `{near[0]}`? " if near else ""
         raise ConfigError(
-            f"the expression calls `{name}`, which is not known{guess} Known are "
+            f"the expression calls `{name}`, which is not known; {guess}it may call "
             f"{', '.join(sorted(known))}"
         )
 
