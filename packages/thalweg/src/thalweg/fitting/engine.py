@@ -20,6 +20,7 @@ from thalweg.errors import ConfigError
 from thalweg.fitting.bounds import outer
 from thalweg.fitting.identity import identity_of
 from thalweg.fitting.residuals import Data, Form, residuals
+from thalweg.fitting.short import Short, short_run
 from thalweg.flow import flow_of
 from thalweg.flow.base import shapes_of
 from thalweg.flow.flatten import flatten
@@ -82,6 +83,11 @@ class Engine:
             return s, jax.vmap(push, out_axes=1)(jnp.eye(values.size, dtype=values.dtype))
 
         return jax.jit(both)
+
+    @functools.cached_property
+    def short(self) -> Callable[[Data, Any], Short]:
+        """A short run from a start, compiled."""
+        return jax.jit(short_run(self.residuals))
 
     @functools.cached_property
     def hessian(self) -> Callable[[Data, Any], jax.Array]:
