@@ -329,7 +329,6 @@ def test_the_history_is_that_of_minimize():
     assert quick.work == long.work
 
 
-
 def test_predictions_and_bands_of_a_line_are_the_closed_form():
     """For a line the band is known: `s √(1/m + (x - x̄)²/Sxx)`."""
     y = 2 * X + 1 + 0.1 * np.random.default_rng(5).normal(size=X.size)

@@ -64,6 +64,7 @@ class State(NamedTuple):
         start_loss: The loss at the start.
         code: RUNNING, REFINED, CONVERGED or DOUBTFUL. REFINED has converged, and goes on for more
             digits.
+        not_finite: Points tried where the model was not finite.
     """
 
     at: Point
@@ -71,6 +72,7 @@ class State(NamedTuple):
     damping: jax.Array
     start_loss: jax.Array
     code: jax.Array
+    not_finite: jax.Array
 
 
 def begin(theta: Any, whole: Any = (), *, arrays: Any = jnp) -> State:
@@ -89,6 +91,7 @@ def begin(theta: Any, whole: Any = (), *, arrays: Any = jnp) -> State:
         damping=arrays.full_like(theta[0], FIRST_DAMPING),
         start_loss=unknown,
         code=arrays.asarray(RUNNING, arrays.int32),
+        not_finite=arrays.asarray(0, arrays.int32),
     )
 
 
@@ -173,6 +176,7 @@ def step(residuals: Residuals, data: Data, state: State) -> State:
         damping=jnp.where(is_first, state.damping, jnp.where(code == REFINED, 0.0, damping)),
         start_loss=jnp.where(is_first, trial.loss, state.start_loss),
         code=code.astype(state.code.dtype),
+        not_finite=state.not_finite + jnp.where(is_finite, 0, 1),
     )
     is_running = state.code <= REFINED
     return jax.tree.map(lambda after, before: jnp.where(is_running, after, before), new, state)

@@ -22,6 +22,7 @@ from thalweg.fitting.predict import as_arrays
 from thalweg.fitting.residuals import NO_SIGMA, STANDARD_DEVIATIONS, Data, Form
 from thalweg.fitting.run import Fit
 from thalweg.solution import Outcome
+from thalweg.solvers.integrators.scaled import about_not_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -202,7 +203,7 @@ class _Many:
         inverse = np.full((count, size, size), np.nan)
         inverse[sure] = _inverted(state.at.normal[sure])
         outcomes = [Outcome.CONVERGED] * count
-        details = [""] * count
+        details = [about_not_finite(n).strip() for n in state.not_finite.tolist()]
         for k in np.flatnonzero(~sure).tolist():
             popt[k], loss[k], inverse[k], outcomes[k], details[k] = self._alone(
                 k, starts[k], popt[k], loss[k]

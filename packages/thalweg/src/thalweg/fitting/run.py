@@ -87,6 +87,7 @@ class Fit:
         """
         fits: list[Fitted] = []
         failure: DataError | None = None
+        before = self._engine.compile_seconds
         for start in starts:
             try:
                 fits.append(self._from(start))
@@ -95,6 +96,10 @@ class Fit:
         if failure is not None and not fits:
             raise failure
         best = min(fits, key=lambda fit: fit.solution.loss)
+        compiling = best.solution.compile_seconds + self._engine.compile_seconds - before
+        best = dataclasses.replace(
+            best, solution=dataclasses.replace(best.solution, compile_seconds=compiling)
+        )
         if len(starts) == 1:
             return best
         each = tuple(

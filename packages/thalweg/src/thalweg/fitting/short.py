@@ -18,6 +18,7 @@ from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, step
 from thalweg.fitting.residuals import variation
 from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
 from thalweg.solvers.integrators.column_units import explains
+from thalweg.solvers.integrators.scaled import about_not_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +46,12 @@ class Short(NamedTuple):
     Attributes:
         state: How it ended.
         rows: The attempts, the evaluation of the start as the first.
-        count: How many there were.
+        attempts: How many there were.
     """
 
     state: State
     rows: Row
-    count: jax.Array
+    attempts: jax.Array
 
 
 def short_run(residuals: Residuals) -> Callable[[Data, Any], Short]:
@@ -91,15 +92,18 @@ def run_short(
         What came of it, residuals `(m,)` and Jacobian `(m, k)` at the end; None where the end is
         not to be trusted.
     """
-    began = time.perf_counter()
+    began = time.perf_counter() - engine.compile_seconds
     short = engine.short(data, v)
+    jax.block_until_ready(short)
+    seconds = time.perf_counter() - engine.compile_seconds - began
     if not _is_trusted(short.state, data, engine.form):
         return None
     at = short.state.at
-    history = _history(short, time.perf_counter() - began)
+    history = _history(short, seconds)
     work = Work._make(int(history[name][-1]) for name in Work._fields)
     theta, loss = np.asarray(at.theta), float(at.loss)
-    end = Start(0, None, theta, loss, Outcome.CONVERGED, "", history, work)
+    detail = about_not_finite(int(short.state.not_finite)).strip()
+    end = Start(0, None, theta, loss, Outcome.CONVERGED, detail, history, work)
     return end, np.asarray(at.whole[0]), np.asarray(at.whole[1])
 
 
@@ -120,7 +124,7 @@ def _is_trusted(state: State, data: Data, form: Form) -> bool:
 
 def _history(short: Short, seconds: float) -> dict[str, np.ndarray]:
     """The history: row 0 the start, then a row an accepted step."""
-    rows = Row._make(np.asarray(column)[: int(short.count)] for column in short.rows)
+    rows = Row._make(np.asarray(column)[: int(short.attempts)] for column in short.rows)
     attempt = np.flatnonzero(rows.is_taken)
     steps = np.arange(len(attempt))
     unknown, none = np.full(len(steps), np.nan), np.zeros(len(steps), np.int64)
