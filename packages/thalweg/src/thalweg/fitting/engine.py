@@ -21,7 +21,7 @@ from thalweg.errors import ConfigError
 from thalweg.fitting.bounds import outer
 from thalweg.fitting.identity import identity_of
 from thalweg.fitting.residuals import Data, Form, residuals
-from thalweg.fitting.short import Short, short_run
+from thalweg.fitting.short import short_run
 from thalweg.flow import flow_of
 from thalweg.flow.base import shapes_of
 from thalweg.flow.flatten import flatten
@@ -79,8 +79,7 @@ class Engine:
         self._programs: list[Program] = []
 
         def inner_residuals(v: jax.Array, *leaves: Any) -> jax.Array:
-            data: Data = jax.tree.unflatten(structure, leaves)
-            return self.residuals(data, outer(v, form.kinds, data.low, data.high))
+            return self._inside(jax.tree.unflatten(structure, leaves), v)
 
         # One object for all problems, as programs belong to functions.
         self._inner_residuals = inner_residuals
@@ -97,6 +96,10 @@ class Engine:
     def residuals(self, data: Data, values: jax.Array) -> jax.Array:
         """S of shape `(m,)` for the free parameters, `(k,)`. Pure."""
         return self._function(*jax.tree.leaves(data), values)[0]
+
+    def _inside(self, data: Data, v: jax.Array) -> jax.Array:
+        """S for the variables without bounds."""
+        return self.residuals(data, outer(v, self.form.kinds, data.low, data.high))
 
     def problem(self, data: Data) -> LeastSquares:
         """The fit as a problem of `minimize`: all measurements are one example.
@@ -117,9 +120,9 @@ class Engine:
         return self._compiled(both)
 
     @functools.cached_property
-    def short(self) -> Callable[[Data, Any], Short]:
-        """A short run from a start, compiled."""
-        return self._compiled(short_run(self.residuals))
+    def short(self) -> Callable[[Data, Any], jax.Array]:
+        """A short run from a start, in the variables without bounds; compiled."""
+        return self._compiled(short_run(self._inside))
 
     @functools.cached_property
     def hessian(self) -> Callable[[Data, Any], jax.Array]:

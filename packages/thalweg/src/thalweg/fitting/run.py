@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg._minimize import minimize
 from thalweg.errors import DataError
-from thalweg.fitting.bounds import Bounds, inner_start, outer
+from thalweg.fitting.bounds import Bounds, inner_start, outer, outer_slope
 from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
 from thalweg.fitting.short import NAME, REASON, run_short
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from thalweg.stop import Stop
 
 LARGE = 2 * 10**6  # entries of the Jacobian from which the clock is watched between steps
+AT_BOUND = 1e-6  # distance to a bound over the parameter, up to which a fit is completed there
 DEAD = 1e-8  # size of a column of the Jacobian over that at the start, from which it counts as lost
 
 
@@ -128,12 +129,12 @@ class Fit:
         return np.asarray(s), np.asarray(jacobian)
 
     def _from(self, start: np.ndarray) -> Fitted:
+        short = self._short(inner_start(start, self._bounds))
+        if short is not None:
+            return short
         if any(self._engine.form.kinds):
             return self._within_bounds(start)
         active = np.zeros(len(start), bool)
-        short = self._short(start)
-        if short is not None:
-            return Fitted(short[0].params, short[1], short[2], active, _short_solution(short[0]))
         solution = self._solve(start, self._chosen[0])
         s, jacobian = self.evaluate(solution.params)
         return Fitted(solution.params, s, jacobian, active, self._named(solution))
@@ -145,11 +146,6 @@ class Fit:
         again; only the steps that complete the fit know better.
         """
         v = inner_start(start, self._bounds)
-        short = self._short(v)
-        if short is not None:
-            found = self._completed(start, _short_solution(short[0]))
-            if found.solution.outcome.is_success:
-                return found
         method = self._chosen[0]
         methods = [method]
         if isinstance(method, ScaledGeodesic) and len(method.ways) > 1:
@@ -167,11 +163,28 @@ class Fit:
         """Whether the fit may run without a look at the clock between calls."""
         return self._stop is None and v.size * self._data.y.size < LARGE
 
-    def _short(self, v: np.ndarray) -> tuple[Start, np.ndarray, np.ndarray] | None:
-        """A short run, for `auto`; None where its end is not to be trusted."""
+    def _short(self, v: np.ndarray) -> Fitted | None:
+        """A short run, for `auto`; None where its end is not to be trusted, or is at a bound."""
         if self._asked != "auto" or not self._is_small(v):
             return None
-        return run_short(self._engine, self._data, v)
+        found = run_short(self._engine, self._data, v)
+        if found is None:
+            return None
+        end, s, jacobian = found
+        theta = outer(end.params, self._engine.form.kinds, *self._bounds.finite, arrays=np)
+        slope = outer_slope(end.params, self._bounds)
+        span = np.minimum(theta - self._bounds.low, self._bounds.high - theta)
+        if np.any(span <= AT_BOUND * np.abs(theta)):
+            return None
+        solution = Solution.of(
+            (dataclasses.replace(end, params=theta),),
+            best=0,
+            compile_seconds=0.0,
+            method=NAME,
+            reason=REASON,
+            has_starts=False,
+        )
+        return Fitted(theta, s, jacobian / slope, np.zeros(len(v), bool), solution)
 
     def _solve(self, v: np.ndarray, method: Any) -> Solution:
         """Run a method in the variables without bounds; `params` is v at the end."""
@@ -251,9 +264,3 @@ class Fit:
 
         detail = re.sub(r"params\[(\d+)\]", name, solution.detail)
         return dataclasses.replace(solution, detail=detail)
-
-
-def _short_solution(end: Start) -> Solution:
-    return Solution.of(
-        (end,), best=0, compile_seconds=0.0, method=NAME, reason=REASON, has_starts=False
-    )

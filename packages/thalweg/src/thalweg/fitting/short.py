@@ -32,50 +32,66 @@ REASON = "a short run ended at a certain minimum that explains the data"
 MOST_STEPS = 60  # attempts; fits that need more start over with the careful method
 
 
-class Row(NamedTuple):
-    """What attempts leave for the history, `(MOST_STEPS,)` each."""
-
-    loss: jax.Array
-    grad_norm: jax.Array
-    is_taken: jax.Array
-
-
 class Short(NamedTuple):
-    """A short run.
+    """A short run, on the host.
 
     Attributes:
         state: How it ended.
-        rows: The attempts, the evaluation of the start as the first.
-        attempts: How many there were.
+        loss: The loss after each attempt, `(attempts,)`; the first evaluates the start.
+        grad_norm: |∇L| there.
+        is_taken: Whether the attempt was accepted.
     """
 
     state: State
-    rows: Row
-    attempts: jax.Array
+    loss: np.ndarray
+    grad_norm: np.ndarray
+    is_taken: np.ndarray
 
 
-def short_run(residuals: Residuals) -> Callable[[Data, Any], Short]:
-    """The whole run as one pure function of data and start, `(k,)`; to be jitted."""
+def short_run(residuals: Residuals) -> Callable[[Data, Any], jax.Array]:
+    """The whole run as one pure function of data and start, `(k,)`; to be jitted.
 
-    def run(data: Data, theta: jax.Array) -> Short:
-        def goes_on(carry: tuple[jax.Array, State, Row]) -> jax.Array:
+    It returns one vector, which `_unpacked` reads: each array of a program takes time to fetch.
+    """
+
+    def run(data: Data, theta: jax.Array) -> jax.Array:
+        def goes_on(carry: tuple[jax.Array, State, jax.Array]) -> jax.Array:
             return (carry[0] < MOST_STEPS) & (carry[1].code <= REFINED)
 
-        def attempt(carry: tuple[jax.Array, State, Row]) -> tuple[jax.Array, State, Row]:
+        def attempt(
+            carry: tuple[jax.Array, State, jax.Array],
+        ) -> tuple[jax.Array, State, jax.Array]:
             count, state, rows = carry
             new = step(residuals, data, state)
             is_taken = (count == 0) | jnp.any(new.at.theta != state.at.theta)
-            row = Row(new.at.loss, jnp.linalg.norm(new.at.gradient), is_taken)
-            return count + 1, new, jax.tree.map(lambda all_, k: all_.at[count].set(k), rows, row)
+            row = jnp.stack([new.at.loss, jnp.linalg.norm(new.at.gradient), 1.0 * is_taken])
+            return count + 1, new, rows.at[count].set(row)
 
-        size = jax.eval_shape(residuals, data, theta).size
-        whole = jnp.zeros(size, theta.dtype), jnp.zeros((size, theta.size), theta.dtype)
-        none = jnp.zeros(MOST_STEPS, theta.dtype)
-        first = jnp.int32(0), begin(theta, whole), Row(none, none, none.astype(bool))
+        m = jax.eval_shape(residuals, data, theta).size
+        whole = jnp.zeros(m, theta.dtype), jnp.zeros((m, theta.size), theta.dtype)
+        first = jnp.int32(0), begin(theta, whole), jnp.zeros((MOST_STEPS, 3), theta.dtype)
         count, state, rows = jax.lax.while_loop(goes_on, attempt, first)
-        return Short(state, rows, count)
+        parts = [count, rows, *jax.tree.leaves(state)]
+        return jnp.concatenate([part.ravel().astype(theta.dtype) for part in parts])
 
     return run
+
+
+def _unpacked(vector: np.ndarray, k: int) -> Short:
+    """The run of a fit of k parameters, from its vector."""
+    of_rows = 1 + 3 * MOST_STEPS
+    rows = vector[1:of_rows].reshape(-1, 3)[: int(vector[0])]
+    blank = begin(np.zeros(k), (), arrays=np)
+    fixed = sum(np.size(leaf) for leaf in jax.tree.leaves(blank))
+    m = (len(vector) - of_rows - fixed) // (k + 1)
+    layout = begin(np.zeros(k), (np.zeros(m), np.zeros((m, k))), arrays=np)
+    leaves, structure = jax.tree.flatten(layout)
+    ends = of_rows + np.cumsum([np.size(leaf) for leaf in leaves])
+    found = [
+        part.reshape(np.shape(leaf))
+        for part, leaf in zip(np.split(vector[of_rows:], ends - of_rows)[:-1], leaves, strict=True)
+    ]
+    return Short(jax.tree.unflatten(structure, found), rows[:, 0], rows[:, 1], rows[:, 2] > 0)
 
 
 def run_short(
@@ -89,22 +105,22 @@ def run_short(
         v: The start, in the variables without bounds, `(k,)`.
 
     Returns:
-        What came of it, residuals `(m,)` and Jacobian `(m, k)` at the end; None where the end is
-        not to be trusted.
+        What came of it, residuals `(m,)` and Jacobian `(m, k)` by v at the end; None where the end
+        is not to be trusted.
     """
     began = time.perf_counter() - engine.compile_seconds
-    short = engine.short(data, v)
-    jax.block_until_ready(short)
+    short = _unpacked(np.asarray(engine.short(data, v)), len(v))
     seconds = time.perf_counter() - engine.compile_seconds - began
-    if not _is_trusted(short.state, data, engine.form):
+    state = short.state
+    if not _is_trusted(state, data, engine.form):
         return None
-    at = short.state.at
     history = _history(short, seconds)
     work = Work._make(int(history[name][-1]) for name in Work._fields)
-    theta, loss = np.asarray(at.theta), float(at.loss)
-    detail = about_not_finite(int(short.state.not_finite)).strip()
+    detail = about_not_finite(int(state.not_finite)).strip()
+    theta, loss = state.at.theta, float(state.at.loss)
     end = Start(0, None, theta, loss, Outcome.CONVERGED, detail, history, work)
-    return end, np.asarray(at.whole[0]), np.asarray(at.whole[1])
+    s, jacobian = state.at.whole
+    return end, np.asarray(s), np.asarray(jacobian)
 
 
 def _is_trusted(state: State, data: Data, form: Form) -> bool:
@@ -117,15 +133,13 @@ def _is_trusted(state: State, data: Data, form: Form) -> bool:
     beside = float(state.start_loss)
     if form.loss == "linear":
         beside = max(beside, variation(data, form.sigma) / 2)
-    theta = np.asarray(state.at.theta)
-    sizes = np.diagonal(np.asarray(state.at.normal)) * theta * theta
+    sizes = np.diagonal(state.at.normal) * state.at.theta**2
     return bool(explains(float(state.at.loss), beside, sizes))
 
 
 def _history(short: Short, seconds: float) -> dict[str, np.ndarray]:
     """The history: row 0 the start, then a row an accepted step."""
-    rows = Row._make(np.asarray(column)[: int(short.attempts)] for column in short.rows)
-    attempt = np.flatnonzero(rows.is_taken)
+    attempt = np.flatnonzero(short.is_taken)
     steps = np.arange(len(attempt))
     unknown, none = np.full(len(steps), np.nan), np.zeros(len(steps), np.int64)
     known = dict.fromkeys(HISTORY_COLUMNS, none) | {
@@ -133,8 +147,8 @@ def _history(short: Short, seconds: float) -> dict[str, np.ndarray]:
         "t": unknown,
         "h": unknown,
         "seconds": seconds * attempt / max(int(attempt[-1]), 1),
-        "loss": rows.loss[attempt],
-        "grad_norm": rows.grad_norm[attempt],
+        "loss": short.loss[attempt],
+        "grad_norm": short.grad_norm[attempt],
         "rejected": np.diff(attempt - steps, prepend=0),
         "rejected_steps": attempt - steps,
         "gradients": attempt + 1,
