@@ -31,6 +31,7 @@ LAYERS = {
         ("solvers.__init__",),
         ("_run",),
         ("_minimize",),
+        ("_argmin",),
         ("fitting",),
         (
             "__init__",
