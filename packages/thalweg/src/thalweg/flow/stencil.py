@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from thalweg.flow.terms import displaced
+from thalweg.flow.curve import displaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable

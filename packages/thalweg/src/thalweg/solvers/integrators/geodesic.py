@@ -166,7 +166,7 @@ class ImplicitGeodesic(AbstractJitMethod):
         if isinstance(flow, LeastSquaresFlow):
             small = "parameters" if flow.size <= flow.residual_count else "residuals"
             order = min(flow.size, flow.residual_count)
-            if small == "residuals" and not flow.keeps_jacobian:
+            if small == "residuals" and not (flow.keeps_jacobian or flow.has_factors):
                 return "krylov"
         else:
             small, order = "parameters", flow.size

@@ -18,9 +18,11 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
+from thalweg.flow.layers import separable
 from thalweg.flow.stencil import along_by_points
 from thalweg.solvers.integrators.lanczos import forcing_test, lanczos
 from thalweg.solvers.integrators.shifted_systems import (
+    LayeredSpace,
     ParameterSpace,
     ResidualSpace,
     symmetric_product,
@@ -96,14 +98,17 @@ def _pulled_force(
 
 
 def residual_force(
-    flow: LeastSquaresFlow, data: Any, theta: jax.Array, r: jax.Array, jacobian: jax.Array
+    flow: LeastSquaresFlow,
+    data: Any,
+    theta: jax.Array,
+    r: jax.Array,
+    push: Callable[[jax.Array], jax.Array],
 ) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
-    """Forces in the space of residuals, `(m,)`, from the residuals and a Jacobian that is kept."""
+    """Forces in the space of residuals, `(m,)`, from the residuals and products Jv."""
 
     def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
         if not coefficients:
             return r
-        push = jacobian.__matmul__
         return along_by_points(flow, data, theta, coefficients, r=r, push=push)
 
     return force
@@ -138,7 +143,7 @@ def parameter_system(
         return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, force, metric_of)
     r, jacobian = flow.jacobian(data, theta)
     grad = jacobian.T @ r
-    force_of_residuals = residual_force(flow, data, theta, r, jacobian)
+    force_of_residuals = residual_force(flow, data, theta, r, jacobian.__matmul__)
 
     def kept_force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
         return jacobian.T @ force_of_residuals(coefficients) if coefficients else grad
@@ -189,8 +194,12 @@ def residual_system(
         columns: The running maxima so far, `(n,)`.
         metric_of: From the running maxima to the metric.
 
-    Cost: a Jacobian, which is kept, and m² n multiplications.
+    Cost: a Jacobian, which is kept, and m² n multiplications. For dense networks, where the
+    Jacobian is kept as factors, a few passes and m² multiplications a unit; the metric is then the
+    nearest one that is separable by layer.
     """
+    if flow.has_factors:
+        return _layered_system(flow, data, theta, columns, metric_of)
     r, jacobian = flow.jacobian(data, theta)
     squares = jnp.sum(jacobian * jacobian, axis=0)
     columns = jnp.maximum(columns, squares)
@@ -203,7 +212,36 @@ def residual_system(
         squares=squares,
         largest=jnp.max(squares),
         at=ResidualSpace.prepare(jacobian, metric).at,
-        force=residual_force(flow, data, theta, r, jacobian),
+        force=residual_force(flow, data, theta, r, jacobian.__matmul__),
+        products=0,
+        jacobians=1,
+        factors=True,
+    )
+
+
+def _layered_system(
+    flow: LeastSquaresFlow, data: Any, theta: jax.Array, columns: jax.Array, metric_of: Metric
+) -> System:
+    """`residual_system` where J is made of dense layers."""
+    spec = flow.spec
+    r, factors = flow.factors(data, theta)
+    squares = factors.squares()
+    columns = jnp.maximum(columns, squares)
+    by_array = separable(spec.split(metric_of(columns)))
+    metric = jnp.concatenate([jnp.ravel(each) for each in by_array])
+
+    def push(v: jax.Array) -> jax.Array:
+        return factors.push(spec.split(v))
+
+    return System(
+        loss=0.5 * jnp.vdot(r, r),
+        grad=factors.pull(r),
+        metric=metric,
+        columns=columns,
+        squares=squares,
+        largest=jnp.max(squares),
+        at=LayeredSpace(factors, metric, factors.gram(by_array)).at,
+        force=residual_force(flow, data, theta, r, push),
         products=0,
         jacobians=1,
         factors=True,
