@@ -131,7 +131,8 @@ def test_any_other_use_of_a_parameter_is_left_to_the_dense_jacobian(residual, pa
 def test_small_layers_keep_the_dense_jacobian():
     """Factors pay from some width on."""
     wide, narrow = (
-        build_flow(PLAIN, flatten(networks.init((2, width, width, 3), seed=0))[1]) for width in (60, 8)
+        build_flow(PLAIN, flatten(networks.init((2, width, width, 3), seed=0))[1])
+        for width in (60, 8)
     )
     assert not narrow.has_factors
     assert wide.has_factors

@@ -20,7 +20,6 @@ Decision: docs/decisions/0039-openings.md.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -116,14 +115,12 @@ class Factors(NamedTuple):
         return total
 
     @property
-    def pays(self) -> bool:
-        """Whether `gram` costs clearly less than the product of J with itself."""
-        widths = [
+    def width(self) -> int:
+        """Columns of a matrix whose product with itself costs as much as `gram`."""
+        return sum(
             len(uses) ** 2 * (PASSES + sum(side.shape[1] for side in uses[0] if side is not None))
             for uses in self.of_arrays
-        ]
-        sizes = [math.prod(s.shape[1] for s in uses[0] if s is not None) for uses in self.of_arrays]
-        return 2 * sum(widths) <= sum(sizes)
+        )
 
 
 def joined(factors: Sequence[Factors]) -> Factors:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from thalweg.flow.sharding import Devices
     from thalweg.problem import LeastSquares
 
+FACTORS_PAY = 2  # a product by factors takes less of the processor's peak than one of matrices
+
 
 @final
 class LeastSquaresFlow(Flow):
@@ -57,7 +59,7 @@ class LeastSquaresFlow(Flow):
         """The same blocks over other data."""
         new = copy.copy(self)
         new.data, new.programs = data, {}
-        new.__dict__.pop("has_factors", None)  # of other sizes
+        new.__dict__.pop("factor_width", None)  # of other sizes
         new._set_terms(tuple(term.resized(part) for term, part in self._pairs(data)))  # noqa: SLF001 - of this class
         return new
 
@@ -134,16 +136,21 @@ class LeastSquaresFlow(Flow):
         return jnp.concatenate([r for r, _ in parts]), joined([each for _, each in parts])
 
     @functools.cached_property
-    def has_factors(self) -> bool:
-        """Whether J is made of dense layers whose factors make JJᵀ cheaper."""
+    def factor_width(self) -> int | None:
+        """In the place of n in the cost of JJᵀ, by factors; None where there are none."""
         is_by_example = all(isinstance(term, ExampleTerm) for term in self._terms)
         if self.devices is not None or not is_by_example or not self.is_one_chunk:
-            return False
+            return None
         theta = jax.ShapeDtypeStruct((self.size,), self.spec.dtype)
         try:
-            return jax.eval_shape(self.factors, self.data, theta)[1].pays
+            return jax.eval_shape(self.factors, self.data, theta)[1].width
         except NotDenseError:
-            return False
+            return None
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether J is made of dense layers whose factors make JJᵀ clearly cheaper."""
+        return self.factor_width is not None and FACTORS_PAY * self.factor_width <= self.size
 
     def normal_equations(
         self, data: Any, theta: jax.Array

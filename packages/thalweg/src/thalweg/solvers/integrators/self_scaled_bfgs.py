@@ -18,7 +18,7 @@ or that no longer pays, begins again at the start with that method. The best poi
 
 Source: Al-Baali 1998, Comput. Optim. Appl. 9, 191-203 (the scaling); Nocedal & Wright, *Numerical
 Optimization*, 2nd ed., sections 3.5 (backtracking) and 6.1 (BFGS).
-Decision: docs/decisions/0039-dense-secants-for-small-networks.md.
+Decision: docs/decisions/0039-openings.md.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.errors import ConfigError
+from thalweg.solution import Outcome
 from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
@@ -84,6 +85,7 @@ class State(NamedTuple):
         start_loss: The loss at the start of the run; NaN before it is known.
         reference_loss: The loss at the start of the present period of `patience` gradients.
         gradients_since: Gradients since then.
+        verdict: The code of the last step, without what `then` makes of it.
     """
 
     loss: jax.Array
@@ -93,6 +95,7 @@ class State(NamedTuple):
     start_loss: jax.Array
     reference_loss: jax.Array
     gradients_since: jax.Array
+    verdict: jax.Array
 
 
 class Trial(NamedTuple):
@@ -165,6 +168,11 @@ class SelfScaledBFGS(AbstractJitMethod):
         if self.then is not None:
             self.then.check(flow)
 
+    def outcome_before_restart(self, solver_state: State) -> Outcome:
+        """Converged where the gradient was as small as rounding allows."""
+        is_flat_there = int(solver_state.verdict) == CONVERGED
+        return Outcome.CONVERGED if is_flat_there else Outcome.STALLED
+
     def init(self, flow: Flow, theta: jax.Array) -> State:
         """Nothing is known yet; the first evaluation is made in the first step."""
         del flow
@@ -179,6 +187,7 @@ class SelfScaledBFGS(AbstractJitMethod):
             start_loss=unknown,
             reference_loss=unknown,
             gradients_since=jnp.zeros((), jnp.int32),
+            verdict=jnp.zeros((), jnp.int32),
         )
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
@@ -197,6 +206,7 @@ class SelfScaledBFGS(AbstractJitMethod):
             largest=state.inverse.largest,
         )
         code = jnp.where(search.code == STALLED, jnp.where(flat, CONVERGED, STALLED), search.code)
+        verdict = code.astype(jnp.int32)
         loss = jnp.where(taken, trial.loss, trial.start_loss)
         is_first = jnp.isnan(state.start_loss)
         reference = jnp.where(is_first, trial.start_loss, state.reference_loss)
@@ -223,6 +233,7 @@ class SelfScaledBFGS(AbstractJitMethod):
                 start_loss=start_loss,
                 reference_loss=jnp.where(is_due, loss, reference),
                 gradients_since=jnp.where(is_due, 0, since).astype(jnp.int32),
+                verdict=verdict,
             ),
         )
 
