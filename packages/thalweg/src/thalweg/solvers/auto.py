@@ -65,7 +65,9 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
     if isinstance(flow, LeastSquaresFlow):
         return _pick_for_squares(flow)
     method = ExponentialKrylov()
-    if flow.devices is None and flow.size <= DENSE and has_matrices(flow):
+    is_sampled_first = flow.size > TINY and flow.size * max_examples(flow) >= WORTH_SAMPLING
+    is_small = flow.devices is None and flow.size <= DENSE and has_matrices(flow)
+    if is_small and not is_sampled_first:
         return SelfScaledBFGS(then=method), (
             "`self-scaled-bfgs` because the network is small, "
             f"n = {flow.size}; then `exponential-krylov` from the start, which follows the flow to "
