@@ -19,7 +19,7 @@ import jax.numpy as jnp
 
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
 from thalweg.flow.layers import separable
-from thalweg.flow.stencil import along_by_points
+from thalweg.flow.stencil import along_by_points, by_order
 from thalweg.solvers.integrators.lanczos import forcing_test, lanczos
 from thalweg.solvers.integrators.shifted_systems import (
     LayeredSpace,
@@ -29,6 +29,7 @@ from thalweg.solvers.integrators.shifted_systems import (
 )
 
 Metric = Callable[[jax.Array], jax.Array]
+Force = Callable[[jax.Array, jax.Array | int], jax.Array]
 
 METRIC_FLOOR = 1e-3  # smallest entry of the metric, relative to its root mean square
 
@@ -44,7 +45,7 @@ class System(NamedTuple):
         squares: The squared column norms of J now, `(n,)`; NaN where they are never formed.
         largest: An estimate of C's largest eigenvalue, or its largest diagonal entry.
         at: From h to the solver of `(C + M/h) d = -force`.
-        force: From the coefficients c₁…c_k to the force of the next; from none to that of c₁.
+        force: From the coefficients as rows, `(K, n)`, and k to the force of c_k.
         products: Hessian or Gauss-Newton products spent.
         jacobians: Jacobians spent.
         factors: Whether `at` factors a matrix.
@@ -57,7 +58,7 @@ class System(NamedTuple):
     squares: jax.Array
     largest: jax.Array
     at: Callable[[jax.Array], Callable[[jax.Array], jax.Array]]
-    force: Callable[[tuple[jax.Array, ...]], jax.Array]
+    force: Force
     products: jax.Array | int
     jacobians: int
     factors: bool
@@ -74,12 +75,25 @@ def unit_metric(columns: jax.Array) -> jax.Array:
     return jnp.ones_like(columns)
 
 
+def _force(first: jax.Array, bend: Force) -> Force:
+    """The force of c₁, and that of each further coefficient."""
+
+    def force(coefficients: jax.Array, k: jax.Array | int) -> jax.Array:
+        at_least_second = jnp.maximum(k, 2)
+        return jax.lax.cond(k == 1, lambda: first, lambda: bend(coefficients, at_least_second))
+
+    return force
+
+
 def _pulled_force(
     flow: LeastSquaresFlow | CompositeFlow, data: Any, theta: jax.Array, grad: jax.Array
-) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
+) -> Force:
     """Forces in the space of parameters, without a Jacobian."""
     if isinstance(flow, CompositeFlow):
-        return lambda c: flow.pull_curve(data, theta, c) if c else grad
+        return _force(
+            grad,
+            lambda rows, k: by_order(lambda c: flow.pull_curve(data, theta, c), rows, k),  # pyright: ignore[reportArgumentType] - of `_force`
+        )
 
     def residuals(at: jax.Array) -> jax.Array:
         return flow.residuals(data, at)
@@ -87,14 +101,12 @@ def _pulled_force(
     def push(v: jax.Array) -> jax.Array:
         return jax.jvp(residuals, (theta,), (v,))[1]
 
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return grad
+    def bend(coefficients: jax.Array, k: Any) -> jax.Array:
         r = residuals(theta)
-        bend = along_by_points(flow, data, theta, coefficients, r=r, push=push)
-        return flow.pull(data, theta, bend)
+        bent = along_by_points(flow, data, theta, coefficients, k, r=r, push=push)
+        return flow.pull(data, theta, bent)
 
-    return force
+    return _force(grad, bend)
 
 
 def residual_force(
@@ -103,15 +115,13 @@ def residual_force(
     theta: jax.Array,
     r: jax.Array,
     push: Callable[[jax.Array], jax.Array],
-) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
+) -> Force:
     """Forces in the space of residuals, `(m,)`, from the residuals and products Jv."""
 
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return r
-        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
+    def bend(coefficients: jax.Array, k: Any) -> jax.Array:
+        return along_by_points(flow, data, theta, coefficients, k, r=r, push=push)
 
-    return force
+    return _force(r, bend)
 
 
 def parameter_system(
@@ -145,8 +155,8 @@ def parameter_system(
     grad = jacobian.T @ r
     force_of_residuals = residual_force(flow, data, theta, r, jacobian.__matmul__)
 
-    def kept_force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        return jacobian.T @ force_of_residuals(coefficients) if coefficients else grad
+    def kept_force(coefficients: jax.Array, k: jax.Array | int) -> jax.Array:
+        return jacobian.T @ force_of_residuals(coefficients, k)
 
     curvature = symmetric_product(jacobian)
     return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
@@ -157,7 +167,7 @@ def _dense_system(
     grad: jax.Array,
     curvature: jax.Array,
     columns: jax.Array,
-    force: Callable[[tuple[jax.Array, ...]], jax.Array],
+    force: Force,
     metric_of: Metric,
 ) -> System:
     squares = jnp.diag(curvature)
