@@ -192,17 +192,17 @@ class Run:
         last, method, recorder = self._loop, self._stages[self._stage], self._recorder
         self._stage += 1
         is_restarted = int(last.code) == RESTARTED
-        earlier = None
-        if is_restarted:
-            hidden = method.outcome_before_restart(last.solver_state)
-            earlier = Earlier(method.name, recorder.best_loss, hidden.value if hidden else "")
+        earlier = Earlier.of(method, last, recorder.best_loss) if is_restarted else None
         self.notes = self.notes.handed_over(
             to=self._stages[self._stage].name, step=recorder.rows - 1, earlier=earlier
         )
         at = self._start if is_restarted else np.asarray(last.theta)
         fresh = self._first_loop(at)
         self._loop = last._replace(
-            theta=fresh.theta, solver_state=fresh.solver_state, code=fresh.code
+            theta=fresh.theta,
+            loss=fresh.loss if is_restarted else last.loss,
+            solver_state=fresh.solver_state,
+            code=fresh.code,
         )
         self._compile()
 
@@ -256,7 +256,7 @@ class Run:
             end = self._ended_by_method(outcome)
         self.is_ending = True
         yield from self._finish()
-        return self.notes.end(end, best_loss=self._recorder.best_loss)
+        return self.notes.end(end, loss=float(self._loop.loss))
 
     def _ended_by_method(self, outcome: Outcome) -> End:
         """The outcome as the method sees it, which may be weaker than its code."""

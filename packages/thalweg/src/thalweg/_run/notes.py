@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from thalweg.solution import End, Outcome
+
+if TYPE_CHECKING:
+    from thalweg._run.step_loop import Loop
+    from thalweg.solvers.base import AbstractJitMethod
 
 ENDED = (Outcome.CONVERGED, Outcome.PLATEAU, Outcome.STALLED)  # by the method itself
 SAME = 1e-6  # relative difference of losses up to which two attempts have come equally far
@@ -22,6 +26,12 @@ class Earlier(NamedTuple):
     name: str
     loss: float
     outcome: str
+
+    @classmethod
+    def of(cls, method: AbstractJitMethod, loop: Loop, loss: float) -> Earlier:
+        """The attempt of a method that has just ended."""
+        outcome = method.outcome_before_restart(loop.solver_state)
+        return cls(method.name, loss, outcome.value if outcome else "")
 
 
 class Notes(NamedTuple):
@@ -47,24 +57,23 @@ class Notes(NamedTuple):
         detail = f"{self.detail}`{to}` took over at step {step}{where}. "
         return Notes(detail, self.earlier if earlier is None else earlier)
 
-    def end(self, last: End, *, best_loss: float) -> End:
+    def end(self, last: End, *, loss: float) -> End:
         """How the run ended.
 
         An earlier attempt that came lower is what the run returns, so its outcome counts.
 
         Args:
             last: How the last attempt ended.
-            best_loss: The least loss of the run.
+            loss: The loss where it did; infinite before its first step.
         """
         outcome, text = last.outcome, self.detail + last.detail
         if self.earlier is None:
             return End(outcome, text)
-        name, loss, before = self.earlier
-        if abs(best_loss - loss) <= SAME * abs(loss):
+        name, before, its_outcome = self.earlier
+        if abs(loss - before) <= SAME * abs(before):
             return End(outcome, f"{text.rstrip()} `{name}` had come to the same loss.")
-        if best_loss < loss:
+        if loss < before:
             return End(outcome, f"{text.rstrip()} It came lower than `{name}`.")
-        if before and outcome in ENDED:
-            outcome = Outcome(before)
-        text = f"{self.detail}`{name}` had come lower; its point is returned."
-        return End(outcome, text)
+        if its_outcome and outcome in ENDED:
+            outcome = Outcome(its_outcome)
+        return End(outcome, f"{self.detail}`{name}` had come lower; its point is returned.")
