@@ -188,7 +188,7 @@ def _table(records: list[dict[str, Any]], within: float) -> str:
     lines = [
         f"Good is within {within:.0%}. In each cell: {', '.join(ENTRANTS)}.",
         "",
-        f"| table | weights | good of {STARTS} | ms a good minimum | ms to the end | s of compiling |",
+        f"| table | weights | good of {STARTS} | ms a good one | ms to the end | compiling, s |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     totals = dict.fromkeys(ENTRANTS, 0)
