@@ -107,6 +107,17 @@ def without_effect(layers, x, y):
     return hidden @ layers[1]["weights"] - y
 
 
+@jax.custom_jvp
+def with_own_slope(weights, x):
+    """A product whose derivative is said to be half of what it is."""
+    return x @ weights
+
+
+with_own_slope.defjvp(
+    lambda at, along: (with_own_slope(*at), 0.5 * (at[1] @ along[0]) + along[1] @ at[0])
+)
+
+
 WIDE = networks.init((2, 60, 30), seed=0)
 
 
@@ -119,8 +130,19 @@ WIDE = networks.init((2, 60, 30), seed=0)
         (lambda p, x, y: x[None] @ p - y, np.ones((2, 60))),
         (lambda p, x, y: (x @ p.T.T)[:5] - y, np.ones((2, 60))),
         (lambda p, x, y: x[0] * p - y, np.ones(90)),
+        (lambda p, x, y: with_own_slope(p, x) - y, np.ones((2, 60))),
+        (lambda p, x, y: jnp.sum(jnp.tensordot(x, p, 0), axis=0)[0] - y, np.ones((2, 60))),
     ],
-    ids=["penalty", "no effect", "factors", "rows", "transposed", "no matrix"],
+    ids=[
+        "penalty",
+        "no effect",
+        "factors",
+        "rows",
+        "transposed",
+        "no matrix",
+        "own slope",
+        "outer",
+    ],
 )
 def test_any_other_use_of_a_parameter_is_left_to_the_dense_jacobian(residual, params):
     """There are no factors then, and a run is what it was."""

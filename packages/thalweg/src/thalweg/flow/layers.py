@@ -31,16 +31,9 @@ if TYPE_CHECKING:
 
     from thalweg.flow.chunks import Chunked
 
-INLINED = (
-    "jit",
-    "pjit",
-    "closed_call",
-    "custom_jvp_call",
-    "custom_vjp_call",
-    "remat",
-    "checkpoint",
-)
-BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+# A function with a derivative of its own is none of them: its body does not tell the slopes.
+INLINED = ("jit", "pjit", "closed_call", "remat", "checkpoint")
+BODIES = ("jaxpr", "call_jaxpr")
 
 
 PASSES = 4  # over a matrix (m, m) that a product of two of them takes, in columns of a factor
@@ -289,9 +282,9 @@ def _with_leaf(equation: Any, inputs: list[Any], enter: Any) -> list[Any]:
         return [enter(_Tap(leaf.index, None, is_flipped=False), leaf.array + other)]
     if name == "dot_general" and leaf.array.ndim == 2 and jnp.ndim(other) == 1:  # noqa: PLR2004
         contracted, batched = equation.params["dimension_numbers"]
-        if batched == ((), ()):
-            axis = contracted[0 if is_left else 1][0]
+        axes = contracted[0 if is_left else 1]
+        if len(axes) == 1 and not any(batched):
             arrays = [each.array if isinstance(each, _Leaf) else each for each in inputs]
             (product,) = _evaluated(equation, arrays)
-            return [enter(_Tap(leaf.index, other, is_flipped=axis == 1), product)]
+            return [enter(_Tap(leaf.index, other, is_flipped=axes[0] == 1), product)]
     raise NotDenseError
