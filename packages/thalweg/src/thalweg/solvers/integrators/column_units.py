@@ -112,7 +112,7 @@ def linearised(
         squares=squares,
         largest=jnp.max(squares),
         at=space.at,
-        force=residual_force(flow, data, theta, r, jacobian),
+        force=residual_force(flow, data, theta, r, jacobian.__matmul__),
         products=0,
         jacobians=1,
         factors=True,

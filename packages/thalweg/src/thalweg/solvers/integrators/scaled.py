@@ -241,11 +241,26 @@ class ScaledGeodesic(AbstractJitMethod):
         return self._after_step(result, at)
 
     def _after_step(self, result: StepResult, at: Linearised) -> StepResult:
-        """The result of a step; where its trial is over, the end of all or the next trial."""
+        """The result of a step; where its trial is over, the end of all or the next trial.
+
+        A branch: with selections, XLA computes every condition again for each of some twenty
+        arrays, which doubled the time that the program takes to compile.
+        """
         state: State = result.solver_state
         is_resumed = state.trial == len(self.ways)
         is_interrupted = ~is_resumed & (state.steps >= TRIAL_STEPS) & (result.code == RUNNING)
         is_over = is_interrupted | ((result.code != RUNNING) & (result.code != DIVERGED))
+        return jax.lax.cond(
+            is_over,
+            lambda: self._after_trial(result, at, is_resumed, is_interrupted),
+            lambda: result,
+        )
+
+    def _after_trial(
+        self, result: StepResult, at: Linearised, is_resumed: jax.Array, is_interrupted: jax.Array
+    ) -> StepResult:
+        """The end of all trials, or the beginning of the next one."""
+        state: State = result.solver_state
         is_plateau = (result.code == CONVERGED) & jnp.any(at.vanished) & ~at.is_spent
         this = TrialEnd(
             theta=result.theta,
@@ -256,7 +271,7 @@ class ScaledGeodesic(AbstractJitMethod):
             vanished=at.vanished,
             is_doubtful=at.is_singular & ~at.is_spent,
         )
-        is_best = is_over & ((this.loss < state.best.loss) | is_resumed)
+        is_best = (this.loss < state.best.loss) | is_resumed
         best: TrialEnd = _either(is_best, this, state.best)
         is_enough = (at.is_spent & ~is_interrupted) | (
             (this.code == CONVERGED) & at.is_determined & at.explains
@@ -264,7 +279,7 @@ class ScaledGeodesic(AbstractJitMethod):
         # Past the last way, only a trial that was interrupted is resumed.
         following = state.trial + 1
         is_last = following + jnp.where(best.code == RUNNING, 0, 1) > len(self.ways)
-        ends = is_over & (is_last | is_enough)
+        ends = is_last | is_enough
         resumes = following == len(self.ways)
         way = jnp.minimum(following, len(self.ways) - 1)
         first = state.search._replace(
@@ -280,14 +295,13 @@ class ScaledGeodesic(AbstractJitMethod):
             projected=jnp.full_like(state.projected, jnp.inf),
             is_polishing=jnp.zeros_like(state.is_polishing),
         )
-        moved = result._replace(
+        return result._replace(
             theta=jnp.where(ends | resumes, best.theta, state.start),
             loss=jnp.where(ends | resumes, best.loss, at.start_loss),
             h=jnp.zeros_like(result.h),
             code=jnp.where(ends, best.code, RUNNING).astype(jnp.int32),
             solver_state=_either(ends, state, fresh)._replace(best=best),
         )
-        return _either(is_over, moved, result)
 
     def ending(self, flow: Flow, theta: jax.Array, solver_state: State, outcome: Outcome) -> End:
         """Which trial it was, and what is known of the point: minimum, plateau or saddle."""
