@@ -1,0 +1,66 @@
+"""Burgers: u_t + u u_x = 0.01/π u_xx. From -sin πx a layer of width 0.01 forms at the middle.
+
+Source: Raissi, Perdikaris & Karniadakis 2019, J. Comput. Phys. 378, 686-707.
+"""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg import pde
+from thalweg_lab.pde import references
+from thalweg_lab.pde.base import Published, Script, main
+
+VISCOSITY = 0.01 / np.pi
+
+
+@dataclasses.dataclass(frozen=True)
+class Odd:
+    """A network that is odd in its first input, as the solution is."""
+
+    network: pde.MLP
+
+    def init(self, inputs: int, outputs: int, seed: int) -> Any:
+        """Those of the network."""
+        return self.network.init(inputs, outputs, seed)
+
+    def apply(self, params: Any, z: Any) -> Any:
+        """N(x, t) - N(-x, t)."""
+        return self.network.apply(params, z) - self.network.apply(params, z.at[0].multiply(-1))
+
+
+def equation(u, x, t):
+    """u_t + u u_x - ν u_xx."""
+    value, slope, curvature = pde.taylor(u, 2)(x, t)
+    return pde.dt(u)(x, t) + value * slope - VISCOSITY * curvature
+
+
+def problem() -> pde.Problem:
+    """Compared with Cole and Hopf's solution."""
+    x, t = np.meshgrid(np.linspace(-1, 1, 257), np.linspace(0, 1, 101), indexing="ij")
+    values = references.burgers(x.ravel(), t.ravel(), VISCOSITY)
+    return pde.Problem(
+        domain=pde.Interval(-1, 1),
+        time=(0, 1),
+        equation=equation,
+        conditions=[
+            pde.Initial(lambda x: -jnp.sin(jnp.pi * x), hard=True),
+            pde.Dirichlet(0.0, hard=True),
+        ],
+        reference=pde.Table(np.column_stack([x.ravel(), t.ravel()]), values),
+        name="Burgers, ν = 0.01/π",
+    )
+
+
+SCRIPT = Script(
+    "burgers",
+    problem,
+    {"network": Odd(pde.MLP(width=20, depth=3)), "points": 2500, "seconds": 200},
+    Published(5.30e-9, "Toscano et al. 2025 (vRBA), notebook Sensitivity_Analysis/Burgers/plots"),
+    "hard start and ends, odd network",
+)
+
+if __name__ == "__main__":
+    main(SCRIPT)
