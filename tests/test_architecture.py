@@ -36,7 +36,7 @@ LAYERS = {
             "__init__",
         ),  # what `import thalweg` offers; above it stands the library, below it its users
         ("analysis", "report"),
-        ("supervised",),
+        ("pde", "supervised"),
         ("sklearn", "tabular"),
         ("cli",),
         ("__main__",),

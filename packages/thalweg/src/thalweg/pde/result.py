@@ -1,0 +1,331 @@
+"""What `solve` returns: the field, its error, and how far it can be trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.errors import DataError, ShapeError
+from thalweg.pde.terms import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    import thalweg as tw
+    from thalweg.pde.problem import Ansatz, Problem
+    from thalweg.pde.terms import Term
+
+FRESH = 4096  # points that a result is judged at
+BATCH = 8192  # points evaluated at a time
+HOLDS = 1e-2  # residual, relative to what it was without training, up to which it is called small
+CLOSE = 1e-2  # relative L2 error up to which a solution is called one
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """The parameters of one window of time."""
+
+    start: float
+    end: float
+    params: Any
+
+    def field(self, ansatz: Ansatz) -> Callable[..., jax.Array]:
+        """The function u of this window."""
+        return ansatz.field(self.params, self.start)
+
+
+@dataclasses.dataclass(frozen=True)
+class Error:
+    """How far a solution is from its reference.
+
+    Attributes:
+        relative_l2: |u - reference| / |reference| over all points.
+        largest: The largest |u - reference|.
+        points: How many points were compared.
+    """
+
+    relative_l2: float
+    largest: float
+    points: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Unknown:
+    """An unknown constant.
+
+    Attributes:
+        value: What was found.
+        error: Its standard error; None where the data do not determine it.
+    """
+
+    value: float
+    error: float | None
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Result:
+    """The solution of a problem.
+
+    Attributes:
+        problem: The problem.
+        stages: The parameters of each window of time.
+        error: The error against the reference; None without one.
+        residuals: By term: root of the mean square at fresh points, relative to that of the
+            network before training.
+        gap: Residual of the equation at fresh points over that at the points of training.
+        weights: By term: the largest weight of its components, as it was balanced last.
+        unknowns: Unknown constants, with their standard errors.
+        undetermined: What the data leave undetermined, in words; empty where nothing.
+        solution: The `thalweg.Solution` of the last round.
+        history: Equal-length arrays over all rounds: `loss`, `grad_norm`, `h`, `seconds`, `round`,
+            `window`.
+        seconds: Wall time without compilation; drawing points and judging included.
+        compile_seconds: Wall time of compilation.
+    """
+
+    problem: Problem
+    ansatz: Ansatz
+    stages: tuple[Stage, ...]
+    error: Error | None
+    residuals: Mapping[str, float]
+    gap: float
+    weights: Mapping[str, float]
+    unknowns: Mapping[str, Unknown]
+    undetermined: str
+    solution: tw.Solution
+    history: Mapping[str, np.ndarray]
+    seconds: float
+    compile_seconds: float
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        ansatz: Ansatz,
+        stages: Sequence[Stage],
+        *,
+        terms: Sequence[Term],
+        seed: int,
+        **rest: Any,
+    ) -> Result:
+        """Judge a trained network. Called by `solve`."""
+        residuals, gap = _judged(ansatz, stages, terms, seed)
+        result = cls(
+            problem=problem,
+            ansatz=ansatz,
+            stages=tuple(stages),
+            error=None,
+            residuals=residuals,
+            gap=gap,
+            weights={term.label: float(np.max(term.scale**2)) for term in terms},
+            unknowns={
+                name: Unknown(float(value), None)
+                for name, value in stages[-1].params["unknowns"].items()
+                if np.ndim(value) == 0 and not isinstance(value, (dict, list))
+            },
+            undetermined="",
+            **rest,
+        )
+        return dataclasses.replace(result, error=result.compare())
+
+    @property
+    def params(self) -> Any:
+        """The parameters of the last window."""
+        return self.stages[-1].params
+
+    @property
+    def loss(self) -> float:
+        """The loss of the last round."""
+        return self.solution.loss
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether equation and conditions hold, also between the points of training."""
+        holds = all(value <= HOLDS for value in self.residuals.values()) and self.gap <= 10  # noqa: PLR2004
+        return holds and (self.error is None or self.error.relative_l2 <= CLOSE)
+
+    @property
+    def verdict(self) -> str:
+        """What to make of it, in a sentence or two."""
+        worst = max(self.residuals, key=lambda name: self.residuals[name])
+        facts = f"The residual of `{worst}` is {self.residuals[worst]:.1e} of what it was untrained"
+        if self.error is not None:
+            facts = f"The relative L2 error is {self.error.relative_l2:.1e}. " + facts
+        if self.has_converged:
+            return f"Solved. {facts}."
+        if self.gap > 10:  # noqa: PLR2004
+            return (
+                f"Not solved: the equation holds at the points of training only, {self.gap:.0f} "
+                f"times less well between them. Give more `points`. {facts}."
+            )
+        return (
+            f"Not solved. {facts}. Give more `seconds`, a larger `network`, or for a long time "
+            "`windows`."
+        )
+
+    def __repr__(self) -> str:
+        lines = [self.verdict]
+        if self.error is not None:
+            lines.append(f"largest error {self.error.largest:.1e} at {self.error.points} points")
+        for name, unknown in self.unknowns.items():
+            spread = "" if unknown.error is None else f" ± {unknown.error:.2g}"
+            lines.append(f"{name} = {unknown.value:.6g}{spread}")
+        lines.append(
+            f"loss {self.loss:.1e} after {self.seconds:.1f} s and {self.compile_seconds:.1f} s of "
+            f"compilation, by {self.solution.method}"
+        )
+        return "\n".join(lines)
+
+    def u(self, x: Any, t: Any = None) -> np.ndarray:
+        """The solution at points.
+
+        Args:
+            x: Points in space, `(...)` on an interval and `(..., d)` elsewhere.
+            t: Times, `(...)`, or one for all; None for a problem without time.
+
+        Returns:
+            `(...)`, or `(..., k)` for several outputs.
+
+        Raises:
+            DataError: A point lies outside of the domain or the time.
+            ShapeError: The points have another shape.
+        """
+        points, shape = self._points(x, t)
+        values = self.at(points)
+        return values.reshape(*shape, *values.shape[1:])
+
+    def residual(self, x: Any, t: Any = None) -> np.ndarray:
+        """The residual of the equation at points; shapes as in `u`, `(..., k)` for k equations."""
+        points, shape = self._points(x, t)
+        values = self.residual_at(points)
+        return values.reshape(*shape, *values.shape[1:])
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """The solution at rows `(n, d)`, with time `(n, d + 1)`."""
+        return self._by_stage(points, self._value)
+
+    def residual_at(self, points: np.ndarray) -> np.ndarray:
+        """The residual of the equation, `(n, k)`, at rows of points."""
+        return self._by_stage(points, self._residual)
+
+    @functools.cached_property
+    def _value(self) -> Any:
+        split, field = self.problem.split, self.ansatz.field
+        return jax.jit(
+            jax.vmap(lambda p, origin, row: field(p, origin)(*split(row)), (None, None, 0))
+        )
+
+    @functools.cached_property
+    def _residual(self) -> Any:
+        from thalweg.pde.terms import flat
+
+        problem, ansatz = self.problem, self.ansatz
+
+        def one(params: Any, origin: Any, row: Any) -> Any:
+            extra = (ansatz.unknowns(params, origin),) if problem.unknowns else ()
+            u = ansatz.field(params, origin)
+            return flat(problem.equation(u, *problem.split(row), *extra), "equation")
+
+        return jax.jit(jax.vmap(one, (None, None, 0)))
+
+    def _by_stage(self, points: np.ndarray, function: Any) -> np.ndarray:
+        with jax.enable_x64(True):
+            which = np.zeros(len(points), int)
+            if self.problem.time is not None:
+                ends = [stage.end for stage in self.stages[:-1]]
+                which = np.searchsorted(ends, points[:, -1], "left")
+            found = None
+            for k, stage in enumerate(self.stages):
+                index = np.flatnonzero(which == k)
+                for start in range(0, len(index), BATCH):
+                    some = index[start : start + BATCH]
+                    values = np.asarray(function(stage.params, stage.start, points[some]))
+                    if found is None:
+                        found = np.empty((len(points), *values.shape[1:]))
+                    found[some] = values
+            return np.empty(0) if found is None else found
+
+    def _points(self, x: Any, t: Any) -> tuple[np.ndarray, tuple[int, ...]]:
+        domain = self.problem.domain
+        x = np.asarray(x, float)
+        if not domain.is_scalar and (x.ndim == 0 or x.shape[-1] != domain.dimension):
+            raise ShapeError(
+                "x",
+                found=x.shape,
+                expected=f"(..., {domain.dimension})",
+                hint="the last axis holds the coordinates",
+            )
+        if (t is None) != (self.problem.time is None):
+            raise ShapeError(
+                "t",
+                found=None if t is None else np.shape(t),
+                expected="a time for each point" if t is None else "None",
+                hint="a problem with `time` takes `u(x, t)`, and any other `u(x)`",
+            )
+        x = x[..., None] if domain.is_scalar else x
+        shape = x.shape[:-1]
+        if t is not None:
+            shape = np.broadcast_shapes(shape, np.shape(t))
+            t = np.broadcast_to(np.asarray(t, float), shape)[..., None]
+            x = np.concatenate([np.broadcast_to(x, (*shape, x.shape[-1])), t], axis=-1)
+        points = x.reshape(-1, self.problem.columns)
+        outside = np.flatnonzero(~self.problem.covers(points))
+        if outside.size:
+            raise DataError(
+                f"{outside.size} of {len(points)} points lie outside of the domain, first "
+                f"{tuple(points[outside[0]].tolist())}; a network knows nothing there"
+            )
+        return points, shape
+
+    def compare(self, reference: Any = None, *, points: int = 10_000) -> Error | None:
+        """The error against a formula of one point or a `Table`; by default that of the problem."""
+        from thalweg.pde.reference import known_values
+
+        known = known_values(self.problem, reference or self.problem.reference, points)
+        if known is None:
+            return None
+        gap = self.at(known.points).reshape(known.values.shape) - known.values
+        norm = np.linalg.norm(known.values)
+        return Error(
+            relative_l2=float(np.linalg.norm(gap) / (norm or 1.0)),
+            largest=float(np.max(np.abs(gap))),
+            points=len(known.points),
+        )
+
+    def page(self, path: str | Path) -> Path:
+        """Write a page with the solution, its error, the residual and the training."""
+        from thalweg.pde.page import write_page
+
+        return write_page(self, path)
+
+
+def _judged(
+    ansatz: Ansatz, stages: Sequence[Stage], terms: Sequence[Term], seed: int
+) -> tuple[dict[str, float], float]:
+    """Residuals of all terms at fresh points, relative to those before training; and the gap."""
+    before = ansatz.init(seed)
+    found: dict[str, float] = {}
+    equation = terms[0]
+    trained = _size(equation.residuals(stages[-1].params, equation.rows), equation.scale)
+    gap = 1.0
+    for k, stage in enumerate(stages):
+        previous = stages[k - 1].field(ansatz) if k else None
+        window = Window(stage.start, stage.end, previous)
+        for term in terms:
+            rows = term.draw(seed + 991, window)
+            now = _size(term.residuals(stage.params, rows), term.scale)
+            then = _size(term.residuals(before, rows), term.scale)
+            found[term.label] = max(found.get(term.label, 0.0), now / (then or 1.0))
+            if term is equation and k == len(stages) - 1:
+                gap = now / (trained or 1.0)
+    return found, gap
+
+
+def _size(values: Any, scale: np.ndarray) -> float:
+    return float(jnp.sqrt(jnp.mean((values * scale) ** 2)))
