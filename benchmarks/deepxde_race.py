@@ -150,11 +150,13 @@ def by_thalweg(name: str, case: Case, seconds: float) -> tuple[np.ndarray, float
         return networks.apply(params["network"], at)[0]
 
     def residual(params: Any, at: Any) -> Any:
+        def slope(f: Any, axis: int) -> Any:
+            return lambda at: jax.jvp(f, (at,), (jnp.zeros(2).at[axis].set(1.0),))[1]
+
         def along(axis: int, order: int) -> Any:
-            step = jnp.zeros(2).at[axis].set(1.0)
             f = lambda at: u(params, at)  # noqa: E731 - it has no name of its own
             for _ in range(order):
-                f = (lambda f: lambda at: jax.jvp(f, (at,), (step,))[1])(f)
+                f = slope(f, axis)
             return f(at)
 
         if name == "burgers":
@@ -178,11 +180,15 @@ def by_thalweg(name: str, case: Case, seconds: float) -> tuple[np.ndarray, float
     )
     found = np.asarray(jax.jit(jax.vmap(lambda at: u(solution.params, at)))(case.grid))
     constant = None if case.unknown is None else float(solution.params["constant"])
-    return found, constant, {
-        "compile_seconds": solution.compile_seconds,
-        "steps": int(solution.history["step"][-1]),
-        "loss": 2 * solution.loss,  # DeepXDE's losses have no factor of a half
-    }
+    return (
+        found,
+        constant,
+        {
+            "compile_seconds": solution.compile_seconds,
+            "steps": int(solution.history["step"][-1]),
+            "loss": 2 * solution.loss,  # DeepXDE's losses have no factor of a half
+        },
+    )
 
 
 def by_deepxde(
@@ -209,11 +215,13 @@ def by_deepxde(
         return second(0) + second(1) + u + source
 
     low, high = case.grid.min(axis=0), case.grid.max(axis=0)
-    conditions = [
-        dde.icbc.PointSetBC(points, values[:, None]) for points, values in case.values
-    ]
+    conditions = [dde.icbc.PointSetBC(points, values[:, None]) for points, values in case.values]
     data = dde.data.PDE(
-        dde.geometry.Rectangle(low, high), residual, conditions, num_domain=0, num_boundary=0,
+        dde.geometry.Rectangle(low, high),
+        residual,
+        conditions,
+        num_domain=0,
+        num_boundary=0,
         anchors=case.inside,
     )
     network = dde.nn.FNN(list(case.sizes), "tanh", "Glorot normal")
@@ -239,15 +247,24 @@ def by_deepxde(
             dde.optimizers.set_LBFGS_options(maxiter=10**7)
             # The clock is looked at after each call of torch's L-BFGS, which keeps its memory.
             dde.optimizers.config.LBFGS_options.update(iter_per_step=50, fun_per_step=63)
-        model.compile(phase, **({"lr": 1e-3} if phase == "adam" else {}),
-                      external_trainable_variables=variables)
+        model.compile(
+            phase,
+            **({"lr": 1e-3} if phase == "adam" else {}),
+            external_trainable_variables=variables,
+        )
         many = {} if phase == "L-BFGS" else {"iterations": 10**7}
         model.train(
             **many, display_every=10**6, verbose=0, callbacks=[Until(seconds * k / len(phases))]
         )
         loss = float(np.sum(model.train_state.loss_train))
-        ends.append({"method": phase, "seconds": time.perf_counter() - began,
-                     "iterations": model.train_state.iteration, "loss": loss})
+        ends.append(
+            {
+                "method": phase,
+                "seconds": time.perf_counter() - began,
+                "iterations": model.train_state.iteration,
+                "loss": loss,
+            }
+        )
     found = model.predict(case.grid)[:, 0]
     value = None if case.unknown is None else float(constant.detach())
     return found, value, {"phases": ends}
@@ -264,15 +281,24 @@ def run(name: str, entrant: str, seconds: float) -> dict:
     exact = case.exact(case.grid)
     error = float(np.linalg.norm(found - exact) / np.linalg.norm(exact))
     off = None if constant is None else abs(constant / case.unknown - 1)
-    return {"case": name, "entrant": entrant, "budget": seconds, "relative_l2": error,
-            "seconds": time.perf_counter() - began, "constant": constant,
-            "relative_error_of_constant": off, **extra}
+    return {
+        "case": name,
+        "entrant": entrant,
+        "budget": seconds,
+        "relative_l2": error,
+        "seconds": time.perf_counter() - began,
+        "constant": constant,
+        "relative_error_of_constant": off,
+        **extra,
+    }
 
 
 def table(records: list[dict]) -> str:
     """The record as a Markdown table."""
-    lines = ["| problem | entrant | relative L2 error | error of the constant |",
-             "| --- | --- | ---: | ---: |"]
+    lines = [
+        "| problem | entrant | relative L2 error | error of the constant |",
+        "| --- | --- | ---: | ---: |",
+    ]
     for record in records:
         off = record["relative_error_of_constant"]
         lines.append(
@@ -298,9 +324,19 @@ def main() -> None:
     records = [r for r in kept if r["case"] not in cases] if options.write else []
     for name in cases:
         for entrant in ENTRANTS:
-            command = [sys.executable, __file__, "--entrant", entrant, "--case", name,
-                       "--seconds", str(options.seconds)]
-            out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            command = [
+                sys.executable,
+                __file__,
+                "--entrant",
+                entrant,
+                "--case",
+                name,
+                "--seconds",
+                str(options.seconds),
+            ]
+            out = subprocess.run(  # noqa: S603 - this script
+                command, check=True, capture_output=True, text=True
+            ).stdout
             records.append(json.loads(out.splitlines()[-1]))
             print(table(records[-1:]).splitlines()[-1], flush=True)
     records.sort(key=lambda r: ([*CASES].index(r["case"]), [*ENTRANTS].index(r["entrant"])))
@@ -308,8 +344,12 @@ def main() -> None:
         from thalweg._util.machine import this_machine
 
         RECORD.parent.mkdir(parents=True, exist_ok=True)
-        document = {"machine": str(this_machine()), "deepxde": "1.15.0", "torch": "2.13.0",
-                    "runs": records}
+        document = {
+            "machine": str(this_machine()),
+            "deepxde": "1.15.0",
+            "torch": "2.13.0",
+            "runs": records,
+        }
         RECORD.write_text(json.dumps(document, indent=1) + "\n")
         RECORD.with_suffix(".markdown").write_text(table(records))
 

@@ -102,8 +102,12 @@ def measure(result: pde.Result) -> float:
 SCRIPT = Script(
     "cavity",
     problem,
-    {"network": WithScrapers(pde.MLP(width=20, depth=2)), "points": 1000, "edge_points": 400,
-     "seconds": 60},
+    {
+        "network": WithScrapers(pde.MLP(width=20, depth=2)),
+        "points": 1000,
+        "edge_points": 400,
+        "seconds": 60,
+    },
     NOT_READ,
     "Taylor's flow at the corners of the lid as units",
     measure,

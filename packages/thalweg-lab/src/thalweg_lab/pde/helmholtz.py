@@ -23,7 +23,7 @@ def equation(u, x):
 
 
 def problem() -> pde.Problem:
-    """u = 0 on the edge."""
+    """A hard condition: 0 on the edge."""
     return pde.Problem(
         domain=pde.Box((-1, -1), (1, 1)),
         equation=equation,
@@ -37,7 +37,9 @@ SCRIPT = Script(
     "helmholtz",
     problem,
     {"network": pde.MLP(width=25, depth=2), "points": 2500, "seconds": 100},
-    Published(5.83e-6, "Anagnostopoulos et al. 2024, notebook helmholtz_fourier in their repository"),
+    Published(
+        5.83e-6, "Anagnostopoulos et al. 2024, notebook helmholtz_fourier of their repository"
+    ),
     "hard edge",
 )
 

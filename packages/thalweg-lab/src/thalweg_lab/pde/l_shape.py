@@ -76,8 +76,12 @@ def problem() -> pde.Problem:
 SCRIPT = Script(
     "l-shape",
     problem,
-    {"network": WithCorners(pde.MLP(width=16, depth=2)), "points": 1200, "edge_points": 400,
-     "seconds": 40},
+    {
+        "network": WithCorners(pde.MLP(width=16, depth=2)),
+        "points": 1200,
+        "edge_points": 400,
+        "seconds": 40,
+    },
     NOT_READ,
     "singular functions of the corners as units",
 )

@@ -25,7 +25,7 @@ FEW_MODES = 512
 
 
 def burgers(x: np.ndarray, t: np.ndarray, viscosity: float, nodes: int = 300) -> np.ndarray:
-    """u of Burgers' equation from -sin πx, by Cole and Hopf's transformation and Gauss's rule.
+    """Burgers' equation from -sin πx, by Cole and Hopf's transformation and Gauss's rule.
 
     Args:
         x: Places, `(n,)`.
@@ -43,7 +43,7 @@ def burgers(x: np.ndarray, t: np.ndarray, viscosity: float, nodes: int = 300) ->
     return -(mass * np.sin(np.pi * y)).sum(axis=1) / mass.sum(axis=1)
 
 
-def periodic(
+def periodic(  # noqa: PLR0913 - what an equation on a circle is made of
     start: Callable[[np.ndarray], np.ndarray],
     symbol: Callable[[np.ndarray], np.ndarray],
     product: tuple[int, Callable[[np.ndarray], np.ndarray]],
@@ -105,7 +105,7 @@ def periodic(
 
 
 def poisson_on_l_shape(x: np.ndarray, y: np.ndarray, poles: int = 40) -> np.ndarray:
-    """u of -Δu = 1 with u = 0 on the edge of [-1, 1]² without [0, 1]².
+    """The solution of -Δu = 1 with u = 0 on the edge of [-1, 1]² without [0, 1]².
 
     -|z|²/4 and a harmonic function: the real part of a rational one with poles that crowd at the
     corners, fitted to the edge by least squares.
