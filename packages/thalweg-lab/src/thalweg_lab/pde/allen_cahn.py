@@ -20,19 +20,19 @@ def equation(u, x, t):
 
 
 def problem() -> pde.Problem:
-    """Compared with 512 Fourier modes and 4,000 steps."""
+    """Compared with 4,096 Fourier modes and 500 steps; fewer miss the kink at the start."""
     x, t, values = references.periodic(
         lambda x: x**2 * np.cos(np.pi * x),
         lambda k: 5 - DIFFUSION * k**2,
         (3, lambda k: -5 + 0 * k),
-        low=-1.0, length=2.0, end=1.0, steps=4000, shots=101,
+        low=-1.0, length=2.0, end=1.0, steps=500, shots=101, modes=4096,
     )  # fmt: skip
     return pde.Problem(
         domain=pde.Interval(-1, 1),
         time=(0, 1),
         equation=equation,
         conditions=[pde.Initial(lambda x: x**2 * jnp.cos(jnp.pi * x)), pde.Periodic()],
-        reference=pde.Table.of_grid(x[::2], t, values[::2]),
+        reference=pde.Table.of_grid(x[::16], t, values[::16]),
         name="Allen-Cahn",
     )
 

@@ -20,12 +20,12 @@ def equation(u, x, t):
 
 
 def problem() -> pde.Problem:
-    """Compared with 512 Fourier modes and 20,000 steps."""
+    """Compared with 512 Fourier modes and 5,000 steps."""
     x, t, values = references.periodic(
         lambda x: np.cos(np.pi * x),
         lambda k: 1j * DISPERSION * k**3,
         (2, lambda k: -0.5j * k),
-        low=-1.0, length=2.0, end=1.0, steps=20_000, shots=101,
+        low=-1.0, length=2.0, end=1.0, steps=5000, shots=101,
     )  # fmt: skip
     return pde.Problem(
         domain=pde.Interval(-1, 1),

@@ -17,26 +17,17 @@ from thalweg import pde
 from thalweg_lab.pde import references
 from thalweg_lab.pde.base import NOT_READ, Script, main
 
-# Each corner, and the direction of the side from which the angle φ inside is measured.
-CORNERS = (
-    ((0, 0), np.pi / 2),
-    ((1, 0), np.pi),
-    ((1, -1), np.pi / 2),
-    ((-1, -1), 0.0),
-    ((-1, 1), -np.pi / 2),
-    ((0, 1), -np.pi),
-)
 POWERS = 2 / 3 * np.array([1, 2, 4, 5, 7, 8])  # 3 and 6 are smooth
 
 
 def singular(x: jax.Array) -> jax.Array:
     """The singular functions at a point, `(12,)`."""
     found = []
-    for k, (corner, side) in enumerate(CORNERS):
-        at = x - jnp.array(corner, float)
+    for k, (corner, side, cut) in enumerate(references.L_CORNERS):
+        at = x - jnp.array([np.real(corner), np.imag(corner)])
         r2 = jnp.sum(at**2) + 1e-300
-        angle = jnp.mod(jnp.arctan2(at[1], at[0]) - side + 1e-9, 2 * jnp.pi) - 1e-9
-        if k == 0:
+        angle = jnp.mod(jnp.arctan2(at[1], at[0]) - side + cut, 2 * jnp.pi) - cut
+        if k == 0:  # the inner corner
             found += [r2 ** (POWERS / 2) * jnp.sin(POWERS * angle)]
         wave = jnp.log(r2) / 2 * jnp.sin(2 * angle) + angle * jnp.cos(2 * angle)
         found += [(r2 * wave)[None]]
@@ -60,7 +51,7 @@ class WithCorners:
 
 
 def problem() -> pde.Problem:
-    """Compared with a rational fit that is good to ten digits."""
+    """Compared with a fit of singular functions that is good to nine digits."""
     x, y = np.meshgrid(np.linspace(-0.99, 0.99, 100), np.linspace(-0.99, 0.99, 100))
     inside = (x < 0) | (y < 0)
     x, y = x[inside], y[inside]
