@@ -73,8 +73,10 @@ class _OnEdge(AbstractCondition):
 
     @property
     def label(self) -> str:
+        """With the edges and the component."""
         names = self.on if isinstance(self.on, str) else " and ".join(self.on)
-        return f"{type(self).__name__} on {names}"
+        what = "" if self.component is None else f" of component {self.component}"
+        return f"{type(self).__name__}{what} on {names}"
 
     def left_side(self, u: Any, point: tuple[Any, ...], normal: Any) -> Any:
         """What the value is compared with."""
@@ -151,6 +153,7 @@ class Initial(AbstractCondition):
 
     @property
     def label(self) -> str:
+        """See `AbstractCondition`."""
         return "Initial" if self.order == 0 else "Initial velocity"
 
     def residual(self, u: Any, point: tuple[Any, ...], normal: Any, value: Any) -> Any:

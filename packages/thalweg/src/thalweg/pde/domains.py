@@ -205,7 +205,7 @@ class Interval(Domain):
 
     @property
     def parts(self) -> Mapping[str, Sequence[Part]]:
-        """ "left" and "right"."""
+        """Both ends."""
         return _sides(self.low, self.high, is_scalar=True)
 
     def contains(self, points: Any) -> np.ndarray:

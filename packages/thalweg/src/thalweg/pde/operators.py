@@ -177,8 +177,11 @@ def _series(line: Callable[..., Any], order: int) -> list[Any]:
 
 def _nested(line: Callable[..., Any], order: int) -> list[Any]:
     """The same by forward derivatives of forward derivatives."""
-    derivatives, inner = [], line
-    for _ in range(order + 1):
-        derivatives.append(inner(jnp.zeros(())))
-        inner = (lambda f: lambda s: jax.jvp(f, (s,), (jnp.ones_like(s),))[1])(inner)
-    return derivatives
+
+    def slope(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda s: jax.jvp(function, (s,), (jnp.ones_like(s),))[1]
+
+    functions = [line]
+    for _ in range(order):
+        functions.append(slope(functions[-1]))
+    return [function(jnp.zeros(())) for function in functions]

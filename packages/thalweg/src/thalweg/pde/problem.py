@@ -159,13 +159,20 @@ class Ansatz:
         network: The network of u.
         scale: The size of each output, `(outputs,)`.
         duration: The length of time that the inputs are scaled by; that of one window.
+        transform: From the field of the network to the field that is meant; None for itself.
     """
 
     def __init__(
-        self, problem: Problem, network: Any, *, scale: np.ndarray, duration: float
+        self,
+        problem: Problem,
+        network: Any,
+        *,
+        scale: np.ndarray,
+        duration: float,
+        transform: Any = None,
     ) -> None:
         self.problem, self.network = problem, as_network(network)
-        self._scale, self._duration = scale, duration
+        self._scale, self._duration, self._transform = scale, duration, transform
         self._periods = {c.axis for c in problem.conditions if isinstance(c, Periodic) and c.hard}
         self._lift, self._factors = hard_parts(problem)
         self._fields = {
@@ -205,9 +212,15 @@ class Ansatz:
     def field(self, params: Any, origin: Any) -> Callable[..., jax.Array]:
         """The function u of one point; `origin` is the time at which the window starts."""
 
-        def u(*point: Any) -> jax.Array:
+        def plain(*point: Any) -> jax.Array:
             z = self._inputs(self.network, _joined(point), origin)
             outputs = self._scale * self.network.apply(params["network"], z)
+            return outputs[0] if self.problem.outputs == 1 else outputs
+
+        made = plain if self._transform is None else self._transform(plain)
+
+        def u(*point: Any) -> jax.Array:
+            outputs = jnp.atleast_1d(made(*point))
             if self._factors:
                 factors = jnp.stack([factor(*point) for factor in self._factors])
                 outputs = self._lift(*point) + factors * outputs
@@ -309,3 +322,39 @@ def _lift(problem: Problem, hard: list[Any], k: int) -> Callable[..., Any]:
                     "leave out `hard=True` for all but one"
                 )
     return lift
+
+
+def output_scale(problem: Problem) -> np.ndarray:
+    """The size of each output, from the values that are given; 1 where nothing is known."""
+    scale = np.zeros(problem.outputs)
+    for condition in problem.conditions:
+        if isinstance(condition, Data):
+            values = np.asarray(condition.values, float)
+        elif isinstance(condition, Dirichlet) or (
+            isinstance(condition, Initial) and condition.order == 0
+        ):
+            values = _some_values(problem, condition)
+        else:
+            continue
+        sizes = np.sqrt(np.mean(values.reshape(len(values), -1) ** 2, axis=0))
+        k = condition.component
+        target = slice(None) if k is None else slice(k, k + 1)
+        if np.isfinite(sizes).all() and sizes.size in (1, problem.outputs):
+            scale[target] = np.maximum(scale[target], sizes)
+    return np.where(scale > 0, scale, 1.0)
+
+
+def _some_values(problem: Problem, condition: Dirichlet | Initial, count: int = 64) -> np.ndarray:
+    """What is given at some points."""
+    if isinstance(condition, Initial):
+        points = problem.domain.points(count)
+        points = points if problem.time is None else np.column_stack([points, np.zeros(count)])
+        arguments = [problem.split(row)[:1] for row in points]
+    else:
+        points = problem.domain.edge_points(count, on=condition.on)[0]
+        if problem.interval is not None:
+            points = np.repeat(points, -(-count // len(points)), axis=0)
+            times = np.linspace(problem.interval.start, problem.interval.end, len(points))
+            points = np.column_stack([points, times])
+        arguments = [problem.split(row) for row in points]
+    return np.asarray([value_at(condition.value, each) for each in arguments], float)

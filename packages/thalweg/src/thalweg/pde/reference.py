@@ -10,6 +10,7 @@ import numpy as np
 
 from thalweg.errors import ConfigError, DataError, ShapeError
 from thalweg.pde.domains import as_points
+from thalweg.pde.networks import float64
 
 if TYPE_CHECKING:
     from thalweg.pde.problem import Problem
@@ -66,7 +67,7 @@ def known_values(problem: Problem, reference: Any, count: int) -> Table | None:
             raise DataError("a point of the reference lies outside of the domain; leave it out")
     elif callable(reference):
         points = spread(problem, count)
-        with jax.enable_x64(True):
+        with float64():
             at = jax.jit(jax.vmap(lambda row: reference(*problem.split(row))))
             values = np.asarray(at(points), float)
     else:

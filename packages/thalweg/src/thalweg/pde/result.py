@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.errors import DataError, ShapeError
-from thalweg.pde.terms import Window
+from thalweg.pde.networks import float64
+from thalweg.pde.terms import Window, arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,6 +81,7 @@ class Result:
             network before training.
         gap: Residual of the equation at fresh points over that at the points of training.
         weights: By term: the largest weight of its components, as it was balanced last.
+        points: By term: the number of points.
         unknowns: Unknown constants, with their standard errors.
         undetermined: What the data leave undetermined, in words; empty where nothing.
         solution: The `thalweg.Solution` of the last round.
@@ -96,6 +98,7 @@ class Result:
     residuals: Mapping[str, float]
     gap: float
     weights: Mapping[str, float]
+    points: Mapping[str, int]
     unknowns: Mapping[str, Unknown]
     undetermined: str
     solution: tw.Solution
@@ -124,6 +127,7 @@ class Result:
             residuals=residuals,
             gap=gap,
             weights={term.label: float(np.max(term.scale**2)) for term in terms},
+            points={term.label: term.count for term in terms},
             unknowns={
                 name: Unknown(float(value), None)
                 for name, value in stages[-1].params["unknowns"].items()
@@ -138,6 +142,11 @@ class Result:
     def params(self) -> Any:
         """The parameters of the last window."""
         return self.stages[-1].params
+
+    @property
+    def size(self) -> int:
+        """The number of weights of the network, and of unknowns."""
+        return sum(leaf.size for leaf in arrays(self.params))
 
     @property
     def loss(self) -> float:
@@ -198,13 +207,13 @@ class Result:
         """
         points, shape = self._points(x, t)
         values = self.at(points)
-        return values.reshape(*shape, *values.shape[1:])
+        return values.reshape((*shape, *values.shape[1:]))
 
     def residual(self, x: Any, t: Any = None) -> np.ndarray:
         """The residual of the equation at points; shapes as in `u`, `(..., k)` for k equations."""
         points, shape = self._points(x, t)
         values = self.residual_at(points)
-        return values.reshape(*shape, *values.shape[1:])
+        return values.reshape((*shape, *values.shape[1:]))
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """The solution at rows `(n, d)`, with time `(n, d + 1)`."""
@@ -235,7 +244,7 @@ class Result:
         return jax.jit(jax.vmap(one, (None, None, 0)))
 
     def _by_stage(self, points: np.ndarray, function: Any) -> np.ndarray:
-        with jax.enable_x64(True):
+        with float64():
             which = np.zeros(len(points), int)
             if self.problem.time is not None:
                 ends = [stage.end for stage in self.stages[:-1]]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from thalweg.pde.problem import Ansatz, Problem
 
 ROWS = 64  # points that the balance of weights is measured at
+CANDIDATES = 16  # for each point inside, where a density is asked for
 SPREAD = 1e8  # the largest ratio of weights
 
 
@@ -113,7 +114,7 @@ def balance(terms: Sequence[Term], params: Any) -> None:
 
 
 def build_terms(
-    problem: Problem, ansatz: Ansatz, *, points: int, edge_points: int
+    problem: Problem, ansatz: Ansatz, *, points: int, edge_points: int, density: Any = None
 ) -> tuple[Term, ...]:
     """The terms of a problem, that of the equation first; rows are still to be drawn.
 
@@ -122,15 +123,16 @@ def build_terms(
         ansatz: What turns parameters into fields.
         points: Points inside.
         edge_points: Points of all soft conditions together.
+        density: Of the points inside, a function of one point; None for an even one.
     """
     soft = problem.soft
     drawn = [c for c in soft if not isinstance(c, Data) and getattr(c, "points", None) is None]
     share = max(edge_points // max(len(drawn), 1), 8)
-    equation = _equation_term(problem, ansatz, points)
+    equation = _equation_term(problem, ansatz, points, density)
     return (equation, *(_condition_term(problem, ansatz, c, share) for c in soft))
 
 
-def _equation_term(problem: Problem, ansatz: Ansatz, count: int) -> Term:
+def _equation_term(problem: Problem, ansatz: Ansatz, count: int, density: Any) -> Term:
     def function(params: Any, row: Any) -> Any:
         origin = row["origin"]
         extra = (ansatz.unknowns(params, origin),) if problem.unknowns else ()
@@ -138,7 +140,28 @@ def _equation_term(problem: Problem, ansatz: Ansatz, count: int) -> Term:
         found = problem.equation(u, *problem.split(row["point"]), *extra)
         return flat(found, "equation")
 
-    return Term("equation", function, lambda seed, window: inside(problem, count, seed, window))
+    at = None if density is None else jax.jit(jax.vmap(lambda p: density(*problem.split(p))))
+
+    def draw(seed: int, window: Window) -> dict[str, np.ndarray]:
+        if at is None:
+            return inside(problem, count, seed, window)
+        pool = inside(problem, CANDIDATES * count, seed, window)
+        return thinned(pool, np.asarray(at(pool["point"])), count, seed)
+
+    return Term("equation", function, draw)
+
+
+def thinned(
+    rows: dict[str, np.ndarray], density: np.ndarray, count: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Some of the rows, drawn with probabilities in proportion to a density."""
+    if not (np.isfinite(density).all() and (density >= 0).all() and density.any()):
+        density = np.ones(len(density))
+    enough = np.maximum(density, density.max() * 1e-9)
+    taken = np.random.default_rng(seed).choice(
+        len(density), count, replace=False, p=enough / enough.sum()
+    )
+    return {key: leaf[taken] for key, leaf in rows.items()}
 
 
 def _condition_term(problem: Problem, ansatz: Ansatz, condition: Any, count: int) -> Term:
