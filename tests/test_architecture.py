@@ -43,7 +43,7 @@ LAYERS = {
     ),
     "thalweg_lab": (
         ("__init__",),
-        ("fits", "problems"),
+        ("fits", "pde", "problems"),
         ("study",),
         ("bench",),
         ("pages",),

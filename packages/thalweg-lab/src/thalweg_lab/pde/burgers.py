@@ -3,9 +3,6 @@
 Source: Raissi, Perdikaris & Karniadakis 2019, J. Comput. Phys. 378, 686-707.
 """
 
-import dataclasses
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,19 +13,15 @@ from thalweg_lab.pde.base import Published, Script, main
 VISCOSITY = 0.01 / np.pi
 
 
-@dataclasses.dataclass(frozen=True)
-class Odd:
-    """A network that is odd in its first input, as the solution is."""
+def odd(u):
+    """What is odd in x, as the solution is."""
+    return lambda x, t: (u(x, t) - u(-x, t)) / 2
 
-    network: pde.MLP
 
-    def init(self, inputs: int, outputs: int, seed: int) -> Any:
-        """Those of the network."""
-        return self.network.init(inputs, outputs, seed)
-
-    def apply(self, params: Any, z: Any) -> Any:
-        """N(x, t) - N(-x, t)."""
-        return self.network.apply(params, z) - self.network.apply(params, z.at[0].multiply(-1))
+def crowded(x, t):
+    """Points crowd at the layer."""
+    del t
+    return 1 / (jnp.abs(x) + 0.01)
 
 
 def equation(u, x, t):
@@ -57,9 +50,15 @@ def problem() -> pde.Problem:
 SCRIPT = Script(
     "burgers",
     problem,
-    {"network": Odd(pde.MLP(width=20, depth=3)), "points": 2500, "seconds": 200},
+    {
+        "network": pde.MLP(width=20, depth=3),
+        "points": 2500,
+        "density": crowded,
+        "transform": odd,
+        "seconds": 200,
+    },
     Published(5.30e-9, "Toscano et al. 2025 (vRBA), notebook Sensitivity_Analysis/Burgers/plots"),
-    "hard start and ends, odd network",
+    "hard start and ends, made odd, points crowd at the layer",
 )
 
 if __name__ == "__main__":
