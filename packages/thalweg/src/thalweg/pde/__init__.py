@@ -13,7 +13,7 @@ from thalweg.pde.conditions import (
     Periodic,
     Robin,
 )
-from thalweg.pde.domains import Ball, Box, Disk, Domain, Interval, TimeInterval
+from thalweg.pde.domains import Domain, TimeInterval
 from thalweg.pde.networks import MLP, ModifiedMLP
 from thalweg.pde.operators import (
     bilaplacian,
@@ -30,6 +30,7 @@ from thalweg.pde.polygons import LShape, Polygon
 from thalweg.pde.problem import Field, Problem
 from thalweg.pde.reference import Table
 from thalweg.pde.result import Error, Result, Unknown
+from thalweg.pde.shapes import Ball, Box, Disk, Interval
 from thalweg.pde.training import solve
 
 __all__ = [

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax.experimental import jet
 
 from thalweg.errors import ConfigError
+from thalweg.pde.second_order import carry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,9 +88,8 @@ def laplacian(u: Function) -> Function:
 
     def of(x: Any, *t: Any) -> Any:
         x = _real(x)
-        if x.ndim == 0:
-            return partial(u, 0, 2)(x, *t)
-        return _along(u, x, t, jnp.eye(x.size, dtype=x.dtype), 2).sum(axis=0)
+        lines = jnp.ones((1,)) if x.ndim == 0 else jnp.eye(x.size)
+        return carry(lambda at: jnp.asarray(u(at, *t)), x, lines.astype(x.dtype)).second
 
     return of
 

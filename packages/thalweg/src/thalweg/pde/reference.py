@@ -67,9 +67,7 @@ def known_values(problem: Problem, reference: Any, count: int) -> Table | None:
             raise DataError("a point of the reference lies outside of the domain; leave it out")
     elif callable(reference):
         points = spread(problem, count)
-        with float64():
-            at = jax.jit(jax.vmap(lambda row: reference(*problem.split(row))))
-            values = np.asarray(at(points), float)
+        values = formula_at(problem, reference, points)
     else:
         raise ConfigError(
             f"`reference` is of type {type(reference).__name__}, but a function of one point or "
@@ -78,6 +76,13 @@ def known_values(problem: Problem, reference: Any, count: int) -> Table | None:
     if not np.isfinite(values).all():
         raise DataError("the reference is NaN or infinite at some points; leave them out")
     return Table(points, values)
+
+
+def formula_at(problem: Problem, formula: Any, points: np.ndarray) -> np.ndarray:
+    """A formula of one point at rows of points."""
+    with float64():
+        at = jax.jit(jax.vmap(lambda row: formula(*problem.split(row))))
+        return np.asarray(at(points), float)
 
 
 def spread(problem: Problem, count: int) -> np.ndarray:

@@ -10,9 +10,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.errors import DataError, ShapeError
+from thalweg.errors import ConfigError, DataError, ShapeError
+from thalweg.pde.inverse import Curvature, curvature, places_of
 from thalweg.pde.networks import float64
-from thalweg.pde.terms import Window, arrays
+from thalweg.pde.problem import Field
+from thalweg.pde.reference import known_values
+from thalweg.pde.terms import Window, arrays, flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +86,8 @@ class Result:
         weights: By term: the largest weight of its components, as it was balanced last.
         points: By term: the number of points.
         unknowns: Unknown constants, with their standard errors.
-        undetermined: What the data leave undetermined, in words; empty where nothing.
+        undetermined: Combinations of unknown constants that the data leave undetermined.
+        curvature: What error bars come from; None without unknowns.
         solution: The `thalweg.Solution` of the last round.
         history: Equal-length arrays over all rounds: `loss`, `grad_norm`, `h`, `seconds`, `round`,
             `window`.
@@ -100,7 +104,8 @@ class Result:
     weights: Mapping[str, float]
     points: Mapping[str, int]
     unknowns: Mapping[str, Unknown]
-    undetermined: str
+    undetermined: Sequence[str]
+    curvature: Curvature | None
     solution: tw.Solution
     history: Mapping[str, np.ndarray]
     seconds: float
@@ -128,15 +133,54 @@ class Result:
             gap=gap,
             weights={term.label: float(np.max(term.scale**2)) for term in terms},
             points={term.label: term.count for term in terms},
-            unknowns={
-                name: Unknown(float(value), None)
-                for name, value in stages[-1].params["unknowns"].items()
-                if np.ndim(value) == 0 and not isinstance(value, (dict, list))
-            },
-            undetermined="",
+            unknowns={},
+            undetermined=(),
+            curvature=None,
             **rest,
         )
-        return dataclasses.replace(result, error=result.compare())
+        result = dataclasses.replace(result, error=result.compare())
+        return result.with_errors(terms, ansatz.init(seed)) if problem.unknowns else result
+
+    def with_errors(self, terms: Sequence[Term], before: Any) -> Result:
+        """The same, with what the curvature says of the unknowns; changes the terms."""
+        found = curvature(terms, self.params, before)
+        names = [name for name, value in self.params["unknowns"].items() if is_constant(value)]
+        places = places_of(found.spec, names)
+        gradients = np.eye(found.spec.size)[[places[name] for name in names]]
+        errors = found.errors(gradients) if names else ()
+        values = (float(self.params["unknowns"][name]) for name in names)
+        unknowns = {
+            name: Unknown(value, None if np.isnan(error) else float(error))
+            for name, value, error in zip(names, values, errors, strict=True)
+        }
+        blind = tuple(found.undetermined(places)) if names else ()
+        return dataclasses.replace(self, unknowns=unknowns, undetermined=blind, curvature=found)
+
+    def unknown(self, name: str, x: Any, t: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """An unknown field at points, and its standard errors; NaN where it is undetermined.
+
+        Args:
+            name: Its name among the unknowns of the problem.
+            x: Points in space, as in `u`.
+            t: Times, as in `u`.
+
+        Raises:
+            ConfigError: There is no unknown field of that name.
+        """
+        points, shape = self._points(x, t)
+        if not isinstance(self.problem.unknowns.get(name), Field) or self.curvature is None:
+            raise ConfigError(f"there is no unknown field {name!r} in this problem")
+        spec, stage = self.curvature.spec, self.stages[-1]
+
+        def value(theta: Any, row: Any) -> Any:
+            fields = self.ansatz.unknowns(spec.unravel(theta), stage.start)
+            return fields[name](*self.problem.split(row))
+
+        with float64():
+            theta = spec.ravel(self.params)
+            both = jax.jit(jax.vmap(jax.value_and_grad(value), (None, 0)))
+            values, gradients = map(np.asarray, both(theta, points))
+        return values.reshape(shape), self.curvature.errors(gradients).reshape(shape)
 
     @property
     def params(self) -> Any:
@@ -185,6 +229,7 @@ class Result:
         for name, unknown in self.unknowns.items():
             spread = "" if unknown.error is None else f" ± {unknown.error:.2g}"
             lines.append(f"{name} = {unknown.value:.6g}{spread}")
+        lines += [f"the data do not determine {names}" for names in self.undetermined]
         lines.append(
             f"loss {self.loss:.1e} after {self.seconds:.1f} s and {self.compile_seconds:.1f} s of "
             f"compilation, by {self.solution.method}"
@@ -232,8 +277,6 @@ class Result:
 
     @functools.cached_property
     def _residual(self) -> Any:
-        from thalweg.pde.terms import flat
-
         problem, ansatz = self.problem, self.ansatz
 
         def one(params: Any, origin: Any, row: Any) -> Any:
@@ -294,8 +337,6 @@ class Result:
 
     def compare(self, reference: Any = None, *, points: int = 10_000) -> Error | None:
         """The error against a formula of one point or a `Table`; by default that of the problem."""
-        from thalweg.pde.reference import known_values
-
         known = known_values(self.problem, reference or self.problem.reference, points)
         if known is None:
             return None
@@ -312,6 +353,11 @@ class Result:
         from thalweg.pde.page import write_page
 
         return write_page(self, path)
+
+
+def is_constant(value: Any) -> bool:
+    """Whether an unknown is a constant, and no field."""
+    return isinstance(value, (np.ndarray, np.generic, jax.Array, float)) and np.ndim(value) == 0
 
 
 def _judged(

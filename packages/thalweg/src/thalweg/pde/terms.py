@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ROWS = 64  # points that the balance of weights is measured at
 CANDIDATES = 16  # for each point inside, where a density is asked for
+NOISY = 1e-3  # of the balanced weight: noise must not bend the solution away from the equation
 SPREAD = 1e8  # the largest ratio of weights
 
 
@@ -109,6 +110,8 @@ def balance(terms: Sequence[Term], params: Any) -> None:
     reference = float(np.mean(squares[0])) or 1.0
     for term, kappa in zip(terms, squares, strict=True):
         own = 1.0 if term.condition is None else term.condition.weight
+        if isinstance(term.condition, Data) and term.condition.noise != 0:
+            own *= NOISY
         floor = max(float(kappa.max()), reference / SPREAD) / SPREAD
         term.scale = np.sqrt(own * reference / np.maximum(kappa, floor))
 
