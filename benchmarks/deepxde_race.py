@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import qmc
 
+from thalweg_lab.problems import burgers as solved
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,7 +33,7 @@ ENTRANTS = {
     "double": "DeepXDE, Adam then L-BFGS, float64",
     "nncg": "DeepXDE, Adam, L-BFGS, then NNCG, float64",
 }
-VISCOSITY, CONDUCTIVITY, NOISE = 0.01 / np.pi, 0.1, 0.01
+VISCOSITY, CONDUCTIVITY, NOISE = solved.VISCOSITY, 0.1, 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,15 +70,6 @@ def pairs(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.stack(np.meshgrid(a, b, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def burgers_exact(points: np.ndarray) -> np.ndarray:
-    """By the transformation of Cole and Hopf, with Gauss's quadrature of 300 points."""
-    nodes, weights = np.polynomial.hermite.hermgauss(300)
-    y = points[:, :1] - np.sqrt(4 * VISCOSITY * np.maximum(points[:, 1:], 1e-300)) * nodes
-    exponent = -np.cos(np.pi * y) / (2 * np.pi * VISCOSITY)
-    mass = weights * np.exp(exponent - exponent.max(axis=1, keepdims=True))
-    return -(mass * np.sin(np.pi * y)).sum(axis=1) / mass.sum(axis=1)
-
-
 def burgers() -> Case:
     """The counts of points and the network are those of DeepXDE's own demo."""
     x, t = np.linspace(-1, 1, 160), np.linspace(0, 1, 40)
@@ -87,7 +80,7 @@ def burgers() -> Case:
         (2, 20, 20, 20, 1),
         sobol(2540, (-1, 0), (1, 1)),
         [(start, -np.sin(np.pi * x)), (ends, np.zeros(len(ends)))],
-        burgers_exact,
+        lambda at: solved.exact(at[:, 0], at[:, 1]),
         pairs(np.linspace(-1, 1, 257), np.linspace(0, 1, 101)),
     )
 

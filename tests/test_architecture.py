@@ -43,7 +43,8 @@ LAYERS = {
     ),
     "thalweg_lab": (
         ("__init__",),
-        ("fits", "pde", "problems"),
+        ("fits", "problems"),
+        ("pde",),
         ("study",),
         ("bench",),
         ("pages",),

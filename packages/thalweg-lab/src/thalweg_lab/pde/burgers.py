@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg import pde
-from thalweg_lab.pde import references
 from thalweg_lab.pde.base import Published, Script, main
+from thalweg_lab.problems import burgers
 
-VISCOSITY = 0.01 / np.pi
+VISCOSITY = burgers.VISCOSITY
 
 
 def odd(u):
@@ -32,8 +32,8 @@ def equation(u, x, t):
 
 def problem() -> pde.Problem:
     """Compared with Cole and Hopf's solution."""
-    x, t = np.meshgrid(np.linspace(-1, 1, 257), np.linspace(0, 1, 101), indexing="ij")
-    values = references.burgers(x.ravel(), t.ravel(), VISCOSITY)
+    x, t = np.meshgrid(burgers.X, burgers.T, indexing="ij")
+    values = burgers.exact(x.ravel(), t.ravel())
     return pde.Problem(
         domain=pde.Interval(-1, 1),
         time=(0, 1),

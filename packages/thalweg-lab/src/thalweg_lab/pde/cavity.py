@@ -42,8 +42,8 @@ class WithScrapers:
     network: pde.MLP
 
     def init(self, inputs: int, outputs: int, seed: int) -> Any:
-        """Those of the network, and coefficients of 1."""
-        return {"network": self.network.init(inputs, outputs, seed), "corners": np.ones(2)}
+        """Those of the network, and a coefficient for each corner and output."""
+        return {"network": self.network.init(inputs, outputs, seed), "corners": np.ones((2, 3))}
 
     def apply(self, params: Any, z: jax.Array) -> jax.Array:
         """Inputs are the coordinates, scaled from [0, 1]² to [-1, 1]²."""
@@ -51,7 +51,7 @@ class WithScrapers:
         left = scraper(x, 1 - y) * jnp.array([1.0, -1.0, 1.0])
         right = scraper(1 - x, 1 - y) * jnp.array([1.0, 1.0, -1.0])
         smooth = self.network.apply(params["network"], z)
-        return smooth + params["corners"][0] * left + params["corners"][1] * right
+        return smooth + jnp.sum(params["corners"] * jnp.stack([left, right]), axis=0)
 
 
 def equation(w, x):

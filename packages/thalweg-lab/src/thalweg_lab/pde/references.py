@@ -1,4 +1,4 @@
-"""Solutions to compare with, where no formula is known: quadrature, spectral methods, tables."""
+"""Solutions to compare with, where no formula is known: series, spectral methods, tables."""
 
 from __future__ import annotations
 
@@ -33,25 +33,6 @@ L_CORNERS = (
 )
 
 FEW_MODES = 512
-
-
-def burgers(x: np.ndarray, t: np.ndarray, viscosity: float, nodes: int = 300) -> np.ndarray:
-    """Burgers' equation from -sin πx, by Cole and Hopf's transformation and Gauss's rule.
-
-    Args:
-        x: Places, `(n,)`.
-        t: Times, `(n,)`.
-        viscosity: ν.
-        nodes: Of the quadrature. From 350 on, NumPy's weights overflow.
-
-    Returns:
-        Shape `(n,)`.
-    """
-    at, weights = np.polynomial.hermite.hermgauss(nodes)
-    y = x[:, None] - np.sqrt(4 * viscosity * np.maximum(t, 1e-300))[:, None] * at
-    exponent = -np.cos(np.pi * y) / (2 * np.pi * viscosity)
-    mass = weights * np.exp(exponent - exponent.max(axis=1, keepdims=True))
-    return -(mass * np.sin(np.pi * y)).sum(axis=1) / mass.sum(axis=1)
 
 
 def periodic(  # noqa: PLR0913 - what an equation on a circle is made of
