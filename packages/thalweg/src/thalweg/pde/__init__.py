@@ -14,6 +14,7 @@ from thalweg.pde.conditions import (
     Robin,
 )
 from thalweg.pde.domains import Domain, TimeInterval
+from thalweg.pde.finite_differences import finite_differences
 from thalweg.pde.networks import MLP, ModifiedMLP
 from thalweg.pde.operators import (
     bilaplacian,
@@ -62,6 +63,7 @@ __all__ = [
     "component",
     "divergence",
     "dt",
+    "finite_differences",
     "gradient",
     "jacobian",
     "laplacian",

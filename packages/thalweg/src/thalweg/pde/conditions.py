@@ -74,7 +74,7 @@ class _OnEdge(AbstractCondition):
     @property
     def label(self) -> str:
         """With the edges and the component."""
-        names = self.on if isinstance(self.on, str) else " and ".join(self.on)
+        names = " and ".join(names_of(self.on))
         what = "" if self.component is None else f" of component {self.component}"
         return f"{type(self).__name__}{what} on {names}"
 
@@ -206,6 +206,12 @@ class Condition(AbstractCondition):
     on: On = EDGE
     inside: Domain | None = None
     points: Any = None
+
+    @property
+    def label(self) -> str:
+        """With its place."""
+        place = "points" if self.points is not None else " and ".join(names_of(self.on))
+        return f"{type(self).__name__} on {place}"
 
 
 @dataclasses.dataclass(frozen=True)
