@@ -36,11 +36,15 @@ def problem() -> pde.Problem:
 SCRIPT = Script(
     "helmholtz",
     problem,
-    {"network": pde.MLP(width=25, depth=2), "points": 2500, "seconds": 100},
+    {
+        "network": pde.MLP(width=20, depth=2, fourier=12, fourier_scale=5.0),
+        "points": 3000,
+        "seconds": 100,
+    },
     Published(
         5.83e-6, "Anagnostopoulos et al. 2024, notebook helmholtz_fourier of their repository"
     ),
-    "hard edge",
+    "hard edge, random Fourier features",
 )
 
 if __name__ == "__main__":
