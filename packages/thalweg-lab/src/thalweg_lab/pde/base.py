@@ -18,17 +18,17 @@ class Published:
     Attributes:
         error: Relative L2 error; None where none could be read.
         source: Where it was read.
-        hardware: What it was computed on, as the source says.
+        hardware: What it was computed on, as the source says; empty where it says nothing.
         same: Whether it is of the same equation, data and measure.
     """
 
     error: float | None
     source: str
-    hardware: str = "not said"
+    hardware: str = ""
     same: bool = True
 
 
-NOT_READ = Published(None, "none read")
+NOT_READ = Published(None, "none read", "")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -50,7 +50,11 @@ SCRIPT = Script(
     "kovasznay",
     problem,
     {"network": pde.MLP(width=20, depth=2), "points": 800, "edge_points": 400, "seconds": 60},
-    Published(4.46e-3, "documentation of opifex, example Kovasznay flow, error of u; of p 6.5e-2"),
+    Published(
+        None,
+        "no figure read; Jnini, Vella & Zeinhofer 2024, arXiv:2402.10680, claim close to single "
+        "precision in their abstract",
+    ),
     "",
 )
 
