@@ -78,8 +78,8 @@ def curvature(terms: Sequence[Term], params: Any, before: Any) -> Curvature:
         before: Those before training, which say how large each residual can be.
     """
     for term in terms:
-        found = np.asarray(term.residuals(params, term.rows))
-        untrained = np.asarray(term.residuals(before, term.rows))
+        found = term.residuals(params)
+        untrained = term.residuals(before)
         size = np.sqrt(np.mean(found**2, axis=0))
         floor = FLOOR * np.sqrt(np.mean(untrained**2, axis=0)) + np.finfo(float).tiny
         noise = term.condition.noise if isinstance(term.condition, Data) else None

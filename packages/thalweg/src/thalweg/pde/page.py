@@ -85,14 +85,12 @@ def write_page(result: Result, path: str | Path) -> Path:
 def render_page(result: Result) -> str:
     """The page as HTML."""
     machine = this_machine()
-    first, _, rest = result.verdict.partition(". " if result.has_converged else ": ")
-    if not result.has_converged and ": " not in result.verdict:
-        first, _, rest = result.verdict.partition(". ")
+    first, _, rest = result.verdict.partition(". ")
     sizes = f"{result.size:,} weights, {sum(result.points.values()):,} points"
     words = Words(
         title=result.problem.name,
         has_converged=result.has_converged,
-        verdict=(f"{first}.", f"{rest[:1].upper()}{rest[1:]}"),
+        verdict=(f"{first}.", rest),
         lead=(f"A network of {sizes}; trained by `{result.solution.method}`.",),
         seconds=f"{result.seconds:.1f}",
         compile_seconds=f"{result.compile_seconds:.1f}",
@@ -143,22 +141,19 @@ def _sections(result: Result) -> list[Section]:
     values = _filled(result.at(view.points[inside]), inside)
     residuals = np.abs(_filled(result.residual_at(view.points[inside]), inside)).sum(axis=1)
     known = _known(result.problem, view.points[inside], inside)
-    solution, errors = [], []
+    figures = []
     for k in range(min(values.shape[1], MOST_OUTPUTS)):
-        name = "u" if values.shape[1] == 1 else f"component {k} of u"
+        name = "u" if values.shape[1] == 1 else f"u[{k}]"
         exact = None if known is None else known[:, k]
-        solution.append(_figure(view, name, f"u-{k}", values[:, k], exact=exact))
+        figures.append(_figure(view, f"solution {name}", f"u-{k}", values[:, k], exact=exact))
         if exact is not None:
             gap = np.abs(values[:, k] - exact)
-            errors.append(_figure(view, f"error of {name}", f"e-{k}", gap, log=True))
-    sections = [Section(f"The solution{view.where}", solution)]
-    if errors:
-        sections.append(Section("Its error", errors))
+            figures.append(_figure(view, f"error of {name}", f"e-{k}", gap, log=True))
     residual = _figure(view, "size of the residual", "residual", residuals, log=True)
-    sections.append(
-        Section("How well the equation holds, and the training", [residual, _training(result)])
-    )
-    return sections
+    return [
+        Section(f"The solution{view.where}", figures),
+        Section("How well the equation holds, and the training", [residual, _training(result)]),
+    ]
 
 
 def _filled(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -232,7 +227,8 @@ def view_of(problem: Problem) -> View:
     """What to show: the line, the plane, or the first two coordinates through the middle."""
     domain, span = problem.domain, problem.interval
     middle = [*((domain.low + domain.high) / 2)]
-    names = ["x", "y", "z"] if domain.dimension <= 3 else [f"x{k + 1}" for k in range(len(middle))]  # noqa: PLR2004
+    names = [*"xyz"] if domain.dimension <= 3 else [f"x{k + 1}" for k in range(domain.dimension)]  # noqa: PLR2004
+    names = names[: domain.dimension]
     ends = [*zip(map(float, domain.low), map(float, domain.high), strict=True)]
     if span is not None:
         middle.append(span.end)

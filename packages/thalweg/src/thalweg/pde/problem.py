@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.errors import ConfigError
+from thalweg.flow.flatten import ParamSpec, flatten
 from thalweg.pde.conditions import (
     AbstractCondition,
-    Condition,
     Data,
     Dirichlet,
     Initial,
@@ -21,7 +21,7 @@ from thalweg.pde.conditions import (
     value_at,
 )
 from thalweg.pde.domains import Domain, TimeInterval
-from thalweg.pde.networks import MLP, Network, as_network
+from thalweg.pde.networks import MLP, Network, as_network, float64
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -146,10 +146,6 @@ class Problem:
             found &= (t >= self.interval.start - slack) & (t <= self.interval.end + slack)
         return found
 
-    def has_residual_of_unknowns(self, condition: AbstractCondition) -> bool:
-        """Whether a condition's function takes the unknowns."""
-        return isinstance(condition, Condition) and bool(self.unknowns)
-
 
 class Ansatz:
     """A family of fields that satisfy all hard conditions: what the parameters are turned into.
@@ -194,6 +190,11 @@ class Ansatz:
             else:
                 params["unknowns"][name] = np.asarray(value, np.float64)
         return params
+
+    def flat(self, params: Any) -> tuple[np.ndarray, ParamSpec]:
+        """Parameters as one vector, and their layout."""
+        with float64():
+            return flatten(params)
 
     def _inputs(self, network: Network, point: Any, origin: Any) -> jax.Array:
         domain, waves = self.problem.domain, getattr(network, "waves", 1)

@@ -7,7 +7,6 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg.errors import ConfigError, DataError, ShapeError
@@ -15,10 +14,12 @@ from thalweg.pde.inverse import Curvature, curvature, places_of
 from thalweg.pde.networks import float64
 from thalweg.pde.problem import Field
 from thalweg.pde.reference import known_values
-from thalweg.pde.terms import Window, arrays, flat
+from thalweg.pde.rows import Window
+from thalweg.pde.terms import equation_at
+from thalweg.report.text import number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import thalweg as tw
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 FRESH = 4096  # points that a result is judged at
 BATCH = 8192  # points evaluated at a time
 HOLDS = 1e-2  # residual, relative to what it was without training, up to which it is called small
+TIGHT = 1e-4  # up to which the points of training need not be as good as fresh ones
+GAP = 10.0  # residual at fresh points over that at the points of training, up to which they agree
 CLOSE = 1e-2  # relative L2 error up to which a solution is called one
 
 
@@ -38,10 +41,6 @@ class Stage:
     start: float
     end: float
     params: Any
-
-    def field(self, ansatz: Ansatz) -> Callable[..., jax.Array]:
-        """The function u of this window."""
-        return ansatz.field(self.params, self.start)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +189,7 @@ class Result:
     @property
     def size(self) -> int:
         """The number of weights of the network, and of unknowns."""
-        return sum(leaf.size for leaf in arrays(self.params))
+        return self.ansatz.flat(self.params)[1].size
 
     @property
     def loss(self) -> float:
@@ -198,41 +197,50 @@ class Result:
         return self.solution.loss
 
     @property
+    def is_only_at_points(self) -> bool:
+        """Whether the equation holds at the points of training, and not between them."""
+        return self.gap > GAP and self.residuals["equation"] > TIGHT
+
+    @property
     def has_converged(self) -> bool:
         """Whether equation and conditions hold, also between the points of training."""
-        holds = all(value <= HOLDS for value in self.residuals.values()) and self.gap <= 10  # noqa: PLR2004
-        return holds and (self.error is None or self.error.relative_l2 <= CLOSE)
+        holds = all(value <= HOLDS for value in self.residuals.values())
+        is_close = self.error is None or self.error.relative_l2 <= CLOSE
+        return holds and is_close and not self.is_only_at_points
 
     @property
     def verdict(self) -> str:
-        """What to make of it, in a sentence or two."""
+        """What to make of it: "Solved." or "Not solved." first, then why."""
         worst = max(self.residuals, key=lambda name: self.residuals[name])
-        facts = f"The residual of `{worst}` is {self.residuals[worst]:.1e} of what it was untrained"
+        size = number(self.residuals[worst])
+        facts = f"The residual of `{worst}` is {size} of what it was untrained."
         if self.error is not None:
-            facts = f"The relative L2 error is {self.error.relative_l2:.1e}. " + facts
+            facts = f"The relative L2 error is {number(self.error.relative_l2)}. {facts}"
         if self.has_converged:
-            return f"Solved. {facts}."
-        if self.gap > 10:  # noqa: PLR2004
+            return f"Solved. {facts}"
+        if self.is_only_at_points:
             return (
-                f"Not solved: the equation holds at the points of training only, {self.gap:.0f} "
-                f"times less well between them. Give more `points`. {facts}."
+                "Not solved. The equation holds at the points of training only, and "
+                f"{self.gap:.0f} times less well between them; give more `points`. {facts}"
             )
         return (
-            f"Not solved. {facts}. Give more `seconds`, a larger `network`, or for a long time "
+            f"Not solved. {facts} Give more `seconds`, a larger `network`, or for a long time "
             "`windows`."
         )
 
     def __repr__(self) -> str:
         lines = [self.verdict]
         if self.error is not None:
-            lines.append(f"largest error {self.error.largest:.1e} at {self.error.points} points")
+            lines.append(
+                f"largest error {number(self.error.largest)} at {self.error.points:,} points"
+            )
         for name, unknown in self.unknowns.items():
             spread = "" if unknown.error is None else f" ± {unknown.error:.2g}"
             lines.append(f"{name} = {unknown.value:.6g}{spread}")
         lines += [f"the data do not determine {names}" for names in self.undetermined]
         lines.append(
-            f"loss {self.loss:.1e} after {self.seconds:.1f} s and {self.compile_seconds:.1f} s of "
-            f"compilation, by {self.solution.method}"
+            f"loss {number(self.loss)} after {self.seconds:.1f} s and {self.compile_seconds:.1f} s "
+            f"of compilation, by {self.solution.method}"
         )
         return "\n".join(lines)
 
@@ -270,21 +278,18 @@ class Result:
 
     @functools.cached_property
     def _value(self) -> Any:
-        split, field = self.problem.split, self.ansatz.field
-        return jax.jit(
-            jax.vmap(lambda p, origin, row: field(p, origin)(*split(row)), (None, None, 0))
-        )
+        def one(theta: Any, spec: Any, origin: Any, row: Any) -> Any:
+            u = self.ansatz.field(spec.unravel(theta), origin)
+            return u(*self.problem.split(row))
+
+        return jax.jit(jax.vmap(one, (None, None, None, 0)), static_argnums=1)
 
     @functools.cached_property
     def _residual(self) -> Any:
-        problem, ansatz = self.problem, self.ansatz
+        def one(theta: Any, spec: Any, origin: Any, row: Any) -> Any:
+            return equation_at(self.problem, self.ansatz, spec.unravel(theta), origin, row)
 
-        def one(params: Any, origin: Any, row: Any) -> Any:
-            extra = (ansatz.unknowns(params, origin),) if problem.unknowns else ()
-            u = ansatz.field(params, origin)
-            return flat(problem.equation(u, *problem.split(row), *extra), "equation")
-
-        return jax.jit(jax.vmap(one, (None, None, 0)))
+        return jax.jit(jax.vmap(one, (None, None, None, 0)), static_argnums=1)
 
     def _by_stage(self, points: np.ndarray, function: Any) -> np.ndarray:
         with float64():
@@ -295,9 +300,10 @@ class Result:
             found = None
             for k, stage in enumerate(self.stages):
                 index = np.flatnonzero(which == k)
+                theta, spec = self.ansatz.flat(stage.params)
                 for start in range(0, len(index), BATCH):
                     some = index[start : start + BATCH]
-                    values = np.asarray(function(stage.params, stage.start, points[some]))
+                    values = np.asarray(function(theta, spec, stage.start, points[some]))
                     if found is None:
                         found = np.empty((len(points), *values.shape[1:]))
                     found[some] = values
@@ -364,18 +370,18 @@ def _judged(
     ansatz: Ansatz, stages: Sequence[Stage], terms: Sequence[Term], seed: int
 ) -> tuple[dict[str, float], float]:
     """Residuals of all terms at fresh points, relative to those before training; and the gap."""
-    before = ansatz.init(seed)
+    untrained = ansatz.init(seed)
     found: dict[str, float] = {}
     equation = terms[0]
     trained = _size(equation.residuals(stages[-1].params, equation.rows), equation.scale)
     gap = 1.0
     for k, stage in enumerate(stages):
-        previous = stages[k - 1].field(ansatz) if k else None
-        window = Window(stage.start, stage.end, previous)
+        before = (stages[k - 1].params, stages[k - 1].start) if k else None
+        window = Window(stage.start, stage.end, before)
         for term in terms:
             rows = term.draw(seed + 991, window)
             now = _size(term.residuals(stage.params, rows), term.scale)
-            then = _size(term.residuals(before, rows), term.scale)
+            then = _size(term.residuals(untrained, rows), term.scale)
             found[term.label] = max(found.get(term.label, 0.0), now / (then or 1.0))
             if term is equation and k == len(stages) - 1:
                 gap = now / (trained or 1.0)
@@ -383,4 +389,4 @@ def _judged(
 
 
 def _size(values: Any, scale: np.ndarray) -> float:
-    return float(jnp.sqrt(jnp.mean((values * scale) ** 2)))
+    return float(np.sqrt(np.mean((values * scale) ** 2)))

@@ -30,15 +30,8 @@ from thalweg.flow.flatten import flatten
 from thalweg.pde.networks import MLP, float64
 from thalweg.pde.problem import Ansatz, Problem, output_scale
 from thalweg.pde.result import Result, Stage
-from thalweg.pde.terms import (
-    Term,
-    Window,
-    arrays,
-    balance,
-    build_terms,
-    refuse_singular,
-    thinned,
-)
+from thalweg.pde.rows import Window, thinned
+from thalweg.pde.terms import Term, balance, build_terms, refuse_singular
 from thalweg.solvers import make
 
 ROUNDS = 8
@@ -191,7 +184,7 @@ class _Run:
         self.solutions: list[tw.Solution] = []
         self.steps_left = plan.steps
         self._began = clock.perf_counter()
-        weights = sum(leaf.size for leaf in arrays(self.params))
+        weights = flatten(self.params)[1].size
         enough = int(np.clip(POINTS_A_WEIGHT * weights, LEAST_POINTS, MOST_POINTS))
         count = plan.points or enough
         self.terms: tuple[Term, ...] = build_terms(
@@ -217,7 +210,7 @@ class _Run:
         """Points inside with a density that grows with the residual."""
         equation = self.terms[0]
         pools = [equation.draw(seed + 3 + k, window) for k in range(POOL)]
-        residuals = [np.asarray(equation.residuals(self.params, pool)) for pool in pools]
+        residuals = [equation.residuals(self.params, pool) for pool in pools]
         size = np.abs(np.concatenate(residuals) * equation.scale).sum(axis=1)
         together = {key: np.concatenate([pool[key] for pool in pools]) for key in pools[0]}
         return thinned(together, size + size.mean(), equation.count, seed)
@@ -230,7 +223,7 @@ class _Run:
         """All windows, one after the other."""
         stages: list[Stage] = []
         for number, (start, end) in enumerate(self.spans):
-            before = stages[-1].field(self.ansatz) if stages else None
+            before = (stages[-1].params, stages[-1].start) if stages else None
             window = Window(float(start), float(end), before)
             if number:
                 self.draw(window, round_number=0)
