@@ -37,7 +37,7 @@ LAYERS = {
             "__init__",
         ),  # what `import thalweg` offers; above it stands the library, below it its users
         ("analysis", "report"),
-        ("supervised",),
+        ("pde", "supervised"),
         ("sklearn", "tabular"),
         ("cli",),
         ("__main__",),
@@ -45,6 +45,7 @@ LAYERS = {
     "thalweg_lab": (
         ("__init__",),
         ("fits", "problems"),
+        ("pde",),
         ("study",),
         ("bench",),
         ("pages",),

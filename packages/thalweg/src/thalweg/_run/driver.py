@@ -20,13 +20,13 @@ code: whoever drives it decides where and when a call is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from thalweg._recorder import RunEnded
-from thalweg._run.call import Call
+from thalweg._run.call import Call, refreshed
 from thalweg._run.first_loop import first_loop, placed
 from thalweg._run.notes import Earlier, Notes
 from thalweg._run.state import RunState
@@ -55,7 +55,7 @@ from thalweg.solvers.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from thalweg._recorder import Recorder
     from thalweg._run.checkpoint import Checkpoint
@@ -73,6 +73,7 @@ def integrate(
     recorder: Recorder,
     *,
     checkpoint: Checkpoint | None = None,
+    between: Callable[[Any], Any] | None = None,
 ) -> End:
     """Run a jitted method until it ends or the budget is spent.
 
@@ -82,6 +83,8 @@ def integrate(
         theta: The start, shape `(n,)`.
         recorder: Takes the rows; its criteria end the run.
         checkpoint: Where the state is kept; a run that is there already goes on.
+        between: Called with θ before each call of the program; where it returns data of the same
+            shapes, the run goes on with them, and what was best is judged by them alone.
 
     Returns:
         How it ended.
@@ -99,6 +102,8 @@ def integrate(
         try:
             while True:
                 call = calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
+                if between is not None and not run.is_ending:
+                    call = refreshed(call, flow, recorder, between)
                 chunk = call.program(flow.data, call.loop, call.limits)
         except StopIteration as end:
             return end.value

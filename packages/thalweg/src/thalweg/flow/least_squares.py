@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient
+from thalweg.flow.chunks import lay_out
 from thalweg.flow.layers import Factors, NotDenseError, joined
 from thalweg.flow.programs import shared_programs
 from thalweg.flow.terms import AbstractTerm, ExampleTerm, lay_out_block
@@ -62,6 +63,19 @@ class LeastSquaresFlow(Flow):
         new.__dict__.pop("factor_width", None)  # of other sizes
         new._set_terms(tuple(term.resized(part) for term, part in self._pairs(data)))  # noqa: SLF001 - of this class
         return new
+
+    def laid_out(self, problem: LeastSquares) -> Any:
+        """The data of a problem of the same functions and shapes, in place of `data`."""
+        return tuple(
+            lay_out(
+                block.data,
+                weight=block.weight / block.length,
+                length=part.scale.shape[1],
+                dtype=self.spec.dtype,
+                devices=self.devices,
+            )
+            for block, part in zip(problem.blocks, self.data, strict=True)
+        )
 
     @property
     def is_one_chunk(self) -> bool:
