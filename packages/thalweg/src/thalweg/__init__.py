@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from thalweg._minimize import minimize
+    from thalweg._rows import Rows
     from thalweg.compilation_cache import cache_compiled_programs
+    from thalweg.early_stopping import EarlyStopping
     from thalweg.errors import ThalwegError
     from thalweg.fitting.curve_fit import curve_fit
     from thalweg.fitting.many import curve_fit_many
@@ -60,6 +62,7 @@ _HOME = {
     "CurveFit": "fitting.result",
     "Descent": "solvers.step_control",
     "DiffraxSolver": "solvers.adapters.diffrax_solver",
+    "EarlyStopping": "early_stopping",
     "ExponentialKrylov": "solvers.integrators.krylov",
     "ImplicitGeodesic": "solvers.integrators.geodesic",
     "LeastSquares": "problem",
@@ -67,6 +70,7 @@ _HOME = {
     "OptimistixSolver": "solvers.adapters.optimistix_solver",
     "Outcome": "solution",
     "Rosenbrock": "solvers.integrators.rosenbrock",
+    "Rows": "_rows",
     "Sampled": "solvers.integrators.sampled",
     "Scalar": "problem",
     "SciPyLeastSquares": "solvers.adapters.scipy_least_squares",
@@ -100,6 +104,7 @@ __all__ = [
     "CurveFit",
     "Descent",
     "DiffraxSolver",
+    "EarlyStopping",
     "ExponentialKrylov",
     "ImplicitGeodesic",
     "LeastSquares",
@@ -107,6 +112,7 @@ __all__ = [
     "OptimistixSolver",
     "Outcome",
     "Rosenbrock",
+    "Rows",
     "Sampled",
     "Scalar",
     "SciPyLeastSquares",
