@@ -16,9 +16,7 @@ def executed(path: Path = TOUR) -> Any:
     """The notebook with the outputs of a run from top to bottom; raises where a cell does."""
     notebook = nbformat.read(path, as_version=4)
     # Without the times of each cell, which would change the file at every run.
-    client = NotebookClient(
-        notebook, timeout=SECONDS, kernel_name="python3", record_timing=False
-    )
+    client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", record_timing=False)
     return client.execute()
 
 

@@ -28,7 +28,7 @@ LAYERS = {
         ("solvers.base",),
         ("solvers.dense", "solvers.step_control"),
         ("solvers.adapters", "solvers.integrators"),
-        ("solvers.auto",),
+        ("solvers.auto", "optax"),
         ("solvers.__init__",),
         ("_run",),
         ("_minimize", "early_stopping"),

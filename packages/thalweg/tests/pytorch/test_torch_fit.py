@@ -212,7 +212,7 @@ class Two(nn.Module):
         (nn.BatchNorm1d(1, track_running_stats=False), r"the layer `1` \(BatchNorm1d\)"),
         (nn.MaxPool1d(1, ceil_mode=True), "ceil_mode"),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+    ids=["mixing", "branching", "operator", "counting", "two", "batch-norm", "ceil"],
 )
 def test_a_layer_that_cannot_be_fitted_is_named(layer, says):
     """In one sentence; the weights stay as they were, and so does the mode."""
@@ -239,6 +239,18 @@ def test_a_layer_that_cannot_be_fitted_is_named(layer, says):
         (ConfigError, "`torch.nn.Module`", lambda: tt.fit(print, (X, Y))),
         (ConfigError, "`starts`", lambda: tt.fit(mlp(), (X, Y), starts=3)),
         (ConfigError, "float16", lambda: tt.fit(mlp().half(), (X, Y))),
+    ],
+    ids=[
+        "shape",
+        "length",
+        "classes",
+        "nan",
+        "loss",
+        "array",
+        "three",
+        "function",
+        "starts",
+        "half",
     ],
 )
 def test_wrong_input_is_said(error, says, call):
