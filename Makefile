@@ -69,7 +69,7 @@ clean: ## Remove the environment and everything built
 .venv-torch/torch.stamp: .venv/dev.stamp
 	rm -rf .venv-torch
 	$(BIN)/python -m venv --without-pip .venv-torch
-	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
 	    > "$$(.venv-torch/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dev.pth"
 	$(BIN)/python -m pip --python .venv-torch/bin/python install --quiet --disable-pip-version-check "$(TORCH)"
 	@touch $@

@@ -19,12 +19,13 @@ def main() -> None:
     jax.config.update("jax_enable_x64", val=True)
     sys.path.insert(0, str(ROOT / "packages/thalweg/tests/helpers"))
     import torch  # pyright: ignore[reportMissingImports] - of another environment
+
     from torch_modules import CASES, difference
 
     torch.set_num_threads(1)
     difference(CASES["MLP"])  # what PyTorch loads at its first export
     lines = [
-        "| module | layers | parameters | loss differs by | gradient differs by | brought over in |",
+        "| module | layers | parameters | difference of loss | of gradient | brought over in |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, case in CASES.items():

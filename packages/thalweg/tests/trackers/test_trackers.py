@@ -68,19 +68,31 @@ def test_mlflow_finds_the_rows(tmp_path, monkeypatch):
     check([(metric.step, metric.value) for metric in metrics], solution.history)
 
 
+def records(data):
+    """The records of a file of Weights & Biases, which is a log of LevelDB after seven bytes."""
+    block, place, joined = 32768, 7, b""
+    while place + 7 < len(data):
+        if block - place % block < 7:
+            place += block - place % block  # no header begins in the rest of a block
+        length, kind = struct.unpack("<HB", data[place + 4 : place + 7])
+        joined += data[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield joined
+            joined = b""
+
+
 def test_weights_and_biases_finds_the_rows(tmp_path, monkeypatch):
-    """In the file of an offline run, as its own reader has them."""
+    """In the file of an offline run."""
     wandb = pytest.importorskip("wandb", reason="wandb is not installed: thalweg[wandb]")
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     monkeypatch.setenv("WANDB_SILENT", "true")
     with wandb.init(mode="offline", dir=tmp_path, project="fits"):
         solution = fitted(WandB())
     (path,) = tmp_path.rglob("*.wandb")
-    store, written = DataStore(), []
-    store.open_for_scan(str(path))
-    while data := store.scan_data():
+    written = []
+    for data in records(path.read_bytes()):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         items = {
@@ -139,3 +151,11 @@ def test_rows_are_thinned():
     assert 50 < len(steps) < 150
     assert np.diff(at).max() <= 0.51
     assert "grad_norm" not in written[0][1]
+
+
+def test_the_last_row_is_written_also_where_it_came_before_the_end():
+    """A run may end without further rows."""
+    thinned = Thinned()
+    written = [step for step, _ in thinned.chosen(batch([0.0, 1e-5, 2e-5], 0))]
+    assert written == [0]
+    assert [step for step, _ in thinned.chosen(batch([], 3, is_last=True))] == [2]

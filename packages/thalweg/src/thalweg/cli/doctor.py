@@ -27,6 +27,10 @@ NEEDED = {
 PURPOSES = {
     "tables": "`thalweg train`, `thalweg predict` and the estimators for scikit-learn",
     "plot": "the plot of a curve fit",
+    "torch": "`thalweg.torch`: modules of PyTorch",
+    "tensorboard": "the tracker `TensorBoard`",
+    "mlflow": "the tracker `MLflow`",
+    "wandb": "the tracker `WandB`",
     "cvode": "the methods `cvode` and `cvode-krylov`",
     "diffrax": "the methods `kvaerno5`, `kvaerno3` and `tsit5`",
     "optimistix": "the methods `optimistix-lm` and `optimistix-bfgs`",

@@ -13,7 +13,14 @@ import numpy as np
 from thalweg._minimize import minimize
 from thalweg.errors import ConfigError, DataError, ShapeError
 from thalweg.problem import Composite, LeastSquares, Problem
-from thalweg.torch.module import TOLERANCE, JaxModule, evaluating, import_torch, to_jax
+from thalweg.torch.module import (
+    TOLERANCE,
+    JaxModule,
+    check_module,
+    evaluating,
+    import_torch,
+    to_jax,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +88,7 @@ def fit(
         raise ConfigError(
             f'`loss` is {loss!r}, but "mse", "cross-entropy" or a function was expected'
         )
+    check_module(torch, module)
     inputs, targets = _arrays(torch, module, data)
     _say_what_is_off(torch, module)
     example = [torch.from_numpy(array[:1]) for array in inputs]
@@ -188,7 +196,7 @@ def _arrays(
             f"`data` is of type {type(data).__name__}, but the pair `(inputs, targets)` was "
             "expected"
         )
-    first = next(module.parameters(), None) if isinstance(module, torch.nn.Module) else None
+    first = next(module.parameters(), None)
     dtype = None if first is None else str(first.dtype).removeprefix("torch.")
 
     def array(part: Any) -> np.ndarray:
@@ -204,8 +212,6 @@ def _arrays(
 
 def _say_what_is_off(torch: ModuleType, module: Any) -> None:
     """Warn where evaluation mode makes a difference to the module as it is."""
-    if not isinstance(module, torch.nn.Module):
-        return  # which `to_jax` refuses
     norm = torch.nn.modules.batchnorm._BatchNorm  # noqa: SLF001 - the base of all of them
     drop = torch.nn.modules.dropout._DropoutNd  # noqa: SLF001 - likewise
     training = [(name, layer) for name, layer in module.named_modules() if layer.training]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import operator
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -95,11 +96,7 @@ def to_jax(module: Any, *example: Any, forward: Any = None) -> JaxModule:
         MissingExtraError: PyTorch is not installed.
     """
     torch = import_torch()
-    if not isinstance(module, torch.nn.Module):
-        raise ConfigError(
-            f"`module` is of type {type(module).__name__}, but a `torch.nn.Module` was expected"
-        )
-    _refuse_places(torch, module)
+    check_module(torch, module)
     whole = module if forward is None else forward
     with evaluating(module), torch.no_grad():
         program = _exported(torch, whole, example)
@@ -126,13 +123,27 @@ def evaluating(module: Any) -> Iterator[None]:
             layer.training = mode
 
 
-def _refuse_places(torch: ModuleType, module: Any) -> None:
-    """Refuse parameters off the CPU, and layers that work on a whole batch even when evaluating."""
+def check_module(torch: ModuleType, module: Any) -> None:
+    """Refuse what is no module, is not on the CPU, or works on a batch even when evaluating.
+
+    Raises:
+        ConfigError: It names the parameter or the layer.
+    """
+    if not isinstance(module, torch.nn.Module):
+        raise ConfigError(
+            f"`module` is of type {type(module).__name__}, but a `torch.nn.Module` was expected"
+        )
     for name, tensor in (*module.named_parameters(), *module.named_buffers()):
         if tensor.device.type != "cpu":
             raise ConfigError(
                 f"`{name}` is on the device `{tensor.device}`, but modules are brought to JAX from "
                 "the CPU; call `module.cpu()` first"
+            )
+        dtype = str(tensor.dtype).removeprefix("torch.")
+        if tensor.is_floating_point() and dtype not in TOLERANCE:
+            raise ConfigError(
+                f"`{name}` has dtype {dtype}, but float32 or float64 was expected; call "
+                "`module.float()` or `module.double()` first"
             )
     for name, layer in module.named_modules():
         is_batch_norm = isinstance(layer, torch.nn.modules.batchnorm._BatchNorm)  # noqa: SLF001
@@ -149,7 +160,9 @@ def _refuse_places(torch: ModuleType, module: Any) -> None:
 
 def _exported(torch: ModuleType, module: Any, example: tuple[Any, ...]) -> Any:
     try:
-        return torch.export.export(module, example, strict=False).run_decompositions()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch warns of its own innards
+            return torch.export.export(module, example, strict=False).run_decompositions()
     except Exception as error:
         name, layer = _culprit(torch, module, example)
         raise ConfigError(
@@ -175,7 +188,9 @@ def _culprit(torch: ModuleType, module: Any, example: tuple[Any, ...]) -> tuple[
             hook.remove()
     for name, (layer, arguments) in reversed(calls.items()):  # inner layers are called later
         try:
-            torch.export.export(layer, arguments, strict=False)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                torch.export.export(layer, arguments, strict=False)
         except Exception:  # noqa: BLE001 - any failure is what is looked for
             return name, layer
     return "", module

@@ -26,7 +26,8 @@ class Thinned:
 
     def __init__(self) -> None:
         self._due = -np.inf  # seconds from which on the next row is written
-        self._last_step = -1
+        self._written = -1  # the step of the row that was written last
+        self._latest: tuple[int, dict[str, float]] | None = None
 
     def chosen(self, rows: Rows) -> Iterator[tuple[int, dict[str, float]]]:
         """Step and values of the rows to be written; values that are not finite are left out."""
@@ -36,17 +37,24 @@ class Thinned:
             place += int(np.searchsorted(seconds[place:], self._due))
             if place >= count:
                 break
-            yield self._row(rows, place)
+            yield self._chosen(_row(rows, place))
             now = float(seconds[place])
             self._due = now + min(max(SPACING * now, 1e-3), MOST_SPACING)
             place += 1
-        if rows.is_last and count and int(rows["step"][-1]) > self._last_step:
-            yield self._row(rows, count - 1)
+        if count:
+            self._latest = _row(rows, count - 1)
+        if rows.is_last and self._latest is not None and self._latest[0] > self._written:
+            yield self._chosen(self._latest)
 
-    def _row(self, rows: Rows, place: int) -> tuple[int, dict[str, float]]:
-        self._last_step = int(rows["step"][place])
-        values = {name: float(rows[name][place]) for name in COLUMNS}
-        return self._last_step, {n: value for n, value in values.items() if np.isfinite(value)}
+    def _chosen(self, row: tuple[int, dict[str, float]]) -> tuple[int, dict[str, float]]:
+        self._written = row[0]
+        return row
+
+
+def _row(rows: Rows, place: int) -> tuple[int, dict[str, float]]:
+    values = {name: float(rows[name][place]) for name in COLUMNS}
+    finite = {name: value for name, value in values.items() if np.isfinite(value)}
+    return int(rows["step"][place]), finite
 
 
 class ByStart:
