@@ -17,6 +17,8 @@ def executed(path: Path = TOUR) -> Any:
     notebook = nbformat.read(path, as_version=4)
     # Without the times of each cell, which would change the file at every run.
     client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", record_timing=False)
+    client.create_kernel_manager()
+    client.km.transport = "ipc"  # by files, and not by ports that others could listen at
     return client.execute()
 
 

@@ -50,9 +50,3 @@ def test_progress_is_seen_below_the_cell(executed):
     (cell,) = [cell for cell in executed.cells if "progress=True" in cell.source]
     lines = [out.data.get("text/plain", "") for out in cell.outputs if "data" in out]
     assert re.search(r"loss \S+  \|∇L\| \S+  h \S+  rejected \d+", lines[0])
-
-
-def test_the_notebook_names_no_place_of_one_machine():
-    """Its outputs would be the way there."""
-    text = (ROOT / "docs/tour.ipynb").read_text(encoding="utf-8")
-    assert not re.search(r"/(?:home|root|work|Users)/|/tmp/\w", text)
