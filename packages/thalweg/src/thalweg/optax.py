@@ -87,7 +87,7 @@ def secant_euler(memory_size: int = 30) -> optax.GradientTransformationExtraArgs
 
     def update(
         updates: Any,
-        state: SecantEulerState,
+        state: Any,
         params: Any = None,
         *,
         value: Any = None,

@@ -12,7 +12,7 @@ import contextlib
 import math
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thalweg.stop import DEFAULT_SECONDS
 
@@ -88,7 +88,7 @@ def _in_notebook() -> bool:
 def _notebook(text: str) -> Iterator[Callable[[str], None]]:
     from IPython.display import display  # pyright: ignore[reportMissingImports]
 
-    handle = display({"text/plain": text}, raw=True, display_id=True)
+    handle: Any = display({"text/plain": text}, raw=True, display_id=True)
     yield lambda text: handle.update({"text/plain": text}, raw=True)
 
 
