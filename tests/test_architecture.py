@@ -32,6 +32,7 @@ LAYERS = {
         ("solvers.__init__",),
         ("_run",),
         ("_minimize", "early_stopping"),
+        ("_argmin",),
         ("fitting",),
         (
             "__init__",

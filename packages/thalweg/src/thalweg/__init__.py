@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from thalweg._argmin import argmin
     from thalweg._minimize import minimize
     from thalweg._rows import Rows
     from thalweg.compilation_cache import cache_compiled_programs
@@ -83,6 +84,7 @@ _HOME = {
     "Switching": "solvers.integrators.switching",
     "ThalwegError": "errors",
     "Work": "solution",
+    "argmin": "_argmin",
     "cache_compiled_programs": "compilation_cache",
     "curve_fit": "fitting.curve_fit",
     "curve_fit_many": "fitting.many",
@@ -125,6 +127,7 @@ __all__ = [
     "Switching",
     "ThalwegError",
     "Work",
+    "argmin",
     "cache_compiled_programs",
     "curve_fit",
     "curve_fit_many",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jax.scipy.linalg import solve_triangular
 
 from thalweg.errors import ConfigError, ShapeError
@@ -110,6 +111,22 @@ def residuals(model: Callable[..., Any], form: Form, data: Data, values: jax.Arr
     """The residuals whose sum of squares is minimised: those above, through the robust loss."""
     r = plain_residuals(model, form, data, values)
     return transformed(form.loss, r, jnp.asarray(data.f_scale))
+
+
+def whitened(values: np.ndarray, data: Data, sigma: str) -> np.ndarray:
+    """Values like y over σ, on the host; for a covariance, by its Cholesky factor and flat."""
+    if sigma == COVARIANCE:
+        return scipy.linalg.solve_triangular(data.weights, values.ravel(), lower=True)
+    return values * data.weights if sigma == STANDARD_DEVIATIONS else values
+
+
+def variation(data: Data, sigma: str) -> float:
+    """The sum of squares of y about its weighted mean, over σ."""
+    y = np.asarray(data.y)
+    ones = whitened(np.ones_like(y), data, sigma)
+    y = whitened(y, data, sigma)
+    mean = np.vdot(ones, y) / np.vdot(ones, ones)
+    return float(np.linalg.norm(y - mean * ones) ** 2)
 
 
 def weights_of(sigma: Any, y: np.ndarray) -> tuple[str, np.ndarray]:

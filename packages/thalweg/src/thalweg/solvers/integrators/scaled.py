@@ -96,6 +96,7 @@ class State(NamedTuple):
         is_polishing: Whether the loss no longer shows progress.
         start: θ at the start of the run, `(n,)`; NaN before the first step.
         best: The best end of the trials so far.
+        not_finite: Points tried where the model was not finite.
     """
 
     search: geodesic.State
@@ -105,6 +106,7 @@ class State(NamedTuple):
     is_polishing: jax.Array
     start: jax.Array
     best: TrialEnd
+    not_finite: jax.Array
 
 
 class TrialEnd(NamedTuple):
@@ -193,6 +195,7 @@ class ScaledGeodesic(AbstractJitMethod):
                 vanished=jnp.zeros(theta.shape, bool),
                 is_doubtful=no,
             ),
+            not_finite=zero,
         )
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
@@ -205,7 +208,7 @@ class ScaledGeodesic(AbstractJitMethod):
         metric = jnp.asarray([each.metric for each in self.ways])[way]
         at = linearised(flow, data, theta, state.search, metric=metric)
         order = ImplicitGeodesic().coefficients(flow)
-        trial, search = _search(flow, data, theta, at, state, order)
+        trial, search, not_finite = _search(flow, data, theta, at, state, order)
         following = after_search(state.search, trial, search)._replace(
             columns=at.system.columns, start_loss=at.start_loss
         )
@@ -232,6 +235,7 @@ class ScaledGeodesic(AbstractJitMethod):
                 steps=state.steps + 1,
                 projected=jnp.where(state.is_polishing, at.projected, state.projected),
                 is_polishing=state.is_polishing | begins_to_polish,
+                not_finite=state.not_finite + not_finite,
             ),
         )
         return self._after_step(result, at)
@@ -290,6 +294,7 @@ class ScaledGeodesic(AbstractJitMethod):
         best = solver_state.best
         made = min(int(solver_state.trial) + 1, len(self.ways))
         detail = "" if made == 1 else f"Trial {int(best.trial) + 1} of {made} found this point. "
+        detail += about_not_finite(int(solver_state.not_finite))
         vanished = np.flatnonzero(np.asarray(best.vanished))
         if outcome is Outcome.PLATEAU:
             names = ", ".join(f"`{flow.spec.component(int(k))}`" for k in vanished)
@@ -300,6 +305,14 @@ class ScaledGeodesic(AbstractJitMethod):
         return End(outcome, detail.strip())
 
 
+def about_not_finite(count: int) -> str:
+    """A sentence on the points where the model was not finite, if there were any."""
+    if not count:
+        return ""
+    points = "one point" if count == 1 else f"{count} points"
+    return f"The model was not finite at {points} on the way; shorter steps avoided them. "
+
+
 def _search(
     flow: LeastSquaresFlow,
     data: Any,
@@ -307,11 +320,15 @@ def _search(
     at: Linearised,
     state: State,
     order: int,
-) -> tuple[Trial, Search]:
-    """Attempt curved steps until one lowers the loss; while polishing, one step of Newton's."""
+) -> tuple[Trial, Search, jax.Array]:
+    """Attempt curved steps until one lowers the loss; while polishing, one step of Newton's.
+
+    Returns:
+        The last attempt, what was decided, and how many attempts were not finite.
+    """
     system = at.system
 
-    def attempt(_: Trial, search: Search) -> tuple[Trial, Search]:
+    def attempt(before: tuple[Trial, Any], search: Search) -> tuple[tuple[Trial, Any], Search]:
         trial, predicted = curved_attempt(
             flow, data, theta, system=system, h=search.next_h, order=order
         )
@@ -329,14 +346,17 @@ def _search(
             rejected=search.rejected + jnp.where(is_kept, 0, 1),
             code=jnp.where(is_kept, RUNNING, CONVERGED).astype(jnp.int32),
         )
-        return trial, _either(state.is_polishing, polished, judged)
+        not_finite = before[1] + jnp.where(jnp.isfinite(trial.loss), 0, 1)
+        return (trial, not_finite), _either(state.is_polishing, polished, judged)
 
     has_shrunk = (at.projected <= SHRINKS * state.projected) & (at.projected > at.rounding)
     code = finite_code(system.loss, jnp.linalg.norm(system.grad))
     code = jnp.where((code == RUNNING) & ~at.is_finite, STALLED, code)
     code = jnp.where((code == RUNNING) & state.is_polishing & ~has_shrunk, CONVERGED, code)
     h = jnp.where(state.is_polishing, H_MAX, state.search.h)
-    return attempt_until_taken(attempt, Trial(theta, system.loss, h), start_search(h, code))
+    first = Trial(theta, system.loss, h), jnp.zeros((), jnp.int32)
+    (trial, not_finite), search = attempt_until_taken(attempt, first, start_search(h, code))
+    return trial, search, not_finite
 
 
 def _by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome, str]:
