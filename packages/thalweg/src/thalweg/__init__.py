@@ -135,8 +135,12 @@ __all__ = [
     "minimize",
 ]
 
+_MODULES = ("optax", "torch", "trackers")  # `thalweg.torch.fit` needs no import of its own
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"thalweg.{name}")
     if name not in _HOME:
         raise AttributeError(f"module `thalweg` has no attribute `{name}`")
     value = getattr(importlib.import_module(f"thalweg.{_HOME[name]}"), name)
