@@ -59,6 +59,10 @@ def _clamp(x: jax.Array, low: Any = None, high: Any = None) -> jax.Array:
     return x if high is None else jnp.where(x > high, high, x)
 
 
+def _hardtanh(x: jax.Array, low: float = -1, high: float = 1) -> jax.Array:
+    return jnp.where(x <= low, low, jnp.where(x >= high, high, x))
+
+
 def _relu(x: jax.Array) -> jax.Array:
     return jnp.where(x > 0, x, 0)
 
@@ -272,7 +276,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "aten.elu": _elu,
     "aten.leaky_relu": _leaky_relu,
     "aten.clamp": _clamp,
-    "aten.hardtanh": lambda x, low=-1, high=1: _clamp(x, low, high),
+    "aten.hardtanh": _hardtanh,
     "aten._softmax": _softmax,
     "aten._log_softmax": _log_softmax,
     "aten.sum": _reduction(jnp.sum),
