@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from thalweg._argmin import argmin
     from thalweg._minimize import minimize
+    from thalweg._rows import Rows
     from thalweg.compilation_cache import cache_compiled_programs
+    from thalweg.early_stopping import EarlyStopping
     from thalweg.errors import ThalwegError
     from thalweg.fitting.curve_fit import curve_fit
     from thalweg.fitting.many import curve_fit_many
@@ -61,6 +63,7 @@ _HOME = {
     "CurveFit": "fitting.result",
     "Descent": "solvers.step_control",
     "DiffraxSolver": "solvers.adapters.diffrax_solver",
+    "EarlyStopping": "early_stopping",
     "ExponentialKrylov": "solvers.integrators.krylov",
     "ImplicitGeodesic": "solvers.integrators.geodesic",
     "LeastSquares": "problem",
@@ -68,6 +71,7 @@ _HOME = {
     "OptimistixSolver": "solvers.adapters.optimistix_solver",
     "Outcome": "solution",
     "Rosenbrock": "solvers.integrators.rosenbrock",
+    "Rows": "_rows",
     "Sampled": "solvers.integrators.sampled",
     "Scalar": "problem",
     "SciPyLeastSquares": "solvers.adapters.scipy_least_squares",
@@ -103,6 +107,7 @@ __all__ = [
     "CurveFit",
     "Descent",
     "DiffraxSolver",
+    "EarlyStopping",
     "ExponentialKrylov",
     "ImplicitGeodesic",
     "LeastSquares",
@@ -110,6 +115,7 @@ __all__ = [
     "OptimistixSolver",
     "Outcome",
     "Rosenbrock",
+    "Rows",
     "Sampled",
     "Scalar",
     "SciPyLeastSquares",
@@ -131,8 +137,12 @@ __all__ = [
     "minimize",
 ]
 
+_MODULES = ("optax", "torch", "trackers")  # `thalweg.torch.fit` needs no import of its own
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"thalweg.{name}")
     if name not in _HOME:
         raise AttributeError(f"module `thalweg` has no attribute `{name}`")
     value = getattr(importlib.import_module(f"thalweg.{_HOME[name]}"), name)
