@@ -1,0 +1,1 @@
+complete --command libufunc --no-files --arguments "(env _LIBUFUNC_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) libufunc)" --condition "env _LIBUFUNC_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) libufunc"
