@@ -9,7 +9,7 @@ INPUTS := uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard packages/*/pypr
 # everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick lint docs links bench five-questions benchmark-figures front-page
+.PHONY: help demo test quick slow-tests lint docs links bench five-questions benchmark-figures front-page
 .PHONY: command-files addresses sizes soak release-check format lock clean
 
 help: ## List the targets
@@ -21,8 +21,11 @@ demo: .venv/demo.stamp ## Train three networks and write demo-out/report.html
 test: .venv/dev.stamp ## Run all tests and every example in the documentation; ARGS=FILE for some
 	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
-quick: .venv/dev.stamp ## Run the tests that take no more than a moment, for the loop of a developer
+quick: .venv/dev.stamp ## Run the tests that take less than a moment, for the loop of a developer
 	$(BIN)/pytest -n auto --dist loadfile --quick $(ARGS)
+
+slow-tests: .venv/dev.stamp ## Time the tests, for `make quick` to know which to leave out
+	$(BIN)/pytest -n auto --dist loadfile --record-slow $(ARGS)
 
 lint: .venv/dev.stamp ## Check style, formatting and types
 	$(BIN)/ruff check

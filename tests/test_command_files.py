@@ -36,7 +36,7 @@ def test_every_command_has_its_place_in_exactly_one_page(script):
         ]
         assert names
         for name in names:
-            heading = f".SS {script.escaped(name)} "
+            heading = f".SS {script.escaped(name)} [OPTIONS]"
             assert [text.count(heading) for text in texts].count(1) == 1, name
 
 
