@@ -33,6 +33,8 @@ for variable, setting in KEPT_PROGRAMS.items():
 SLOW_TESTS = Path(__file__).parent / "tests" / "slow.txt"
 MOMENT = 0.4  # seconds from which a test, all its parameters together, is slow
 
+KEPT_BYTES = 2 * 2**30  # of all programs, several versions of them
+
 # A shell starts what it puts in the background with SIGINT ignored, and children inherit that; the
 # tests of Ctrl-C must hold there too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -120,6 +122,17 @@ class SlowTests:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """With `--record-slow`, listen in the process that all reports come to."""
-    if config.getoption("record_slow") and not hasattr(config, "workerinput"):
+    """Once, in the process that all reports come to: listen to them, and mend the cache.
+
+    A run that was killed may have left entries that are cut short. JAX never replaces them, so each
+    later run would compile these programs again.
+    """
+    if hasattr(config, "workerinput"):
+        return
+    if config.getoption("record_slow"):
         config.pluginmanager.register(SlowTests())
+    programs = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    if programs.is_dir():
+        from thalweg.compilation_cache import tidy
+
+        tidy(programs, max_bytes=KEPT_BYTES)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -59,7 +60,11 @@ def trained() -> dict[str, Any]:
         "weights": task.size,
         "seconds": SECONDS,
         "began": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}",
-        "machine": {"processor": machine.processor, "cores": machine.cores},
+        "machine": {
+            "processor": machine.processor,
+            "cores": machine.cores,
+            "load": round(os.getloadavg()[0], 1),
+        },
         "x": shown.x.tolist(),
         "exact": np.asarray(shown.exact).tolist(),
         "fits": {
@@ -112,9 +117,11 @@ def caption(record: dict[str, Any]) -> str:
     largest = {name: error.max() for name, error in errors(record).items()}
     named = ", ".join(f"{LABELS[name]} {_power(value)}" for name, value in largest.items())
     machine = record["machine"]
+    cores = f"{machine['cores']} cores of {machine['processor']}"
+    busy = ", busy with other work" if machine["load"] > machine["cores"] else ""
     return (
         f"*A network of {record['weights']} weights learns J₀(20x) from 400 values and one start, "
-        f"in {record['seconds']:g} s of {machine['processor']}. Largest errors: {named}. "
+        f"in {record['seconds']:g} s on {cores}{busy}. Largest errors: {named}. "
         "Compilation is left out, L-BFGS is SciPy's, and Adam has the best of several rates.*"
     )
 
