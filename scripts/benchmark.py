@@ -144,7 +144,7 @@ def _verdict(problems: list[dict[str, Any]]) -> str:
     ahead = sorted((name for name in means if means[name] >= 1), key=lambda name: -means[name])
     behind = sorted((name for name in means if means[name] < 1), key=means.__getitem__)
     whole = _ratio_of([target for problem in problems for target in targets_of(problem)])
-    parts = [f"{whole:.2g} times as fast on average."]
+    parts = [f"**{whole:.2g} times as fast** on average."]
     for word, names in (("Ahead", ahead), ("Behind", behind)):
         if names:
             listed = ", ".join(f"`{name}` ({means[name]:.2g})" for name in names)

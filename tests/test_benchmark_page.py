@@ -32,7 +32,7 @@ def test_the_page_says_what_the_record_says_of_each_kind_of_problem(script):
         for target in script.targets_of(problem):
             target.update(ratio=0.25, bound="measured")
     other = script.with_verdicts(page, results)
-    assert other.count("0.25 times as fast on average. Behind on") == len(script.KINDS)
+    assert other.count("**0.25 times as fast** on average. Behind on") == len(script.KINDS)
 
 
 def test_a_figure_has_a_row_for_each_problem(script):
