@@ -12,15 +12,16 @@ INPUTS := uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard packages/*/pypr
 # everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-torch tour lint docs bench five-questions benchmark-figures format lock clean
+.PHONY: help demo test test-torch quick slow-tests tour lint docs links bench five-questions benchmark-figures
+.PHONY: front-page command-files addresses sizes soak release-check format lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: .venv/demo.stamp ## Train three networks and write demo-out/report.html
 	$(BIN)/thalweg demo --out $(OUT)
 
-test: .venv/dev.stamp ## Run all tests and every example in the documentation
+test: .venv/dev.stamp ## Run all tests and every example in the documentation; ARGS=FILE for some
 	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 test-torch: .venv-torch/torch.stamp ## Run the tests of thalweg.torch, with PyTorch in an environment of its own
@@ -29,13 +30,24 @@ test-torch: .venv-torch/torch.stamp ## Run the tests of thalweg.torch, with PyTo
 tour: .venv/dev.stamp ## Run docs/tour.ipynb and keep its outputs
 	$(BIN)/python scripts/tour.py
 
+quick: .venv/dev.stamp ## Run the tests that take less than a moment, for the loop of a developer
+	$(BIN)/pytest -n auto --dist loadfile --quick $(ARGS)
+
+slow-tests: .venv/dev.stamp ## Time the tests, for `make quick` to know which to leave out
+	$(BIN)/pytest -n auto --dist loadfile --record-slow $(ARGS)
+
 lint: .venv/dev.stamp ## Check style, formatting and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 
-docs: .venv/docs.stamp ## Build docs/_build/html/index.html; every warning is an error
+docs: .venv/docs.stamp ## Build docs/_build/html/index.html; check links, spelling, commands shown
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python scripts/check_docs.py
+	$(BIN)/codespell --dictionary=- --dictionary=docs/words.txt *.md docs packages/*/*.md
+
+links: .venv/docs.stamp ## Try every link of the documentation to another site; needs the network
+	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/links
 
 bench: .venv/dev.stamp ## Race thalweg against its peers on four problems; ARGS=--help says more
 	$(BIN)/thalweg bench --out build/bench $(ARGS)
@@ -43,8 +55,26 @@ bench: .venv/dev.stamp ## Race thalweg against its peers on four problems; ARGS=
 five-questions: .venv/dev.stamp ## Draw the figures and tables of docs/five-questions.md from the committed record
 	$(BIN)/python scripts/five_questions.py draw
 
-benchmark-figures: .venv/dev.stamp ## Draw the README's picture and table of the benchmark from the committed record
+benchmark-figures: .venv/dev.stamp ## Draw the benchmark's picture and tables from the committed record
 	$(BIN)/python scripts/benchmark.py
+
+front-page: .venv/dev.stamp ## Draw the README's picture of a result from the committed record
+	$(BIN)/python scripts/front_page.py draw
+
+command-files: .venv/dev.stamp ## Write manual pages and completions from what the commands say
+	$(BIN)/python scripts/command_files.py
+
+addresses: .venv/dev.stamp ## Put the addresses of addresses.toml into what is published
+	$(BIN)/python scripts/addresses.py
+
+sizes: .venv/dev.stamp ## Measure what each install weighs, for docs/installing.md
+	$(BIN)/python scripts/sizes.py
+
+soak: .venv/dev.stamp ## Two minutes of the front ends in one process each; memory has to stay flat
+	$(BIN)/python scripts/soak.py $(ARGS)
+
+release-check: .venv/release.stamp ## Build all packages, and try each wheel alone on every Python here
+	$(BIN)/python scripts/release_check.py $(ARGS)
 
 format: .venv/dev.stamp ## Mend style and formatting where that can be done safely
 	$(BIN)/ruff check --fix-only --quiet
@@ -76,4 +106,8 @@ clean: ## Remove the environment and everything built
 
 .venv/docs.stamp: .venv/dev.stamp
 	scripts/bootstrap.sh --quiet --all-packages --all-extras --group docs
+	@touch $@
+
+.venv/release.stamp: .venv/dev.stamp
+	scripts/bootstrap.sh --quiet --inexact --all-packages --all-extras --group release
 	@touch $@

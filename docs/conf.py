@@ -45,6 +45,7 @@ napoleon_use_ivar = True
 smartquotes = False  # `--out` stays two hyphens
 
 html_theme = "furo"
+html_show_search_summary = False  # which the search would fetch, and from `file://` cannot
 html_title = f"thalweg {release}"
 
 

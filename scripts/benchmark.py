@@ -1,4 +1,4 @@
-"""Draws `docs/images/benchmark.png`, fills in the README, and writes the benchmark's pages.
+"""Draws `docs/images/benchmark.png`, fills in the tables, and writes the benchmark's pages.
 
     python scripts/benchmark.py
 
@@ -8,7 +8,6 @@ All are made from `docs/benchmark/results.json`, the record of `thalweg bench --
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
@@ -16,12 +15,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-
-mpl.use("Agg")
-
 import matplotlib.pyplot as plt
 from benchmark_pages import with_targets, write_pages
+from figure_style import SCHEMES, save
 from matplotlib.lines import Line2D
 
 from thalweg.report.looks import COLOURS, Looks
@@ -33,12 +29,14 @@ ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "docs" / "benchmark" / "results.json"
 IMAGE = ROOT / "docs" / "images" / "benchmark.png"
 README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "benchmark.md"
 KINDS = {
     "least squares": "fits and systems, 16 to 481 weights",
     "physics": "physics-informed networks, 129 to 5,301",
     "classification": "classification, 83 to 2,410",
     "large": "20,601 and 91,501 weights",
 }
+ROWS_OF_A_TITLE = 1.6  # room above the problems of a kind
 # What a bound looks like: no peer arrived, or thalweg did not.
 MARKERS = {"measured": "o", "at least": ">", "at most": "<"}
 OURS = "thalweg"
@@ -54,37 +52,54 @@ def targets_of(problem: dict[str, Any]) -> list[dict[str, Any]]:
     return with_targets(problem)["targets"]
 
 
-def drawn(results: dict[str, Any]) -> Figure:
+def drawn(results: dict[str, Any], scheme: str) -> Figure:
     """A row a problem, and on it a marker a target at its ratio, in the winner's colour."""
-    plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
-    problems = [p for kind in KINDS for p in results["problems"] if p["kind"] == kind]
-    rows = {problem["problem"]: -place for place, problem in enumerate(problems)}
-    looks = Looks(timing["label"] for problem in problems for timing in problem["timings"])
+    rows = _rows(results)
+    problems = {problem["problem"]: problem for problem in results["problems"]}
+    looks = Looks(timing["label"] for one in problems.values() for timing in one["timings"])
     winners: dict[str, str] = {}
-    figure, axes = plt.subplots(figsize=(8, 1.4 + 0.27 * len(problems)), layout="constrained")
-    for problem in problems:
-        for target in filter(lambda target: target["ratio"], targets_of(problem)):
+    height = 1.5 - 0.26 * min(rows.values())
+    figure, axes = plt.subplots(figsize=(8, height), layout="constrained")
+    for name in filter(problems.get, rows):
+        for target in filter(lambda target: target["ratio"], targets_of(problems[name])):
             winner = _winner(target)
-            colour = winners.setdefault(winner, COLOURS[looks(winner).colour].light)
+            colour = winners.setdefault(winner, getattr(COLOURS[looks(winner).colour], scheme))
             axes.plot(
                 target["ratio"],
-                rows[problem["problem"]],
+                rows[name],
                 MARKERS[target["bound"]],
                 color=colour,
                 markerfacecolor=colour if target["bound"] == "measured" else "none",
-                alpha=0.8,
+                alpha=0.85,
             )
-    axes.axvline(1, color="#444444", linewidth=1)
-    for above, below in itertools.pairwise(problems):
-        if above["kind"] != below["kind"]:
-            axes.axhline(rows[below["problem"]] + 0.5, color="#999999", linewidth=0.6)
+    axes.axvline(1, color=SCHEMES[scheme]["muted"], linewidth=1)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_yticks([*rows.values()], [*rows])
-    axes.set_xlabel("time of the quickest peer / time of thalweg (right of 1 thalweg is ahead)")
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
-    figure.legend(handles=_key(winners), loc="outside upper center", ncol=3, frameon=False)
+    for name in set(rows) - set(problems):
+        axes.text(0.012, rows[name], name, transform=axes.get_yaxis_transform(), weight="bold")
+    axes.set_yticks([rows[name] for name in problems], [*problems])
+    axes.set_ylim(min(rows.values()) - 0.8, 1.6)
+    axes.text(0.94, 0.6, "a peer is ahead ◀", ha="right", va="bottom")
+    axes.text(1.06, 0.6, "▶ thalweg is ahead", ha="left", va="bottom")
+    axes.set_xlabel("time of the quickest peer / time of thalweg")
+    axes.grid(axis="x")
+    key = _key(winners, SCHEMES[scheme]["muted"])
+    figure.legend(handles=key, loc="outside upper center", ncol=3, frameon=False)
     return figure
+
+
+def _rows(results: dict[str, Any]) -> dict[str, float]:
+    """Where each problem stands, below the title of its kind."""
+    rows: dict[str, float] = {}
+    place = ROWS_OF_A_TITLE - 1
+    for kind, title in KINDS.items():
+        place -= ROWS_OF_A_TITLE
+        rows[title] = place - 0.1
+        for problem in results["problems"]:
+            if problem["kind"] == kind:
+                place -= 1
+                rows[problem["problem"]] = place
+    return rows
 
 
 def _winner(target: dict[str, Any]) -> str:
@@ -93,7 +108,7 @@ def _winner(target: dict[str, Any]) -> str:
     return OURS if is_ours else target["winner"].removesuffix(", defaults")
 
 
-def _key(winners: dict[str, str]) -> list[Line2D]:
+def _key(winners: dict[str, str], muted: str) -> list[Line2D]:
     """The legend: who was first, and what a bound looks like."""
     names = {"at least": "no peer arrived: at least", "at most": "thalweg did not: at most"}
     first = [
@@ -101,7 +116,7 @@ def _key(winners: dict[str, str]) -> list[Line2D]:
         for winner, colour in winners.items()
     ]
     bounds = [
-        Line2D([], [], marker=MARKERS[b], ls="", color="#444444", markerfacecolor="none", label=n)
+        Line2D([], [], marker=MARKERS[b], ls="", color=muted, markerfacecolor="none", label=n)
         for b, n in names.items()
     ]
     return [*first, *bounds]
@@ -111,6 +126,36 @@ def filled(page: str, results: dict[str, Any]) -> str:
     """The page with the text between its marks replaced."""
     pattern = re.compile(r"(<!-- benchmark -->\n).*?(<!-- end -->)", re.DOTALL)
     return pattern.sub(lambda match: f"{match[1]}\n{_summary(results)}\n\n{match[2]}", page)
+
+
+def with_verdicts(page: str, results: dict[str, Any]) -> str:
+    """The benchmark's own page with what a reader looks for first: their kind of problem."""
+    pattern = re.compile(r"(<!-- verdicts -->\n).*?(<!-- end -->)", re.DOTALL)
+    lines = ["| your problem | thalweg beside the quickest of its peers |", "| --- | --- |"]
+    for kind, title in KINDS.items():
+        problems = [problem for problem in results["problems"] if problem["kind"] == kind]
+        lines.append(f"| **{title}** | {_verdict(problems)} |")
+    return pattern.sub(lambda match: "\n".join([match[1], *lines, "", match[2]]), page)
+
+
+def _verdict(problems: list[dict[str, Any]]) -> str:
+    """In a sentence or two: how quick on the whole, where it is ahead and where behind."""
+    means = {problem["problem"]: _ratio_of(targets_of(problem)) for problem in problems}
+    ahead = sorted((name for name in means if means[name] >= 1), key=lambda name: -means[name])
+    behind = sorted((name for name in means if means[name] < 1), key=means.__getitem__)
+    whole = _ratio_of([target for problem in problems for target in targets_of(problem)])
+    parts = [f"**{whole:.2g} times as fast** on average."]
+    for word, names in (("Ahead", ahead), ("Behind", behind)):
+        if names:
+            listed = ", ".join(f"`{name}` ({means[name]:.2g})" for name in names)
+            parts.append(f"{word} on {listed}.")
+    return " ".join(parts)
+
+
+def _ratio_of(targets: list[dict[str, Any]]) -> float:
+    """The geometric mean of the ratios."""
+    ratios = [target["ratio"] for target in targets if target["ratio"]]
+    return math.exp(sum(map(math.log, ratios)) / len(ratios))
 
 
 def _summary(results: dict[str, Any]) -> str:
@@ -146,18 +191,17 @@ def _errors(results: dict[str, Any]) -> str:
 
 
 def _mean(targets: list[dict[str, Any]]) -> str:
-    """The geometric mean of the ratios."""
-    if not targets:
-        return "-"
-    return f"{math.exp(sum(math.log(one['ratio']) for one in targets) / len(targets)):.2g}"
+    """The geometric mean of the ratios, as tables have it."""
+    return f"{_ratio_of(targets):.2g}" if targets else "-"
 
 
 def main() -> None:
-    """Draw the picture, fill in the README and write the pages."""
+    """Draw the picture, fill in the tables and write the pages."""
     results = record()
-    drawn(results).savefig(IMAGE, dpi=110, metadata={"Software": None})
     README.write_text(filled(README.read_text(encoding="utf-8"), results), encoding="utf-8")
-    for path in (IMAGE, README, *write_pages()):
+    PAGE.write_text(with_verdicts(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
+    images = save(IMAGE, lambda scheme: drawn(results, scheme))
+    for path in (*images, README, PAGE, *write_pages()):
         print(path.relative_to(ROOT), file=sys.stderr)
 
 

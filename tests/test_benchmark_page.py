@@ -16,8 +16,32 @@ def test_the_readme_is_the_one_that_the_record_makes(script):
     """Nobody edited a number, and nobody forgot to make them again."""
     page = script.README.read_text(encoding="utf-8")
     assert script.filled(page, script.record()) == page
-    assert "docs/images/benchmark.png" in page
-    assert script.IMAGE.is_file()
+    for name in ("benchmark.png", "benchmark-dark.png"):
+        assert f"docs/images/{name}" in page
+        assert (script.IMAGE.parent / name).is_file()
+
+
+def test_the_page_says_what_the_record_says_of_each_kind_of_problem(script):
+    """Every problem stands there once, ahead or behind; another record says something else."""
+    page, results = script.PAGE.read_text(encoding="utf-8"), script.record()
+    assert script.with_verdicts(page, results) == page
+    verdicts = page.partition("<!-- verdicts -->")[2].partition("<!-- end -->")[0]
+    for problem in results["problems"]:
+        assert verdicts.count(f"`{problem['problem']}` (") == 1
+    for problem in results["problems"]:
+        for target in script.targets_of(problem):
+            target.update(ratio=0.25, bound="measured")
+    other = script.with_verdicts(page, results)
+    assert other.count("**0.25 times as fast** on average. Behind on") == len(script.KINDS)
+
+
+def test_a_figure_has_a_row_for_each_problem(script):
+    """And the title of each kind, on a light page as on a dark one."""
+    results = script.record()
+    (axes,) = script.drawn(results, "dark").axes
+    rows = {label.get_text() for label in axes.get_yticklabels()}
+    assert rows == {problem["problem"] for problem in results["problems"]}
+    assert set(script.KINDS.values()) <= {text.get_text() for text in axes.texts}
 
 
 def test_another_record_makes_another_readme(script):

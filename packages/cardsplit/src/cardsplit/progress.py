@@ -1,5 +1,6 @@
 """A progress bar on stderr for work of over a second, if a person is looking at it."""
 
+import itertools
 import os
 import sys
 import time
@@ -29,7 +30,6 @@ class Progress:
         self._done = 0
         self._show_from = time.monotonic() + PATIENCE if sys.stderr.isatty() else float("inf")
         self._bar: Any = None
-        self._task: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -38,7 +38,7 @@ class Progress:
         """Note that so many more bytes have been read."""
         self._done += size
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done)
+            self._bar.update(size)
         elif time.monotonic() > self._show_from:
             self._start()
 
@@ -49,19 +49,20 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            self._bar.render_finish()
+            sys.stderr.write("\x1b[A\x1b[2K")  # up one line, which is emptied: the bar is gone
 
     def _start(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn
-        from rich.progress import Progress as Bar
+        import click
 
-        self._bar = Bar(
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            console=Console(stderr=True),
-            transient=True,
+        # Of unknown length where it has only an iterator, which is never asked for anything.
+        endless = itertools.repeat(None) if self.total is None else None
+        self._bar = click.progressbar(
+            endless,
+            length=self.total,
+            update_min_steps=1_000_000,
+            file=sys.stderr,
+            item_show_func=lambda _: f"{self._done / 1e6:,.1f} MB",
         )
-        self._task = self._bar.add_task("", total=self.total, completed=self._done)
-        self._bar.start()
+        self._bar.render_progress()
+        self._bar.update(self._done)

@@ -6,84 +6,82 @@ wrong usage.
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
 
 from libufunc.errors import LibufuncError
 
 FAILED = 1
 
 
-class _Group(TyperGroup):
+class _Group(click.Group):
     """Turns libufunc's exceptions into one line on stderr and an exit status."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except LibufuncError as error:
-            typer.echo(f"libufunc: {error}", err=True)
-            raise typer.Exit(FAILED) from error
+            click.echo(f"libufunc: {error}", err=True)
+            ctx.exit(FAILED)
 
 
-app = typer.Typer(
-    cls=_Group,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+def _examples(*lines: str) -> str:
+    """Lines for the end of a help text, which are not wrapped."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+LIBRARY = click.option(
+    "-l",
+    "--library",
+    metavar="LIB",
+    default="m",
+    show_default=True,
+    help="Short name or path.",
 )
-
-LibraryName = Annotated[
-    str, typer.Option("-l", "--library", metavar="LIB", help="Short name or path.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Names = Annotated[
-    list[str], typer.Argument(metavar="FUNCTION", help="Such as `erf`.", show_default=False)
-]
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+FUNCTIONS = click.argument("functions", metavar="FUNCTION...", nargs=-1, required=True)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"libufunc {version('libufunc')}")
-        raise typer.Exit
+def _counting(name: str, default: int, text: str) -> Callable[[Any], Any]:
+    """An option for a number of at least 1."""
+    kind = click.IntRange(min=1)
+    return click.option(name, type=kind, default=default, show_default=True, help=text)
 
 
-@app.callback()
-def libufunc(
-    _version: Annotated[
-        bool,
-        typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
-        ),
-    ] = False,
-) -> None:
+@click.group(
+    cls=_Group,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_examples(
+        "libufunc call erf 0.5        # 0.5204998778130465",
+        "libufunc list                # which functions of C's mathematics are here",
+        "libufunc audit erf j0        # how accurate they are",
+        "libufunc bench erf j0        # how quick they are",
+        'eval "$(_LIBUFUNC_COMPLETE=bash_source libufunc)"   # completion; or zsh_source',
+    ),
+)
+@click.version_option(package_name="libufunc", message="%(prog)s %(version)s", prog_name="libufunc")
+def app() -> None:
     """Any C function of a shared library as a NumPy ufunc: look, call, measure.
 
     The exit status is 0 for done, 1 for failed, 2 for wrong usage.
-
-    Examples:
-    - `libufunc call erf 0.5` prints `0.5204998778130465`.
-    - `libufunc list` tells which functions of C's mathematics are here.
-    - `libufunc audit erf j0` tells how accurate they are, and `libufunc bench erf j0` how quick.
-    - `libufunc --install-completion` lets the shell complete commands and options.
     """
 
 
-@app.command("list")
-def list_functions(library: LibraryName = "m", as_json: AsJson = False) -> None:
-    """Tell which declared functions a library has.
-
-    Examples:
-    - `libufunc list` for the library of mathematics.
-    - `libufunc list -l mvec` for glibc's vector functions.
-    """
+@app.command(
+    "list",
+    epilog=_examples(
+        "libufunc list                # for the library of mathematics",
+        "libufunc list -l mvec        # for glibc's vector functions",
+    ),
+)
+@LIBRARY
+@AS_JSON
+def list_functions(*, library: str, as_json: bool) -> None:
+    """Tell which declared functions a library has."""
     from libufunc.library import Library
 
     known = Library(library).prototypes()
@@ -92,28 +90,30 @@ def list_functions(library: LibraryName = "m", as_json: AsJson = False) -> None:
         _print_json({"library": library, "functions": functions})
     else:
         for name, text in known.items():
-            typer.echo(f"{name}\t{text}")
+            click.echo(f"{name}\t{text}")
 
 
-@app.command(context_settings={"ignore_unknown_options": True})  # -0.5 is a number
+@app.command(
+    context_settings={"ignore_unknown_options": True},  # -0.5 is a number
+    epilog=_examples(
+        "libufunc call erf 0.5                                    # 0.5204998778130465",
+        "libufunc call remquo 10.5 3                              # remainder and quotient",
+        'libufunc call "double atof(const char *)" 12ab -l c      # a string',
+        'libufunc call "double f(double, int)" -0.5 3 -l ./mine.so --check',
+    ),
+)
+@click.argument("function")
+@click.argument("values", metavar="VALUE...", nargs=-1, required=True)
+@LIBRARY
+@click.option("--check", is_flag=True, help="Try it in a child first.")
+@AS_JSON
 def call(
-    function: Annotated[
-        str, typer.Argument(help="Name, or prototype in C for what is not declared.")
-    ],
-    values: Annotated[
-        list[str], typer.Argument(metavar="VALUE", help="A number or string for each input.")
-    ],
-    library: LibraryName = "m",
-    check: Annotated[bool, typer.Option("--check", help="Try it in a child first.")] = False,
-    as_json: AsJson = False,
+    *, function: str, values: tuple[str, ...], library: str, check: bool, as_json: bool
 ) -> None:
     """Call a function once, and print what it gives, outputs side by side.
 
-    Examples:
-    - `libufunc call erf 0.5` prints `0.5204998778130465`.
-    - `libufunc call remquo 10.5 3` prints the remainder and the quotient.
-    - `libufunc call "double atof(const char *)" 12ab -l c` passes a string.
-    - `libufunc call "double f(double, int)" -0.5 3 -l ./mine.so --check` tries it first.
+    FUNCTION is a name, or a prototype in C for what is not declared. VALUE is a number or string
+    for each input.
     """
     from libufunc.calling import ccall
     from libufunc.library import Library
@@ -126,7 +126,7 @@ def call(
     strings = getattr(ufunc, "string_inputs", ())
     if len(values) != ufunc.nin:
         what = "number(s)" if not strings else "argument(s)"
-        raise typer.BadParameter(
+        raise click.BadParameter(
             f"`{ufunc.__name__}` takes {ufunc.nin} {what}, but {len(values)} were given."
         )
     given = [text if k in strings else _number(text) for k, text in enumerate(values)]
@@ -142,53 +142,70 @@ def call(
             }
         )
     else:
-        typer.echo("\t".join(map(repr, results)))
+        click.echo("\t".join(map(repr, results)))
 
 
-@app.command()
+@app.command(
+    epilog=_examples(
+        "libufunc audit erf j0        # C's library and SciPy",
+        "libufunc audit j0 --against libm,./mine.so --plot j0.png",
+    )
+)
+@FUNCTIONS
+@click.option(
+    "--against",
+    metavar="LIBS",
+    default="libm,scipy",
+    show_default=True,
+    help="Of `libm,scipy,numpy,jax` and paths, by commas.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random points.")
+@_counting("--points", 1000, "Points in an interval.")
+@click.option("--dtype", default="float64", show_default=True, help="`float64` or `float32`.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="PNG", help="Draw the error.")
+@AS_JSON
 def audit(
-    functions: Names,
-    against: Annotated[
-        str, typer.Option(metavar="LIBS", help="Of `libm,scipy,numpy,jax` and paths, by commas.")
-    ] = "libm,scipy",
-    seed: Annotated[int, typer.Option(help="Of the random points.")] = 0,
-    points: Annotated[int, typer.Option(help="Points in an interval.")] = 1000,
-    dtype: Annotated[str, typer.Option(help="`float64` or `float32`.")] = "float64",
-    plot: Annotated[Path | None, typer.Option(metavar="PNG", help="Draw the error over x.")] = None,
-    as_json: AsJson = False,
+    *,
+    functions: tuple[str, ...],
+    against: str,
+    seed: int,
+    points: int,
+    dtype: str,
+    plot: Path | None,
+    as_json: bool,
 ) -> None:
     """Tell how far functions are from the truth, in units of the last place, on this machine.
 
-    Examples:
-    - `libufunc audit erf j0` compares C's library with SciPy.
-    - `libufunc audit j0 --against libm,./mine.so --plot j0.png` draws a picture too.
+    FUNCTION is a name such as `erf`.
     """
     from libufunc.audit import audit as run
 
     report = run(
-        functions, against=tuple(against.split(",")), seed=seed, points=points, dtype=dtype
+        list(functions), against=tuple(against.split(",")), seed=seed, points=points, dtype=dtype
     )
-    typer.echo(report.to_json() if as_json else report.table())
+    click.echo(report.to_json() if as_json else report.table())
     if plot is not None:
-        typer.echo(f"libufunc: drawn to {report.plot(plot)}", err=True)
+        click.echo(f"libufunc: drawn to {report.plot(plot)}", err=True)
 
 
-@app.command()
-def bench(
-    functions: Names,
-    size: Annotated[int, typer.Option(min=1, help="Elements of an array.")] = 100_000,
-    rounds: Annotated[int, typer.Option(min=1, help="Timings, of which the best counts.")] = 15,
-    as_json: AsJson = False,
-) -> None:
+@app.command(
+    epilog=_examples(
+        "libufunc bench erf j0        # takes some seconds",
+        "libufunc bench hypot --size 1000000 --json",
+    )
+)
+@FUNCTIONS
+@_counting("--size", 100_000, "Elements of an array.")
+@_counting("--rounds", 15, "Timings, of which the best counts.")
+@AS_JSON
+def bench(*, functions: tuple[str, ...], size: int, rounds: int, as_json: bool) -> None:
     """Time functions by every way to call them from Python: ns an element, and ns of one call.
 
-    Examples:
-    - `libufunc bench erf j0` takes some seconds.
-    - `libufunc bench hypot --size 1000000 --json` prints JSON.
+    FUNCTION is a name such as `erf`.
     """
     from libufunc.bench import bench as run
 
-    rows = run(functions, size=size, rounds=rounds)
+    rows = run(list(functions), size=size, rounds=rounds)
     if as_json:
         _print_json({"size": size, "rounds": rounds, "rows": [asdict(row) for row in rows]})
         return
@@ -206,15 +223,15 @@ def _called(ufunc: Any, given: Sequence[int | float | complex | str]) -> Any:
     for place, number in enumerate(given, 1):
         takes_integers = all(types[place - 1] in "bBhHiIlLqQ" for types in ufunc.types)
         if takes_integers and not isinstance(number, int):
-            raise typer.BadParameter(
+            raise click.BadParameter(
                 f"`{ufunc.__name__}` takes a whole number as argument {place}, but `{number}` was "
                 "given; write it without a point, as in `2`."
             )
     try:
         return ufunc(*given)
     except (TypeError, OverflowError) as error:
-        typer.echo(f"libufunc: {error}", err=True)
-        raise typer.Exit(FAILED) from error
+        click.echo(f"libufunc: {error}", err=True)
+        raise click.exceptions.Exit(FAILED) from error
 
 
 def _number(text: str) -> int | float | complex:
@@ -224,7 +241,7 @@ def _number(text: str) -> int | float | complex:
             return kind(text)
         except ValueError:
             continue
-    raise typer.BadParameter(f"`{text}` is no number; write it as `2`, `-0.5`, `inf` or `1+2j`.")
+    raise click.BadParameter(f"`{text}` is no number; write it as `2`, `-0.5`, `inf` or `1+2j`.")
 
 
 def _short(number: float | None) -> str:
@@ -237,11 +254,11 @@ def _print_table(head: Sequence[str], rows: list[tuple[str, ...]]) -> None:
     lines = [head, ["-" * width for width in widths], *rows]
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        typer.echo(f"| {' | '.join(cells)} |")
+        click.echo(f"| {' | '.join(cells)} |")
 
 
 def _print_json(found: Any) -> None:
-    typer.echo(json.dumps(_plain(found), indent=2))
+    click.echo(json.dumps(_plain(found), indent=2))
 
 
 def _plain(found: Any) -> Any:

@@ -37,8 +37,16 @@ def run(
     )
 
 
-def interrupt_when(seen_pattern: str, *arguments: str) -> tuple[int, str, str]:
-    """Run on a terminal, press Ctrl-C once stderr shows a pattern; status, stdout and stderr."""
+def interrupt_when(
+    seen_pattern: str, *arguments: str, by: signal.Signals = signal.SIGINT
+) -> tuple[int, str, str]:
+    """Run on a terminal, press Ctrl-C once stderr shows a pattern; status, stdout and stderr.
+
+    Args:
+        seen_pattern: What is waited for.
+        *arguments: What follows `thalweg`.
+        by: The signal that is sent.
+    """
     outer, inner = pty.openpty()
     with subprocess.Popen(
         [COMMAND, *arguments],
@@ -60,7 +68,7 @@ def interrupt_when(seen_pattern: str, *arguments: str) -> tuple[int, str, str]:
                 break
             seen += part.decode(errors="replace")
             if not is_interrupted and re.search(seen_pattern, seen):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(by)
                 is_interrupted = True
         os.close(outer)
         assert is_interrupted, seen

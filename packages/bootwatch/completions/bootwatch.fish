@@ -1,0 +1,1 @@
+complete --command bootwatch --no-files --arguments "(env _BOOTWATCH_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) bootwatch)" --condition "env _BOOTWATCH_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) bootwatch"

@@ -1,0 +1,1 @@
+complete --command thalweg --no-files --arguments "(env _THALWEG_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) thalweg)" --condition "env _THALWEG_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) thalweg"
