@@ -88,6 +88,15 @@ def test_it_ends_in_the_minimum_of_a_curved_valley():
     assert np.allclose(np.cumsum(history["h"][1:]), history["t"][1:])
 
 
+def test_it_works_in_float32():
+    """As far as that goes."""
+    start32 = jax.tree.map(lambda leaf: leaf.astype(np.float32), start())
+    solution = tw.minimize(TABLE, start32, "self-scaled-bfgs", tw.Stop(steps=300, seconds=60))
+    assert solution.params[0]["weights"].dtype == np.float32
+    assert solution.loss < 0.2 * solution.history["loss"][0]
+    assert solution.outcome in (tw.Outcome.CONVERGED, tw.Outcome.STALLED)
+
+
 def test_h_is_the_rate_of_a_gradient_step_of_the_same_length():
     """And t their sum."""
     solution = tw.minimize(ROSENBROCK, VALLEY, "self-scaled-bfgs", tw.Stop(steps=1))
