@@ -1,8 +1,8 @@
 """`solve`: a network trained until it satisfies an equation and its conditions.
 
 The loss is a sum of least squares, and `auto` picks the method. Training goes in rounds: after
-each, points are drawn again, more of them where the residual is large, and the weights of the terms
-are balanced again. Functions and shapes stay, so the compiled program goes on with other data, from
+each, points are drawn again, half of them where the residual is large, and the weights of the terms
+are balanced again; in the second half of the time both stay. Functions and shapes stay, so the compiled program goes on with other data, from
 the step size that it had. A long time can be cut into windows, solved one after the other: each
 starts where the one before ended.
 
@@ -30,11 +30,12 @@ from thalweg.flow.flatten import flatten
 from thalweg.pde.networks import MLP, float64
 from thalweg.pde.problem import Ansatz, Problem, output_scale
 from thalweg.pde.result import Result, Stage
-from thalweg.pde.rows import Window, thinned
+from thalweg.pde.rows import Rows, Window, thinned
 from thalweg.pde.terms import Term, balance, build_terms, refuse_singular
 from thalweg.solvers import make
 
 ROUNDS = 8
+CHANGING = 0.5  # of the time, in which points and weights change; then they stay, to be fitted hard
 ENDS = (tw.Outcome.CONVERGED, tw.Outcome.STALLED, tw.Outcome.PLATEAU)  # new points help after them
 LEAST = 0.5  # of a round, that must be left to begin again
 POOL = 4  # candidates for each point drawn again
@@ -93,7 +94,7 @@ def solve(  # noqa: PLR0913 - all but two are options that few calls name
         transform: `transform(u)`, a field made of that of the network, such as an odd one,
             `lambda u: lambda x, t: (u(x, t) - u(-x, t)) / 2`.
         method: As in `thalweg.minimize`.
-        rounds: How often points are drawn.
+        rounds: How often points are drawn, all in the first half of the time.
         windows: Into how many windows the time is cut, each with weights of its own.
         resample: Whether points are drawn again after each round.
         params: Parameters to begin with, those of an earlier result; by default new ones.
@@ -206,14 +207,16 @@ class _Run:
             self.terms[0].rows = self._where_large(seed, window)
         balance(self.terms, self.params)
 
-    def _where_large(self, seed: int, window: Window) -> dict[str, np.ndarray]:
-        """Points inside with a density that grows with the residual."""
+    def _where_large(self, seed: int, window: Window) -> Rows:
+        """Points inside: half of them as ever, half with a density that grows with the residual."""
         equation = self.terms[0]
+        half = equation.count // 2
         pools = [equation.draw(seed + 3 + k, window) for k in range(POOL)]
         residuals = [equation.residuals(self.params, pool) for pool in pools]
         size = np.abs(np.concatenate(residuals) * equation.scale).sum(axis=1)
         together = {key: np.concatenate([pool[key] for pool in pools]) for key in pools[0]}
-        return thinned(together, size + size.mean(), equation.count, seed)
+        large = thinned(together, size, equation.count - half, seed)
+        return {key: np.concatenate([equation.rows[key][:half], large[key]]) for key in large}
 
     def squares(self) -> tw.LeastSquares:
         """The loss as it is now."""
@@ -247,7 +250,7 @@ class _Run:
     def _one_window(self, window: Window, number: int) -> bool:
         """Train from the present parameters for a share of the time; whether Ctrl-C ended it."""
         left = self.plan.seconds / len(self.spans)
-        rounds = _Rounds(self, window, left / self.plan.rounds)
+        rounds = _Rounds(self, window, CHANGING * left / max(self.plan.rounds - 1, 1))
         method = self.plan.method
         while True:
             method, reason = self._method(method)
@@ -311,7 +314,8 @@ class _Rounds:
         def fresh(theta: Any) -> Any:
             """New data at the end of a round; None before."""
             nonlocal due
-            if not plan.resample or recorder.seconds < due:
+            is_last = self._number >= plan.rounds - 1
+            if is_last or not plan.resample or recorder.seconds < due:
                 return None
             due = recorder.seconds + self.length
             run.params = spec.unravel(np.asarray(theta))  # pyright: ignore[reportArgumentType]
