@@ -90,8 +90,8 @@ class Result:
         solution: The `thalweg.Solution` of the last round.
         history: Equal-length arrays over all rounds: `loss`, `grad_norm`, `h`, `seconds`, `round`,
             `window`.
-        seconds: Wall time without compilation; drawing points and judging included.
-        compile_seconds: Wall time of compilation.
+        seconds: Wall time of training, with the drawing of points.
+        compile_seconds: Wall time of all else, which is compilation above all.
     """
 
     problem: Problem
