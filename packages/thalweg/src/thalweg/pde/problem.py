@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -135,11 +136,15 @@ class Problem:
 
     def covers(self, points: np.ndarray) -> np.ndarray:
         """Whether each point `(n, columns)` lies in the domain or on its edge, and in the time."""
-        d = self.domain.dimension
-        reach = 1e-9 * (self.domain.high - self.domain.low)
-        shifts = reach * np.array([[*map(float, f"{k:0{d}b}")] for k in range(2**d)]) * 2 - reach
-        near = [self.domain.contains(points[:, :d] + shift) for shift in shifts]
-        found = np.any(near, axis=0)
+        d, low, high = self.domain.dimension, self.domain.low, self.domain.high
+        reach = 1e-9 * (high - low)
+        x = points[:, :d]
+        # A point on an edge lies inside after a small step inwards: to the middle, or in the plane
+        # and in space one of those along the diagonals.
+        near = [x, x + 1e-9 * ((low + high) / 2 - x)]
+        if d <= 3:  # noqa: PLR2004
+            near += [x + reach * np.array(signs) for signs in itertools.product((-1, 1), repeat=d)]
+        found = np.any([self.domain.contains(each) for each in near], axis=0)
         if self.interval is not None:
             slack = 1e-9 * (self.interval.end - self.interval.start)
             t = points[:, d]
