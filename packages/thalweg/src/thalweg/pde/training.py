@@ -340,10 +340,15 @@ class _Rounds:
 def method_for(method: Any, flow: Any) -> tuple[Any, str]:
     """The method that trains, and why.
 
-    Without the opening by steps that cost one gradient each: a network for an equation is small,
-    and gains more by steps with the true curvature from the first on.
+    Of what `auto` picks, the steps with the true curvature alone. A network for an equation is
+    small, and gains more by them from the first on than by an opening of cheaper ones; and where
+    they end, other points help more than another method from the start.
     """
     chosen, reason = make(method, flow)
-    if method == "auto" and isinstance(chosen, (tw.SecantEuler, tw.Sampled)) and chosen.then:
-        return chosen.then, f"`{chosen.then.name}`, as networks for equations are small"
-    return chosen, reason
+    if method != "auto":
+        return chosen, reason
+    if isinstance(chosen, (tw.SecantEuler, tw.Sampled)) and chosen.then:
+        chosen = chosen.then
+    if isinstance(chosen, tw.ImplicitGeodesic):
+        chosen = dataclasses.replace(chosen, then=None)
+    return chosen, f"`{chosen.name}`, as networks for equations are small"
