@@ -354,13 +354,15 @@ def _some_values(problem: Problem, condition: Dirichlet | Initial, count: int = 
     """What is given at some points."""
     if isinstance(condition, Initial):
         points = problem.domain.points(count)
-        points = points if problem.time is None else np.column_stack([points, np.zeros(count)])
-        arguments = [problem.split(row)[:1] for row in points]
     else:
         points = problem.domain.edge_points(count, on=condition.on)[0]
-        if problem.interval is not None:
-            points = np.repeat(points, -(-count // len(points)), axis=0)
-            times = np.linspace(problem.interval.start, problem.interval.end, len(points))
-            points = np.column_stack([points, times])
-        arguments = [problem.split(row) for row in points]
-    return np.asarray([value_at(condition.value, each) for each in arguments], float)
+        points = np.repeat(points, -(-count // len(points)), axis=0)
+    if problem.interval is not None:
+        times = np.linspace(problem.interval.start, problem.interval.end, len(points))
+        points = np.column_stack([points, times])
+    takes = 1 if isinstance(condition, Initial) else 2
+
+    def given(row: Any) -> Any:
+        return value_at(condition.value, problem.split(row)[:takes])
+
+    return np.asarray(jax.vmap(given)(jnp.asarray(points)), float)

@@ -157,8 +157,8 @@ def _condition_at(problem: Problem, ansatz: Ansatz, condition: Any) -> Callable[
                 extra = (*extra, ansatz.unknowns(params, row["origin"]))
             found = condition.residual(u, *point, *extra)
         else:
+            _refuse_value(condition, jax.eval_shape(u, *point), row["value"])
             found = condition.residual(u, point, normal, row["value"])
-            _refuse_value(condition, found, u(*point), row["value"])
         return _flat(found, condition.label)
 
     return function
@@ -188,17 +188,17 @@ def _flat(found: Any, name: str) -> jax.Array:
     return jnp.concatenate([jnp.atleast_1d(jnp.asarray(leaf, float)) for leaf in leaves])
 
 
-def _refuse_value(condition: Any, found: Any, output: Any, value: Any) -> None:
+def _refuse_value(condition: Any, output: Any, value: Any) -> None:
     """Refuse a value that does not fit what it is compared with.
 
     Raises:
         ShapeError: Naming both shapes.
     """
     wanted = () if condition.component is not None else output.shape
-    if found.shape != wanted:
+    if value.shape not in ((), wanted):
         raise ShapeError(
             f"value of {condition.label}",
-            found=jnp.shape(value),
+            found=value.shape,
             expected=f"() or {wanted}" if wanted else "()",
             hint="give one number for each output of u, or name the `component` that is meant",
         )
