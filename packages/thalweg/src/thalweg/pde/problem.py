@@ -79,7 +79,7 @@ class Problem:
             )
         if not callable(self.equation):
             raise ConfigError("`equation` is no function; write `def equation(u, x): ...`")
-        if isinstance(self.time, tuple):
+        if self.time is not None and not isinstance(self.time, TimeInterval):
             object.__setattr__(self, "time", TimeInterval(*self.time))
         object.__setattr__(self, "unknowns", dict(self.unknowns or {}))
         for condition in self.conditions:

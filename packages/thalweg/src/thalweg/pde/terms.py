@@ -126,10 +126,16 @@ def build_terms(
         return equation_at(problem, ansatz, params, row["origin"], row["point"])
 
     inside = draw_inside(problem, points, density)
+    labels = [c.label for c in problem.soft]
     conditions = (
-        Term(c.label, _condition_at(problem, ansatz, c), draw, ansatz, c)
-        for c in problem.soft
-        for draw in [draw_condition(problem, ansatz, c, share)]
+        Term(
+            label if labels.count(label) == 1 else f"{label}, {labels[: k + 1].count(label)}",
+            _condition_at(problem, ansatz, c),
+            draw_condition(problem, ansatz, c, share),
+            ansatz,
+            c,
+        )
+        for k, (c, label) in enumerate(zip(problem.soft, labels, strict=True))
     )
     return (Term("equation", equation, inside, ansatz), *conditions)
 
