@@ -123,3 +123,11 @@ def test_points_outside_are_not_evaluated():
         result.u(np.zeros(3))
     with pytest.raises(ConfigError, match="any other `u"):
         result.u(np.zeros((3, 2)), 1.0)
+
+
+def test_two_measurements_of_one_field_are_two_terms():
+    """Conditions are told apart by what they are, whatever arrays they hold."""
+    conditions = [pde.Data([0.1, 0.2], [0, 0]), pde.Data([0.7, 0.8, 0.9], [0, 1, 1])]
+    problem = pde.Problem(LINE, poisson, conditions)
+    result = pde.solve(problem, seconds=1, steps=1, network=pde.MLP(4, 1), points=20)
+    assert result.points == {"equation": 20, "Data, 1": 2, "Data, 2": 3}

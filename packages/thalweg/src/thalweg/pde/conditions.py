@@ -25,7 +25,7 @@ Value = Any  # a number, an array (k,), or a function of one point
 On = Any  # a name of an edge, or several
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class AbstractCondition:
     """Base of the conditions.
 
@@ -57,7 +57,7 @@ class AbstractCondition:
             )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class _OnEdge(AbstractCondition):
     """A condition on named edges whose residual is something of u minus a value.
 
@@ -87,7 +87,7 @@ class _OnEdge(AbstractCondition):
         return chosen(self.left_side(u, point, normal), self.component) - value
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dirichlet(_OnEdge):
     """`u = value` on edges.
 
@@ -109,7 +109,7 @@ class Dirichlet(_OnEdge):
         return u(*point)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Neumann(_OnEdge):
     """`∂u/∂n = value` on edges, along the outward normal."""
 
@@ -118,7 +118,7 @@ class Neumann(_OnEdge):
         return normal_derivative(u, normal)(*point)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Robin(_OnEdge):
     """`a u + b ∂u/∂n = value` on edges, along the outward normal."""
 
@@ -130,7 +130,7 @@ class Robin(_OnEdge):
         return self.a * u(*point) + self.b * normal_derivative(u, normal)(*point)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Initial(AbstractCondition):
     """`u = value` at the start, or with `order=1` `∂u/∂t = value`.
 
@@ -163,7 +163,7 @@ class Initial(AbstractCondition):
         return chosen(found, self.component) - value
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Periodic(AbstractCondition):
     """The solution repeats itself along a coordinate, from one end of the domain to the other.
 
@@ -189,7 +189,7 @@ class Periodic(AbstractCondition):
         return [f(*low) - f(*high) for f in orders]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Condition(AbstractCondition):
     """Any condition: `residual(u, x[, t], normal)`, a number, an array or a tuple of them.
 
@@ -214,7 +214,7 @@ class Condition(AbstractCondition):
         return f"{type(self).__name__} on {place}"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Interface(Condition):
     """A condition between two materials, on the edge of the inner one, `inside=`.
 
@@ -230,7 +230,7 @@ class Interface(Condition):
             )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Data(AbstractCondition):
     """Measurements of u.
 

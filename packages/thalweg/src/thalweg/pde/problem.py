@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ class Problem:
             )
         if not callable(self.equation):
             raise ConfigError("`equation` is no function; write `def equation(u, x): ...`")
-        if isinstance(self.time, tuple):
+        if self.time is not None and not isinstance(self.time, TimeInterval):
             object.__setattr__(self, "time", TimeInterval(*self.time))
         object.__setattr__(self, "unknowns", dict(self.unknowns or {}))
         for condition in self.conditions:
@@ -135,11 +136,15 @@ class Problem:
 
     def covers(self, points: np.ndarray) -> np.ndarray:
         """Whether each point `(n, columns)` lies in the domain or on its edge, and in the time."""
-        d = self.domain.dimension
-        reach = 1e-9 * (self.domain.high - self.domain.low)
-        shifts = reach * np.array([[*map(float, f"{k:0{d}b}")] for k in range(2**d)]) * 2 - reach
-        near = [self.domain.contains(points[:, :d] + shift) for shift in shifts]
-        found = np.any(near, axis=0)
+        d, low, high = self.domain.dimension, self.domain.low, self.domain.high
+        reach = 1e-9 * (high - low)
+        x = points[:, :d]
+        # A point on an edge lies inside after a small step inwards: to the middle, or in the plane
+        # and in space one of those along the diagonals.
+        near = [x, x + 1e-9 * ((low + high) / 2 - x)]
+        if d <= 3:  # noqa: PLR2004
+            near += [x + reach * np.array(signs) for signs in itertools.product((-1, 1), repeat=d)]
+        found = np.any([self.domain.contains(each) for each in near], axis=0)
         if self.interval is not None:
             slack = 1e-9 * (self.interval.end - self.interval.start)
             t = points[:, d]
@@ -349,13 +354,15 @@ def _some_values(problem: Problem, condition: Dirichlet | Initial, count: int = 
     """What is given at some points."""
     if isinstance(condition, Initial):
         points = problem.domain.points(count)
-        points = points if problem.time is None else np.column_stack([points, np.zeros(count)])
-        arguments = [problem.split(row)[:1] for row in points]
     else:
         points = problem.domain.edge_points(count, on=condition.on)[0]
-        if problem.interval is not None:
-            points = np.repeat(points, -(-count // len(points)), axis=0)
-            times = np.linspace(problem.interval.start, problem.interval.end, len(points))
-            points = np.column_stack([points, times])
-        arguments = [problem.split(row) for row in points]
-    return np.asarray([value_at(condition.value, each) for each in arguments], float)
+        points = np.repeat(points, -(-count // len(points)), axis=0)
+    if problem.interval is not None:
+        times = np.linspace(problem.interval.start, problem.interval.end, len(points))
+        points = np.column_stack([points, times])
+    takes = 1 if isinstance(condition, Initial) else 2
+
+    def given(row: Any) -> Any:
+        return value_at(condition.value, problem.split(row)[:takes])
+
+    return np.asarray(jax.vmap(given)(jnp.asarray(points)), float)

@@ -88,10 +88,10 @@ class Result:
         undetermined: Combinations of unknown constants that the data leave undetermined.
         curvature: What error bars come from; None without unknowns.
         solution: The `thalweg.Solution` of the last round.
-        history: Equal-length arrays over all rounds: `loss`, `grad_norm`, `h`, `seconds`, `round`,
-            `window`.
-        seconds: Wall time without compilation; drawing points and judging included.
-        compile_seconds: Wall time of compilation.
+        history: Equal-length arrays over all rounds and windows: `loss`, `grad_norm`, `h`,
+            `seconds`, `window`.
+        seconds: Wall time of training, with the drawing of points.
+        compile_seconds: Wall time of all else, which is compilation above all.
     """
 
     problem: Problem

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from thalweg.pde.problem import Ansatz, Problem
 
-    Rows = dict[str, np.ndarray]
-    Draw = Callable[[int, "Window"], Rows]
+    Draw = Callable[[int, "Window"], dict[str, np.ndarray]]
 
+Rows = dict[str, np.ndarray]  # of equal length, by what they hold: "point", "value", "normal", ...
 CANDIDATES = 16  # for each point inside, where a density is asked for
 
 

@@ -126,10 +126,16 @@ def build_terms(
         return equation_at(problem, ansatz, params, row["origin"], row["point"])
 
     inside = draw_inside(problem, points, density)
+    labels = [c.label for c in problem.soft]
     conditions = (
-        Term(c.label, _condition_at(problem, ansatz, c), draw, ansatz, c)
-        for c in problem.soft
-        for draw in [draw_condition(problem, ansatz, c, share)]
+        Term(
+            label if labels.count(label) == 1 else f"{label}, {labels[: k + 1].count(label)}",
+            _condition_at(problem, ansatz, c),
+            draw_condition(problem, ansatz, c, share),
+            ansatz,
+            c,
+        )
+        for k, (c, label) in enumerate(zip(problem.soft, labels, strict=True))
     )
     return (Term("equation", equation, inside, ansatz), *conditions)
 
@@ -157,8 +163,8 @@ def _condition_at(problem: Problem, ansatz: Ansatz, condition: Any) -> Callable[
                 extra = (*extra, ansatz.unknowns(params, row["origin"]))
             found = condition.residual(u, *point, *extra)
         else:
+            _refuse_value(condition, jax.eval_shape(u, *point), row["value"])
             found = condition.residual(u, point, normal, row["value"])
-            _refuse_value(condition, found, u(*point), row["value"])
         return _flat(found, condition.label)
 
     return function
@@ -188,17 +194,17 @@ def _flat(found: Any, name: str) -> jax.Array:
     return jnp.concatenate([jnp.atleast_1d(jnp.asarray(leaf, float)) for leaf in leaves])
 
 
-def _refuse_value(condition: Any, found: Any, output: Any, value: Any) -> None:
+def _refuse_value(condition: Any, output: Any, value: Any) -> None:
     """Refuse a value that does not fit what it is compared with.
 
     Raises:
         ShapeError: Naming both shapes.
     """
     wanted = () if condition.component is not None else output.shape
-    if found.shape != wanted:
+    if value.shape not in ((), wanted):
         raise ShapeError(
             f"value of {condition.label}",
-            found=jnp.shape(value),
+            found=value.shape,
             expected=f"() or {wanted}" if wanted else "()",
             hint="give one number for each output of u, or name the `component` that is meant",
         )

@@ -1,10 +1,10 @@
 """`solve`: a network trained until it satisfies an equation and its conditions.
 
 The loss is a sum of least squares, and `auto` picks the method. Training goes in rounds: after
-each, points are drawn again, more of them where the residual is large, and the weights of the terms
-are balanced again. Functions and shapes stay, so the compiled program goes on with other data, from
-the step size that it had. A long time can be cut into windows, solved one after the other: each
-starts where the one before ended.
+each, points are drawn again, half of them where the residual is large, and the weights of the
+terms are balanced again. In the second half of the time both stay. Functions and shapes stay
+throughout, so the compiled program goes on with other data, from the step size that it had. A long
+time can be cut into windows, solved one after the other: each starts where the one before ended.
 
 Source: Wu, Zhu, Tan, Kartha & Lu 2023, "A comprehensive study of non-adaptive and residual-based
 adaptive sampling for physics-informed neural networks" (the distribution of points).
@@ -30,12 +30,14 @@ from thalweg.flow.flatten import flatten
 from thalweg.pde.networks import MLP, float64
 from thalweg.pde.problem import Ansatz, Problem, output_scale
 from thalweg.pde.result import Result, Stage
-from thalweg.pde.rows import Window, thinned
+from thalweg.pde.rows import Rows, Window, thinned
 from thalweg.pde.terms import Term, balance, build_terms, refuse_singular
 from thalweg.solvers import make
 
 ROUNDS = 8
+CHANGING = 0.5  # of the time, in which points and weights change; then they stay, to be fitted hard
 ENDS = (tw.Outcome.CONVERGED, tw.Outcome.STALLED, tw.Outcome.PLATEAU)  # new points help after them
+MOST_RUNS = 4  # that end by themselves; a further one would end where they did
 LEAST = 0.5  # of a round, that must be left to begin again
 POOL = 4  # candidates for each point drawn again
 POINTS_A_WEIGHT = 3  # points inside for each weight of the network ...
@@ -93,7 +95,7 @@ def solve(  # noqa: PLR0913 - all but two are options that few calls name
         transform: `transform(u)`, a field made of that of the network, such as an odd one,
             `lambda u: lambda x, t: (u(x, t) - u(-x, t)) / 2`.
         method: As in `thalweg.minimize`.
-        rounds: How often points are drawn.
+        rounds: How often points are drawn, all in the first half of the time.
         windows: Into how many windows the time is cut, each with weights of its own.
         resample: Whether points are drawn again after each round.
         params: Parameters to begin with, those of an earlier result; by default new ones.
@@ -182,7 +184,6 @@ class _Run:
         self.params = self.ansatz.init(plan.seed) if params is None else params
         self.history: dict[str, list[np.ndarray]] = {}
         self.solutions: list[tw.Solution] = []
-        self.steps_left = plan.steps
         self._began = clock.perf_counter()
         weights = flatten(self.params)[1].size
         enough = int(np.clip(POINTS_A_WEIGHT * weights, LEAST_POINTS, MOST_POINTS))
@@ -206,14 +207,16 @@ class _Run:
             self.terms[0].rows = self._where_large(seed, window)
         balance(self.terms, self.params)
 
-    def _where_large(self, seed: int, window: Window) -> dict[str, np.ndarray]:
-        """Points inside with a density that grows with the residual."""
+    def _where_large(self, seed: int, window: Window) -> Rows:
+        """Points inside: half of them as ever, half with a density that grows with the residual."""
         equation = self.terms[0]
+        half = equation.count // 2
         pools = [equation.draw(seed + 3 + k, window) for k in range(POOL)]
         residuals = [equation.residuals(self.params, pool) for pool in pools]
         size = np.abs(np.concatenate(residuals) * equation.scale).sum(axis=1)
         together = {key: np.concatenate([pool[key] for pool in pools]) for key in pools[0]}
-        return thinned(together, size + size.mean(), equation.count, seed)
+        large = thinned(together, size, equation.count - half, seed)
+        return {key: np.concatenate([equation.rows[key][:half], large[key]]) for key in large}
 
     def squares(self) -> tw.LeastSquares:
         """The loss as it is now."""
@@ -231,7 +234,7 @@ class _Run:
             stages.append(Stage(window.start, window.end, self.params))
             if is_interrupted:
                 break
-        compile_seconds = sum(solution.compile_seconds for solution in self.solutions)
+        seconds = sum(solution.seconds for solution in self.solutions)
         return Result.of(
             self.problem,
             self.ansatz,
@@ -239,37 +242,25 @@ class _Run:
             terms=self.terms,
             solution=self.solutions[-1],
             history={key: np.concatenate(parts) for key, parts in self.history.items()},
-            seconds=clock.perf_counter() - self._began - compile_seconds,
-            compile_seconds=compile_seconds,
+            seconds=seconds,
+            compile_seconds=clock.perf_counter() - self._began - seconds,
             seed=self.plan.seed,
         )
 
     def _one_window(self, window: Window, number: int) -> bool:
         """Train from the present parameters for a share of the time; whether Ctrl-C ended it."""
         left = self.plan.seconds / len(self.spans)
-        rounds = _Rounds(self, window, left / self.plan.rounds)
+        rounds = _Rounds(self, window, CHANGING * left / max(self.plan.rounds - 1, 1))
         method = self.plan.method
-        while True:
-            method, reason = self._method(method)
-            solution = rounds.train(method, reason, left)
+        for _ in range(MOST_RUNS):
+            method, solution = rounds.train(method, left)
             self._keep(solution, number)
             left -= solution.seconds
             is_over = left < LEAST * rounds.length or not self.plan.resample
-            if solution.outcome not in ENDS or is_over or self.steps_left == 0:
-                return solution.outcome is tw.Outcome.INTERRUPTED
+            if solution.outcome not in ENDS or is_over or rounds.steps_left == 0:
+                break
             rounds.begin_next()
-
-    def _method(self, method: Any) -> tuple[Any, str]:
-        """The method that trains, and why.
-
-        Without the opening by steps that cost one gradient each: a network for an equation is
-        small, and gains more by steps with the true curvature from the first on.
-        """
-        flow = build_flow(self.squares(), flatten(self.params)[1])
-        chosen, reason = make(method, flow)
-        if chosen.name in ("secant-euler", "sampled") and method == "auto":
-            return chosen.then, f"`{chosen.then.name}`, as networks for equations are small"  # pyright: ignore[reportAttributeAccessIssue]
-        return chosen, reason
+        return self.solutions[-1].outcome is tw.Outcome.INTERRUPTED
 
     def _keep(self, solution: tw.Solution, window: int) -> None:
         self.solutions.append(solution)
@@ -280,8 +271,6 @@ class _Run:
         columns["window"] = np.full(len(columns["loss"]), window)
         for key, values in columns.items():
             self.history.setdefault(key, []).append(values)
-        if self.steps_left is not None:
-            self.steps_left = max(self.steps_left - len(columns["loss"]) + 1, 0)
 
 
 class _Rounds:
@@ -289,10 +278,13 @@ class _Rounds:
 
     Attributes:
         length: Seconds of a round.
+        steps_left: Steps that may still be taken; None for no limit.
     """
 
     def __init__(self, run: _Run, window: Window, length: float) -> None:
         self._run, self._window, self.length = run, window, length
+        steps, windows = run.plan.steps, run.plan.windows
+        self.steps_left = None if steps is None else max(steps // windows, 1)
         self._number = 0
 
     def begin_next(self) -> None:
@@ -300,18 +292,20 @@ class _Rounds:
         self._number += 1
         self._run.draw(self._window, round_number=self._number)
 
-    def train(self, method: Any, reason: str, seconds: float) -> tw.Solution:
-        """One run of a method, through as many rounds as there are seconds for."""
+    def train(self, method: Any, seconds: float) -> tuple[Any, tw.Solution]:
+        """One run, through as many rounds as there are seconds for; the method that made it."""
         run, plan = self._run, self._run.plan
         theta, spec = flatten(run.params)
         flow = build_flow(run.squares(), spec)
-        stop = tw.Stop(seconds=seconds, steps=run.steps_left)
+        method, reason = method_for(method, flow)
+        stop = tw.Stop(seconds=seconds, steps=self.steps_left)
         due = self.length
 
         def fresh(theta: Any) -> Any:
             """New data at the end of a round; None before."""
             nonlocal due
-            if not plan.resample or recorder.seconds < due:
+            is_last = self._number >= plan.rounds - 1
+            if is_last or not plan.resample or recorder.seconds < due:
                 return None
             due = recorder.seconds + self.length
             run.params = spec.unravel(np.asarray(theta))  # pyright: ignore[reportArgumentType]
@@ -330,7 +324,7 @@ class _Rounds:
                 memory_budget=MEMORY_BUDGET,
                 between=fresh,
             )
-        return tw.Solution.of(
+        solution = tw.Solution.of(
             (start_of(0, point, spec, recorder, end),),
             best=0,
             compile_seconds=recorder.compile_seconds,
@@ -338,3 +332,23 @@ class _Rounds:
             reason=reason,
             has_starts=False,
         )
+        if self.steps_left is not None:
+            self.steps_left = max(self.steps_left - len(solution.history["loss"]) + 1, 0)
+        return method, solution
+
+
+def method_for(method: Any, flow: Any) -> tuple[Any, str]:
+    """The method that trains, and why.
+
+    Of what `auto` picks, the steps with the true curvature alone. A network for an equation is
+    small, and gains more by them from the first on than by an opening of cheaper ones; and where
+    they end, other points help more than another method from the start.
+    """
+    chosen, reason = make(method, flow)
+    if method != "auto":
+        return chosen, reason
+    if isinstance(chosen, (tw.SecantEuler, tw.Sampled)) and chosen.then:
+        chosen = chosen.then
+    if isinstance(chosen, tw.ImplicitGeodesic):
+        chosen = dataclasses.replace(chosen, then=None)
+    return chosen, f"`{chosen.name}`, as networks for equations are small"
