@@ -47,6 +47,6 @@ def all_of(notebook):
 
 def test_progress_is_seen_below_the_cell(executed):
     """Its last state stays there."""
-    (cell,) = [cell for cell in executed.cells if "progress=True" in cell.source]
+    (cell,) = [cell for cell in executed.cells if "progress=True)" in cell.source]
     lines = [out.data.get("text/plain", "") for out in cell.outputs if "data" in out]
     assert re.search(r"loss \S+  \|∇L\| \S+  h \S+  rejected \d+", lines[0])

@@ -383,17 +383,9 @@ class Run:
     def _log_start(self, rows: Rows) -> None:
         """Row 0: loss and gradient at the start are those that the first step began with."""
         start = rows.columns(1)
-        self._recorder.extend(
-            {
-                "t": [0.0],
-                "h": [np.nan],
-                "seconds": [0.0],
-                "loss": start["start_loss"],
-                "grad_norm": start["start_grad_norm"],
-                **{name: [0] for name in WHOLES},
-            },
-            theta=self._loop.best_theta,
-        )
+        known = {"t": [0.0], "h": [np.nan], "seconds": [0.0]} | {name: [0] for name in WHOLES}
+        known |= {"loss": start["start_loss"], "grad_norm": start["start_grad_norm"]}
+        self._recorder.extend(known, theta=self._loop.best_theta)
 
     def _finish(self) -> Generator[Call, Chunk, None]:
         """Find |∇L| at the last point: begin a step there and do not take it."""

@@ -22,7 +22,7 @@ from thalweg.fitting.predict import as_arrays
 from thalweg.fitting.residuals import NO_SIGMA, STANDARD_DEVIATIONS, Data, Form
 from thalweg.fitting.run import Fit
 from thalweg.solution import Outcome
-from thalweg.solvers.integrators.scaled import about_not_finite
+from thalweg.solvers.integrators.fit_ends import about_not_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,7 +18,7 @@ from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, step
 from thalweg.fitting.residuals import variation
 from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
 from thalweg.solvers.integrators.column_units import explains
-from thalweg.solvers.integrators.scaled import about_not_finite
+from thalweg.solvers.integrators.fit_ends import about_not_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
