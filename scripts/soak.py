@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,7 @@ def curve_fit() -> Callable[[int], object]:
 
 
 def curve_fit_new_model() -> Callable[[int], object]:
-    """A model defined in each round, as a function within a function is: each compiles."""
+    """A model defined in each round, as a function within a function is; it is recognised."""
     jnp, np, tw = _libraries()
     x = np.linspace(0.0, 4.0, 50)
 
@@ -81,8 +82,11 @@ def curve_fit_many() -> Callable[[int], object]:
 def regressor() -> Callable[[int], object]:
     """A network for a table by scikit-learn's conventions, fitted and asked."""
     _, np, _ = _libraries()
+    from sklearn.exceptions import ConvergenceWarning
+
     from thalweg.sklearn import FlowRegressor
 
+    warnings.simplefilter("ignore", ConvergenceWarning)  # twenty steps are not to the end
     inputs = np.random.default_rng(0).normal(size=(200, 3))
 
     def one_round(number: int) -> object:
