@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jax.scipy.linalg import solve_triangular
 
 from thalweg.errors import ConfigError, ShapeError
@@ -116,6 +115,8 @@ def residuals(model: Callable[..., Any], form: Form, data: Data, values: jax.Arr
 def whitened(values: np.ndarray, data: Data, sigma: str) -> np.ndarray:
     """Values like y over σ, on the host; for a covariance, by its Cholesky factor and flat."""
     if sigma == COVARIANCE:
+        import scipy.linalg  # of the time of a first fit, importing it is a tenth
+
         return scipy.linalg.solve_triangular(data.weights, values.ravel(), lower=True)
     return values * data.weights if sigma == STANDARD_DEVIATIONS else values
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg._minimize import minimize
 from thalweg.errors import DataError
 from thalweg.fitting.bounds import Bounds, inner_start, outer, outer_slope
 from thalweg.fitting.projected import descend
@@ -192,6 +191,8 @@ class Fit:
             self._is_small(v) and isinstance(method, AbstractJitMethod) and not method.successors
         )
         if not is_quick:
+            from thalweg._minimize import minimize  # most fits do without all that it imports
+
             self._refuse_start(v)
             problem = self._engine.problem(self._data)
             found = minimize(problem, v, method, self._stop)
