@@ -31,7 +31,7 @@ def test_a_conductivity_has_the_error_bar_of_an_exact_fit():
         time=(0, 1),
         unknowns={"k": 1.0},
     )
-    result = pde.solve(problem, seconds=6, steps=120, network=pde.MLP(10, 1), points=300)
+    result = pde.solve(problem, seconds=60, steps=120, network=pde.MLP(10, 1), points=300)
     (expected,), ((variance,),) = curve_fit(exact, at, values, p0=[1.0])
     found = result.unknowns["k"]
     assert found.error is not None
@@ -50,7 +50,7 @@ def test_what_the_data_cannot_tell_has_no_error_bar():
         [pde.Dirichlet(0.0, on="left"), pde.Data(x, x**2 + x + 0.01 * random.standard_normal(30))],
         unknowns={"a": 1.0, "b": 1.0, "slope": 0.0},
     )
-    result = pde.solve(problem, seconds=3, steps=100, network=pde.MLP(6, 1), points=40)
+    result = pde.solve(problem, seconds=60, steps=100, network=pde.MLP(6, 1), points=40)
     assert result.unknowns["a"].error is None
     assert result.unknowns["b"].error is None
     assert result.undetermined == ("a and b",)
@@ -73,7 +73,7 @@ def test_an_unknown_field_is_found_with_its_error():
         [pde.Dirichlet(0.0), pde.Data(x, values)],
         unknowns={"q": pde.Field(pde.MLP(4, 1), scale=10.0)},
     )
-    result = pde.solve(problem, seconds=4, steps=150, network=pde.MLP(10, 1), points=80)
+    result = pde.solve(problem, seconds=60, steps=150, network=pde.MLP(10, 1), points=80)
     at = np.linspace(0.1, 0.9, 9)
     found, error = result.unknown("q", at)
     truth = -(np.pi**2) * np.sin(np.pi * at)

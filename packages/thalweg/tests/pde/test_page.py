@@ -61,10 +61,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     )
     small = pde.MLP(6, 1)
     return {
-        "map": pde.solve(corner, seconds=1, steps=2, network=small, points=40).page(
+        "map": pde.solve(corner, seconds=60, steps=2, network=small, points=40).page(
             folder / "map.html"
         ),
-        "line": pde.solve(line, seconds=2, steps=80, network=small, points=30).page(
+        "line": pde.solve(line, seconds=60, steps=80, network=small, points=30).page(
             folder / "line.html"
         ),
     }

@@ -38,7 +38,7 @@ ROUNDS = 8
 CHANGING = 0.5  # of the time, in which points and weights change; then they stay, to be fitted hard
 ENDS = (tw.Outcome.CONVERGED, tw.Outcome.STALLED, tw.Outcome.PLATEAU)  # new points help after them
 MOST_RUNS = 4  # that end by themselves; a further one would end where they did
-LEAST = 0.5  # of a round, that must be left to begin again
+LEAST = 0.05  # of the budget, that must be left to begin again
 POOL = 4  # candidates for each point drawn again
 POINTS_A_WEIGHT = 3  # points inside for each weight of the network ...
 LEAST_POINTS, MOST_POINTS = 500, 8000  # ... within these limits
@@ -249,15 +249,12 @@ class _Run:
 
     def _one_window(self, window: Window, number: int) -> bool:
         """Train from the present parameters for a share of the time; whether Ctrl-C ended it."""
-        left = self.plan.seconds / len(self.spans)
-        rounds = _Rounds(self, window, CHANGING * left / max(self.plan.rounds - 1, 1))
+        rounds = _Rounds(self, window)
         method = self.plan.method
         for _ in range(MOST_RUNS):
-            method, solution = rounds.train(method, left)
+            method, solution = rounds.train(method)
             self._keep(solution, number)
-            left -= solution.seconds
-            is_over = left < LEAST * rounds.length or not self.plan.resample
-            if solution.outcome not in ENDS or is_over or rounds.steps_left == 0:
+            if solution.outcome not in ENDS or rounds.share() > 1 - LEAST or not self.plan.resample:
                 break
             rounds.begin_next()
         return self.solutions[-1].outcome is tw.Outcome.INTERRUPTED
@@ -274,40 +271,41 @@ class _Run:
 
 
 class _Rounds:
-    """The rounds of one window, which outlast the runs of a method.
+    """The rounds of one window, which outlast the runs of a method."""
 
-    Attributes:
-        length: Seconds of a round.
-        steps_left: Steps that may still be taken; None for no limit.
-    """
+    def __init__(self, run: _Run, window: Window) -> None:
+        plan = run.plan
+        self._run, self._window = run, window
+        self._seconds = plan.seconds / plan.windows
+        self._steps = None if plan.steps is None else max(plan.steps // plan.windows, 1)
+        self._spent, self._taken, self._number = 0.0, 0, 0
 
-    def __init__(self, run: _Run, window: Window, length: float) -> None:
-        self._run, self._window, self.length = run, window, length
-        steps, windows = run.plan.steps, run.plan.windows
-        self.steps_left = None if steps is None else max(steps // windows, 1)
-        self._number = 0
+    def share(self, recorder: Recorder | None = None) -> float:
+        """The share of the budget that is spent, with that of a run that is going on."""
+        seconds, rows = (0.0, 0) if recorder is None else (recorder.seconds, recorder.rows)
+        spent = (self._spent + seconds) / self._seconds
+        return spent if self._steps is None else max(spent, (self._taken + rows) / self._steps)
 
     def begin_next(self) -> None:
         """Draw points and balance weights again, at the present parameters."""
         self._number += 1
         self._run.draw(self._window, round_number=self._number)
 
-    def train(self, method: Any, seconds: float) -> tuple[Any, tw.Solution]:
-        """One run, through as many rounds as there are seconds for; the method that made it."""
+    def train(self, method: Any) -> tuple[Any, tw.Solution]:
+        """One run, through as many rounds as there is time for; the method that made it."""
         run, plan = self._run, self._run.plan
         theta, spec = flatten(run.params)
         flow = build_flow(run.squares(), spec)
         method, reason = method_for(method, flow)
-        stop = tw.Stop(seconds=seconds, steps=self.steps_left)
-        due = self.length
+        steps = None if self._steps is None else max(self._steps - self._taken, 1)
+        stop = tw.Stop(seconds=max(self._seconds - self._spent, 0.0), steps=steps)
 
         def fresh(theta: Any) -> Any:
             """New data at the end of a round; None before."""
-            nonlocal due
-            is_last = self._number >= plan.rounds - 1
-            if is_last or not plan.resample or recorder.seconds < due:
+            left = plan.rounds - 1 - self._number
+            due = CHANGING * (self._number + 1) / max(plan.rounds - 1, 1)
+            if left <= 0 or not plan.resample or self.share(recorder) < due:
                 return None
-            due = recorder.seconds + self.length
             run.params = spec.unravel(np.asarray(theta))  # pyright: ignore[reportArgumentType]
             self.begin_next()
             return flow.laid_out(run.squares())  # pyright: ignore[reportAttributeAccessIssue]
@@ -332,8 +330,8 @@ class _Rounds:
             reason=reason,
             has_starts=False,
         )
-        if self.steps_left is not None:
-            self.steps_left = max(self.steps_left - len(solution.history["loss"]) + 1, 0)
+        self._spent += recorder.seconds
+        self._taken += max(recorder.rows - 1, 0)
         return method, solution
 
 
