@@ -47,6 +47,7 @@ def all_of(notebook):
 
 def test_progress_is_seen_below_the_cell(executed):
     """Its last state stays there."""
-    (cell,) = [cell for cell in executed.cells if "progress=True)" in cell.source]
+    code = [cell for cell in executed.cells if cell.cell_type == "code"]
+    (cell,) = [cell for cell in code if "progress=True" in cell.source]
     lines = [out.data.get("text/plain", "") for out in cell.outputs if "data" in out]
     assert re.search(r"loss \S+  \|∇L\| \S+  h \S+  rejected \d+", lines[0])

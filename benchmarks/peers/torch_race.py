@@ -35,7 +35,7 @@ RECORD = Path(__file__).parents[2] / "docs/benchmark/torch-race.json"
 FITS = ("sine", "sinc", "bessel", "diabetes")
 SQUASHED = ("diabetes",)  # with tanh on the outputs
 STARTS = 3
-SECONDS = 4.0  # of each run
+SECONDS = 2.0  # of each run
 
 
 def fit_of(task: problems.TrainingProblem, seed: int) -> dict[str, np.ndarray]:

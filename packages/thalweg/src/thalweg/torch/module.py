@@ -166,7 +166,7 @@ def _exported(torch: ModuleType, module: Any, example: tuple[Any, ...]) -> Any:
     except Exception as error:
         name, layer = _culprit(torch, module, example)
         raise ConfigError(
-            f"the layer `{name}` ({type(layer).__name__}) cannot be brought to JAX, as "
+            f"{_in_words(name, type(layer).__name__)} cannot be brought to JAX, as "
             f"`torch.export` cannot write it down: {_first_line(error)}"
         ) from error
 
@@ -256,7 +256,9 @@ def _result(torch: ModuleType, node: Any, values: dict[Any, Any]) -> Any:
     try:
         result = OPERATORS[str(node.target.overloadpacket)](*arguments, **named)
     except (NotImplementedError, TypeError) as error:
-        raise ConfigError(f"{_layer_of(node)} cannot be brought to JAX: {error}") from error
+        raise ConfigError(
+            f"{_layer_of(node)} cannot be brought to JAX: {_first_line(error)}"
+        ) from error
     expected = getattr(node.meta.get("val"), "dtype", None)
     if isinstance(result, jax.Array) and expected is not None:
         wanted = jax.dtypes.canonicalize_dtype(str(expected).removeprefix("torch."))
@@ -302,7 +304,11 @@ def _layer_of(node: Any) -> str:
         return "the module"
     path, kind = stack[-1]
     kind = kind if isinstance(kind, str) else kind.__name__
-    return f"the layer `{path}` ({kind.rpartition('.')[-1]})"
+    return _in_words(path, kind.rpartition(".")[-1])
+
+
+def _in_words(name: str, kind: str) -> str:
+    return f"the layer `{name}` ({kind})" if name else f"the module ({kind})"
 
 
 def _first_line(error: Exception) -> str:
