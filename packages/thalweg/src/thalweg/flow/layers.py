@@ -14,7 +14,8 @@ Which parameters enter that way is read from the program of the residual, whoeve
 only in products with one vector, a vector only as a term of a sum. Any other use of any parameter,
 and there are no factors.
 
-Source: Dangel, Tatzel & Hennig 2022, arXiv:2106.02624, section 3 (products of layers' factors).
+Source: Goodfellow 2015, arXiv:1510.01799 (gradients of examples as outer products); Novak,
+Sohl-Dickstein & Schoenholz 2022, arXiv:2206.08720 (JJᵀ from such products).
 Decision: docs/decisions/0039-openings.md.
 """
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 # A function with a derivative of its own is none of them: its body does not tell the slopes.
 INLINED = ("jit", "pjit", "closed_call", "remat", "checkpoint")
 BODIES = ("jaxpr", "call_jaxpr")
-
-
 PASSES = 4  # over a matrix (m, m) that a product of two of them takes, in columns of a factor
 
 
