@@ -82,7 +82,7 @@ def project_files() -> list[Path]:
         ROOT / name for name in (".ci", "benchmarks", "docs", "packages", "scripts", "tests")
     ]
     paths = [*ROOT.iterdir(), *(path for folder in folders for path in folder.rglob("*"))]
-    made = {"__pycache__", "_build", "_generated"}
+    made = {".git", "__pycache__", "_build", "_generated"}  # `.git` is a file in a worktree
     return [p for p in paths if p.is_file() and made.isdisjoint(p.relative_to(ROOT).parts)]
 
 
