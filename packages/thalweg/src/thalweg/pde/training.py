@@ -205,7 +205,8 @@ class _Run:
             term.rows = term.draw(seed, window)
         if round_number:
             self.terms[0].rows = self._where_large(seed, window)
-        balance(self.terms, self.params)
+        last = self.plan.rounds - 1
+        balance(self.terms, self.params, min(round_number / last, 1.0) if last else 1.0)
 
     def _where_large(self, seed: int, window: Window) -> Rows:
         """Points inside: half of them as ever, half with a density that grows with the residual."""
