@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,7 @@ def run(name: str, **changes: Any) -> dict[str, Any]:
         "gap": result.gap,
         "method": result.solution.method,
         "unknowns": {key: [each.value, each.error] for key, each in result.unknowns.items()},
-        "machine": str(this_machine()),
+        "machine": dataclasses.asdict(this_machine()),
     }
 
 
