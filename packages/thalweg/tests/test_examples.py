@@ -86,8 +86,8 @@ def test_the_processes_of_a_slurm_job_find_each_other(alone, tmp_path):
     finally:
         for process in pair:
             process.kill()
-    assert first.startswith("2 processes, 2 devices")
-    assert second == ""
+    assert "2 processes, 2 devices" in first  # JAX's transport prints a line of its own
+    assert "loss" not in second
     assert loss_of(first) == pytest.approx(alone, rel=ROUNDING)
     assert (tmp_path / "run.safetensors").exists()
 
