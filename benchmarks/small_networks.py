@@ -88,7 +88,8 @@ def table(name: str) -> tuple[np.ndarray, np.ndarray]:
         return getattr(datasets, f"load_{name}")(return_X_y=True)
     if name == "digits, 4 x 4 pixels":
         images, labels = datasets.load_digits(return_X_y=True)
-        return np.asarray(images).reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16), np.asarray(labels)
+        means = np.asarray(images).reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4))
+        return means.reshape(-1, 16), np.asarray(labels)
     if name == "two spirals":
         return _spirals()
     import pandas as pd
