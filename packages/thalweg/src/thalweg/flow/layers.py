@@ -96,13 +96,12 @@ class Factors(NamedTuple):
         """J M⁻¹ Jᵀ of shape `(m, m)` for a metric that is separable, as arrays."""
         total: Any = 0
         for weights, uses in zip(metric, self.of_arrays, strict=True):
-            first = weights if weights.ndim == 1 else weights[0]
-            rows = None if weights.ndim == 1 else weights[:, 0] / weights[0, 0]
+            first = jnp.atleast_2d(weights)[0]
             for left, right in uses:
                 for other_left, other_right in uses:
                     product = (right / first) @ other_right.T
                     if left is not None and other_left is not None:
-                        product *= (left / rows) @ other_left.T
+                        product *= (left / (weights[:, 0] / first[0])) @ other_left.T
                     total += product
         return total
 
@@ -165,7 +164,7 @@ def separable(arrays: Sequence[jax.Array]) -> list[jax.Array]:
 class _Leaf(NamedTuple):
     """A parameter on its way through the program."""
 
-    index: int
+    place: int
     array: jax.Array
 
 
@@ -173,12 +172,12 @@ class _Tap(NamedTuple):
     """Where a parameter enters.
 
     Attributes:
-        index: Which parameter.
+        place: Which parameter.
         given: The vector that a matrix is multiplied with; None for a vector.
         is_flipped: Whether it is multiplied along the last axis of the matrix.
     """
 
-    index: int
+    place: int
     given: jax.Array | None
     is_flipped: bool
 
@@ -196,7 +195,7 @@ def factors_of(
         NotDenseError: A parameter is used in another way than in a dense layer.
     """
     program = jax.make_jaxpr(residual)(arrays)
-    leaves = [_Leaf(index, array) for index, array in enumerate(arrays)]
+    leaves = [_Leaf(place, array) for place, array in enumerate(arrays)]
 
     def tapped(offsets: list[jax.Array] | None) -> tuple[jax.Array, tuple[list[Any], list[Any]]]:
         taps: list[_Tap] = []
@@ -226,11 +225,11 @@ def factors_of(
     uses: list[list[Use]] = [[] for _ in arrays]
     for tap, inputs, slope in zip(places, given, slopes, strict=True):
         if inputs is None:
-            uses[tap.index].append(Use(None, slope))
+            uses[tap.place].append(Use(None, slope))
             continue
         repeated = jnp.broadcast_to(inputs, (r.size, inputs.size))
         pair = (slope, repeated) if tap.is_flipped else (repeated, slope)
-        uses[tap.index].append(Use(*pair))
+        uses[tap.place].append(Use(*pair))
     if not all(uses):
         raise NotDenseError  # a parameter without effect
     return r, Factors(tuple(tuple(each) for each in uses))
@@ -278,12 +277,12 @@ def _with_leaf(equation: Any, inputs: list[Any], enter: Any) -> list[Any]:
     if isinstance(other, _Leaf):
         raise NotDenseError
     if name == "add" and leaf.array.shape == out.shape == jnp.shape(other) and out.ndim == 1:
-        return [enter(_Tap(leaf.index, None, is_flipped=False), leaf.array + other)]
+        return [enter(_Tap(leaf.place, None, is_flipped=False), leaf.array + other)]
     if name == "dot_general" and leaf.array.ndim == 2 and jnp.ndim(other) == 1:  # noqa: PLR2004
         contracted, batched = equation.params["dimension_numbers"]
         axes = contracted[0 if is_left else 1]
         if len(axes) == 1 and not any(batched):
             arrays = [each.array if isinstance(each, _Leaf) else each for each in inputs]
             (product,) = _evaluated(equation, arrays)
-            return [enter(_Tap(leaf.index, other, is_flipped=axes[0] == 1), product)]
+            return [enter(_Tap(leaf.place, other, is_flipped=axes[0] == 1), product)]
     raise NotDenseError

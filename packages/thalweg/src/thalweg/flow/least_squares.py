@@ -60,7 +60,7 @@ class LeastSquaresFlow(Flow):
         """The same blocks over other data."""
         new = copy.copy(self)
         new.data, new.programs = data, {}
-        new.__dict__.pop("factor_width", None)  # of other sizes
+        vars(new).pop("factor_width", None)  # of other sizes
         new._set_terms(tuple(term.resized(part) for term, part in self._pairs(data)))  # noqa: SLF001 - of this class
         return new
 

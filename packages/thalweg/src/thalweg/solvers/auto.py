@@ -132,6 +132,6 @@ def step_cost(flow: LeastSquaresFlow) -> float:
     """The cost of a step of `implicit-geodesic` with dense matrices, in gradients, estimated."""
     small, large = flow.matrix_sizes
     if flow.residual_count < flow.size and flow.has_factors:
-        large = flow.factor_width
+        large = flow.factor_width or large
     factoring = 2 * small**2 * large + small**3 / 3
     return LINEARISING + factoring / (FLOPS_A_BYTE * PASSES * flow.pass_bytes)
