@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path  # noqa: TC003 - Typer reads it
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +18,8 @@ from thalweg.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from thalweg.fitting.measurements import Measurements
@@ -26,58 +28,66 @@ if TYPE_CHECKING:
 Assigned = Annotated[
     str, typer.Option(metavar="NAME=VALUE[,...]", help="Where parameters start; 1 by default.")
 ]
-Column = Annotated[str | None, typer.Option(metavar="COL")]
+
+_Data = Annotated[
+    Path,
+    typer.Argument(metavar="DATA", help="Table in text, such as CSV.", show_default=False),
+]
+_Expression = Annotated[
+    str,
+    typer.Argument(metavar="EXPRESSION", help="Such as `a*exp(-b*x)+c`.", show_default=False),
+]
+_X = Annotated[
+    str | None,
+    typer.Option(metavar="COL", help="What `x` stands for.", show_default="first column"),
+]
+_Y = Annotated[
+    str | None,
+    typer.Option(metavar="COL", help="What is fitted.", show_default="last column"),
+]
+_Sigma = Annotated[
+    str | None, typer.Option(metavar="COL", help="Standard deviations of y, absolute.")
+]
+_Bounds = Annotated[
+    str, typer.Option(metavar="NAME=LOW:HIGH[,...]", help="Bounds; either end may be empty.")
+]
+_Fixed = Annotated[str, typer.Option(metavar="NAME=VALUE[,...]", help="Parameters to hold.")]
+_Loss = Annotated[
+    str, typer.Option(metavar="LOSS", help="linear, huber, soft_l1, cauchy or tukey.")
+]
+_FScale = Annotated[
+    float, typer.Option("--f-scale", help="Residual from which a point is an outlier.")
+]
+_Method = Annotated[
+    str,
+    typer.Option(metavar="NAME", help="One of `thalweg methods`.", autocompletion=method_names),
+]
+_Starts = Annotated[
+    int, typer.Option(min=1, help="Starts, spread over the bounds; the best fit counts.")
+]
+_Level = Annotated[float, typer.Option(help="Level of the confidence intervals, within 0 and 1.")]
+_Profile = Annotated[bool, typer.Option("--profile", help="Intervals by profile likelihood.")]
+_Plot = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Draw data and curve as an SVG file.")
+]
 
 
 def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
-    data: Annotated[
-        Path,
-        typer.Argument(metavar="DATA", help="Table in text, such as CSV.", show_default=False),
-    ],
-    expression: Annotated[
-        str,
-        typer.Argument(metavar="EXPRESSION", help="Such as `a*exp(-b*x)+c`.", show_default=False),
-    ],
+    data: _Data,
+    expression: _Expression,
     p0: Assigned = "",
-    x: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="What `x` stands for.", show_default="first column"),
-    ] = None,
-    y: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="What is fitted.", show_default="last column"),
-    ] = None,
-    sigma: Annotated[
-        str | None, typer.Option(metavar="COL", help="Standard deviations of y, absolute.")
-    ] = None,
-    bounds: Annotated[
-        str, typer.Option(metavar="NAME=LOW:HIGH[,...]", help="Bounds; either end may be empty.")
-    ] = "",
-    fixed: Annotated[
-        str, typer.Option(metavar="NAME=VALUE[,...]", help="Parameters to hold.")
-    ] = "",
-    loss: Annotated[
-        str, typer.Option(metavar="LOSS", help="linear, huber, soft_l1, cauchy or tukey.")
-    ] = "linear",
-    f_scale: Annotated[
-        float, typer.Option("--f-scale", help="Residual from which a point is an outlier.")
-    ] = 1.0,
-    method: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="One of `thalweg methods`.", autocompletion=method_names),
-    ] = "auto",
-    starts: Annotated[
-        int, typer.Option(min=1, help="Starts, spread over the bounds; the best fit counts.")
-    ] = 1,
-    level: Annotated[
-        float, typer.Option(help="Level of the confidence intervals, within 0 and 1.")
-    ] = 0.95,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Intervals by profile likelihood.")
-    ] = False,
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw data and curve as an SVG file.")
-    ] = None,
+    x: _X = None,
+    y: _Y = None,
+    sigma: _Sigma = None,
+    bounds: _Bounds = "",
+    fixed: _Fixed = "",
+    loss: _Loss = "linear",
+    f_scale: _FScale = 1.0,
+    method: _Method = "auto",
+    starts: _Starts = 1,
+    level: _Level = 0.95,
+    profile: _Profile = False,
+    plot: _Plot = None,
     as_json: AsJson = False,
 ) -> None:
     """Fit the parameters of a formula to columns of a table.
@@ -101,7 +111,6 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
     if not 0 < level < 1:
         raise typer.BadParameter(f"{level} is not between 0 and 1", param_hint="--level")
     set_up_jax()
-    from thalweg.errors import ConfigError
     from thalweg.fitting.curve_fit import curve_fit
     from thalweg.fitting.expression import Expression, model_of
     from thalweg.fitting.measurements import read_measurements
@@ -112,11 +121,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
     sources = _sources(table, formula.names, x_name=x_name, y_name=y_name)
     model, names = model_of(formula, sources)
     for option, given in (("--p0", start), ("--bounds", lower_upper), ("--fixed", held)):
-        unknown = set(given) - set(names)
-        if unknown:
-            raise ConfigError(
-                f"`{option}` names `{min(unknown)}`, but the parameters are {', '.join(names)}"
-            )
+        _refuse_unknown(option, given, names)
     columns, measured, errors = _complete(table, sources, y_name, sigma)
     found = curve_fit(
         model,
@@ -142,6 +147,16 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
     if not found.success:
         typer.echo("thalweg: the fit did not end at a minimum", err=True)
         raise typer.Exit(1)
+
+
+def _refuse_unknown(option: str, given: dict[str, Any], names: Sequence[str]) -> None:
+    unknown = set(given) - set(names)
+    if unknown:
+        from thalweg.errors import ConfigError
+
+        raise ConfigError(
+            f"`{option}` names `{min(unknown)}`, but the parameters are {', '.join(names)}"
+        )
 
 
 def _assignments(text: str, option: str) -> dict[str, str]:

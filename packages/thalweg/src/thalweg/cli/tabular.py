@@ -47,35 +47,37 @@ Separator = Annotated[
     ),
 ]
 
+_Target = Annotated[str, typer.Option(metavar="COL", help="Column to predict.")]
+_Hidden = Annotated[str, typer.Option(metavar="N[,N...]", help="Units of each hidden layer.")]
+_Seconds = Annotated[
+    float, typer.Option(min=0.01, help="Budget of all fits together, without compilation.")
+]
+_Seed = Annotated[int, typer.Option(min=0, help="Seed of the split and of the initial weights.")]
+_Decimal = Annotated[
+    Literal["point", "comma"] | None,
+    typer.Option(help="The decimal mark.", show_default="recognised"),
+]
+_Missing = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TEXT", help="A text that means a missing value. May be repeated."),
+]
+_Force = Annotated[bool, typer.Option("--force", help="Replace the model in the folder.")]
+
 
 def train(  # noqa: PLR0913, PLR0917 - each is an option of its own
     data: Table,
-    target: Annotated[str, typer.Option(metavar="COL", help="Column to predict.")],
+    target: _Target,
     out: ModelFolder = None,
     task: Task = None,
-    hidden: Annotated[
-        str, typer.Option(metavar="N[,N...]", help="Units of each hidden layer.")
-    ] = "32",
+    hidden: _Hidden = "32",
     method: MethodName = "auto",
-    seconds: Annotated[
-        float, typer.Option(min=0.01, help="Budget of all fits together, without compilation.")
-    ] = 20.0,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Seed of the split and of the initial weights.")
-    ] = 0,
+    seconds: _Seconds = 20.0,
+    seed: _Seed = 0,
     ignore: Ignored = None,
     separator: Separator = None,
-    decimal: Annotated[
-        Literal["point", "comma"] | None,
-        typer.Option(help="The decimal mark.", show_default="recognised"),
-    ] = None,
-    missing: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TEXT", help="A text that means a missing value. May be repeated."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace the model in the folder.")
-    ] = False,
+    decimal: _Decimal = None,
+    missing: _Missing = None,
+    force: _Force = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a small network to predict one column of a table from the others.
