@@ -59,9 +59,9 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         progress: Whether to show a live line, on a terminal or in a notebook.
         callback: Called with a `Snapshot` after every step; a true result ends the run. The
             loop then comes back to the host after each step, which costs small problems speed.
-        on_rows: A function, or several, called with a `Rows` after each call of the compiled
-            program, some 30 times a second: the new rows of the history and the parameters after
-            them. A true result ends the run. The loop stays inside jit, so that small problems keep
+        on_rows: A function, or several, called with a `Rows` after calls of the compiled program,
+            at most ten times a second: the new rows of the history and the parameters after them. A
+            true result ends the run. The loop stays inside jit, so that small problems keep
             their speed; trackers and `EarlyStopping` are such functions.
         seed: What `init` is called with; further starts use `seed + 1`, `seed + 2`, ...
         starts: The number of starts. All are trained, the best is returned, and

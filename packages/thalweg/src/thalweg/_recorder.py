@@ -211,7 +211,7 @@ class Recorder:
         """Log several rows at once; `theta` is the point of the last one."""
         count = len(rows["loss"])
         first = len(self._rows["loss"])
-        is_over = self._hand_on(first + count, theta)
+        is_over = self._hand_on(rows, theta)
         self._rows["step"].extend(range(first, first + count))
         for name, values in rows.items():
             self._rows[name].extend(values)
@@ -224,8 +224,8 @@ class Recorder:
         if is_over:
             raise RunEnded(Outcome.STOPPED_BY_CALLBACK)
 
-    def _hand_on(self, count: int, theta: Any) -> bool:
-        """Deliver the rows so far, before there are `count`; true where that is to end the run."""
+    def _hand_on(self, rows: dict[str, Any], theta: Any) -> bool:
+        """Deliver the rows so far, before these are added; true where that is to end the run."""
         feed, is_over = self._feed, False
         if feed is None:
             return is_over
@@ -233,7 +233,7 @@ class Recorder:
             # What is compiled for the first batch is no part of the run.
             with self.compiling() if feed.is_first else contextlib.nullcontext():
                 is_over = feed.deliver(self._rows)
-        feed.hold(count, theta)
+        feed.hold(rows, theta)
         return is_over
 
     def hand_on_the_rest(self) -> None:
