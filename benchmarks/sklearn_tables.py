@@ -54,8 +54,10 @@ def table(name: str) -> tuple[np.ndarray, np.ndarray]:
     columns = frame[frame.columns[:-1]]
     numbers = columns.apply(pd.to_numeric, errors="coerce")
     is_text = numbers.isna().any()
-    text = pd.get_dummies(columns.loc[:, is_text].astype(str))
-    inputs = np.column_stack([numbers.loc[:, ~is_text], text]).astype(float)
+    inputs = numbers.loc[:, ~is_text].to_numpy(float)
+    if is_text.any():
+        text = pd.get_dummies(columns.loc[:, is_text].astype(str))
+        inputs = np.column_stack([inputs, text]).astype(float)
     return inputs, frame[frame.columns[-1]].astype(str).to_numpy()
 
 
