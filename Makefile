@@ -3,14 +3,17 @@
 
 BIN := .venv/bin
 OUT ?= demo-out
+# A build for the CPU only, which plain `torch` is not on Linux. Where the index does not serve it, let
+# PIP_EXTRA_INDEX_URL name PyTorch's own; on macOS, `make test-torch TORCH=torch`.
+TORCH ?= torch==2.13.0+cpu
 INPUTS := uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard packages/*/pyproject.toml)
 
 # Where Python may not keep what it compiled, each of the many commands that tests start compiles
 # everything again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test quick slow-tests lint docs links bench five-questions benchmark-figures front-page
-.PHONY: command-files addresses sizes soak release-check format lock clean
+.PHONY: help demo test test-torch quick slow-tests tour lint docs links bench five-questions benchmark-figures
+.PHONY: front-page command-files addresses sizes soak release-check format lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +23,12 @@ demo: .venv/demo.stamp ## Train three networks and write demo-out/report.html
 
 test: .venv/dev.stamp ## Run all tests and every example in the documentation; ARGS=FILE for some
 	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
+
+test-torch: .venv-torch/torch.stamp ## Run the tests of thalweg.torch, with PyTorch in an environment of its own
+	.venv-torch/bin/python -m pytest -n auto packages/thalweg/tests/pytorch docs/pytorch.md $(ARGS)
+
+tour: .venv/dev.stamp ## Run docs/tour.ipynb and keep its outputs
+	$(BIN)/python scripts/tour.py
 
 quick: .venv/dev.stamp ## Run the tests that take less than a moment, for the loop of a developer
 	$(BIN)/pytest -n auto --dist loadfile --quick $(ARGS)
@@ -75,7 +84,7 @@ lock: .venv/dev.stamp ## Resolve again after a dependency changed
 	UV_PYTHON=$(BIN)/python UV_PYTHON_DOWNLOADS=never $(BIN)/uv lock
 
 clean: ## Remove the environment and everything built
-	rm -rf .venv build docs/_build $(OUT) .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-torch build docs/_build $(OUT) .pytest_cache .ruff_cache .hypothesis
 
 # What the demo needs, without the workshop; where that is there already, nothing is to do.
 .venv/demo.stamp: $(INPUTS)
@@ -85,6 +94,15 @@ clean: ## Remove the environment and everything built
 .venv/dev.stamp: $(INPUTS)
 	scripts/bootstrap.sh --quiet --all-packages --all-extras
 	@touch .venv/demo.stamp $@
+
+# PyTorch over what `.venv` has, which does not get it.
+.venv-torch/torch.stamp: .venv/dev.stamp
+	rm -rf .venv-torch
+	$(BIN)/python -m venv --without-pip .venv-torch
+	$(BIN)/python -c "import sysconfig; print(f'import site; site.addsitedir({sysconfig.get_path(\"purelib\")!r})')" \
+	    > "$$(.venv-torch/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/dev.pth"
+	$(BIN)/python -m pip --python .venv-torch/bin/python install --quiet --disable-pip-version-check "$(TORCH)"
+	@touch $@
 
 .venv/docs.stamp: .venv/dev.stamp
 	scripts/bootstrap.sh --quiet --all-packages --all-extras --group docs

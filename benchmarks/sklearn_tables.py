@@ -44,6 +44,7 @@ def table(name: str) -> tuple[np.ndarray, np.ndarray]:
         import mlxtend.data
 
         inputs, targets = getattr(mlxtend.data, f"{name}_data")()
+        inputs = inputs[:, np.isfinite(inputs).any(axis=0)]  # names of cars are no numbers
         known = np.isfinite(inputs).all(axis=1)
         return inputs[known], targets[known]
     import pandas as pd

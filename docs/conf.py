@@ -22,7 +22,7 @@ copyright = "The thalweg authors"
 release = version = version_of("thalweg")
 
 extensions = [
-    "myst_parser",
+    "myst_nb",  # with it comes myst_parser
     "sphinx.ext.autodoc",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
@@ -31,6 +31,7 @@ extensions = [
 myst_enable_extensions = ["deflist", "dollarmath"]
 exclude_patterns = ["_build", "_generated"]
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # notebooks hold their outputs; the tests run them
 
 # Docstrings write Markdown's single backticks for code.
 default_role = "code"

@@ -85,7 +85,8 @@ def slugs_of(page: Path) -> set[str]:
 
 def dead_links_between(page: Path) -> Iterator[str]:
     """Relative links of a Markdown file that lead to no file, or to no heading of it."""
-    for link in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+    text = re.sub(r"`[^`\n]+`(?!\])", "", FENCE.sub("", page.read_text("utf-8")))
+    for link in LINK.findall(text):
         parts = urlsplit(link)
         if parts.scheme or parts.netloc:
             continue

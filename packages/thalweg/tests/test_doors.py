@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 
 import thalweg as tw
 from thalweg.errors import ConfigError
@@ -202,6 +203,58 @@ def test_a_frozen_part_of_a_module_stays():
     assert np.array_equal(whole.layers[0].weight, mlp.layers[0].weight)
     assert not np.array_equal(whole.layers[-1].weight, mlp.layers[-1].weight)
     assert solution.loss < solution.history["loss"][0]
+
+
+class Network(nnx.Module):
+    """With what an NNX module may hold: parameters, running averages, random keys, functions."""
+
+    def __init__(self, rngs):
+        self.first = nnx.Linear(1, 4, rngs=rngs, param_dtype=jnp.float64)
+        self.norm = nnx.BatchNorm(
+            4, use_running_average=True, rngs=rngs, dtype=jnp.float64, param_dtype=jnp.float64
+        )
+        self.drop = nnx.Dropout(0.5, deterministic=True, rngs=rngs)
+        self.last = nnx.Linear(4, 1, rngs=rngs, param_dtype=jnp.float64)
+        self.activation = jnp.tanh
+
+    def __call__(self, x):
+        """The outputs."""
+        return self.last(self.drop(self.activation(self.norm(self.first(x)))))
+
+
+def test_a_module_of_flax_nnx_is_taken_directly():
+    """Its `nnx.Param`s are trained, as by `nnx.split`; averages, keys and functions stay."""
+    module = Network(nnx.Rngs(0))
+    module.norm.mean[...] = jnp.linspace(-0.1, 0.1, 4, dtype=jnp.float32)
+    solution = tw.minimize(
+        tw.LeastSquares(lambda m, x, y: m(x[None])[0] - y, data=(X, Y)), module, stop=FEW
+    )
+    graph, params, rest = nnx.split(module, nnx.Param, ...)
+    split = tw.minimize(
+        tw.LeastSquares(lambda p, x, y: nnx.merge(graph, p, rest)(x[None])[0] - y, data=(X, Y)),
+        params,
+        stop=FEW,
+    )
+    assert isinstance(solution.params, Network)
+    assert solution.loss == pytest.approx(split.loss, rel=1e-12)
+    assert solution.loss < solution.history["loss"][0]
+    assert np.array_equal(solution.params.norm.mean[...], module.norm.mean[...])
+    assert solution.params.drop.rngs is not None
+    assert np.isfinite(solution.params(np.ones(1))).all()
+    trained = nnx.state(solution.params, nnx.Param)
+    assert not np.array_equal(trained["norm"]["scale"][...], np.ones(4))
+
+
+def test_other_constants_of_a_module_are_another_run():
+    """Compiled programs hold them, so a module with other averages does not share those."""
+
+    def loss(shift):
+        module = Network(nnx.Rngs(0))
+        module.norm.mean[...] = jnp.full(4, shift, jnp.float32)
+        return tw.minimize(shifted, module, stop=tw.Stop(steps=1)).history["loss"][0]
+
+    shifted = tw.LeastSquares(lambda m, x, y: m(x[None])[0] - y, data=(X, Y))
+    assert loss(0.0) != loss(0.5)
 
 
 def test_a_solution_is_shown_in_five_lines():

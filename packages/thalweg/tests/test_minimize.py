@@ -273,6 +273,21 @@ def test_auto_says_which_method_it_picked_and_why(solution):
         assert "`implicit-geodesic` because the loss is a sum of squares" in reason
 
 
+def test_auto_begins_small_networks_with_a_dense_secant_matrix():
+    """Up to 200 weights, some of them a matrix, if a pass over all data is cheap."""
+    for outputs, examples, first in ((8, 50, "self-scaled-bfgs"), (50, 50, "secant-euler")):
+        data = np.ones((examples, 4)), np.zeros((examples, outputs))
+        problem = tw.Composite(lambda p, x: x @ p["w"] + p["b"], lambda z, y: z @ z - y @ z, data)
+        params = {"w": np.ones((4, outputs)), "b": np.ones(outputs)}
+        method, reason = pick(problem, params)
+        assert method.name == first
+        assert [each.name for each in method.successors] == ["exponential-krylov"]
+        assert "`exponential-krylov`" in reason
+    data = np.ones((8000, 4)), np.zeros((8000, 36))
+    problem = tw.Composite(lambda p, x: x @ p["w"] + p["b"], lambda z, y: z @ z - y @ z, data)
+    assert pick(problem, {"w": np.ones((4, 36)), "b": np.ones(36)})[0].name == "secant-euler"
+
+
 def test_auto_begins_on_samples_where_a_pass_over_all_data_is_dear():
     """An eighth of the examples, where they are many beside the weights there are."""
     for examples in (8000, 4000):

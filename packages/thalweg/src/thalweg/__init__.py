@@ -11,8 +11,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from thalweg._argmin import argmin
     from thalweg._minimize import minimize
+    from thalweg._rows import Rows
     from thalweg.compilation_cache import cache_compiled_programs
+    from thalweg.early_stopping import EarlyStopping
     from thalweg.errors import ThalwegError
     from thalweg.fitting.curve_fit import curve_fit
     from thalweg.fitting.many import curve_fit_many
@@ -60,6 +63,7 @@ _HOME = {
     "CurveFit": "fitting.result",
     "Descent": "solvers.step_control",
     "DiffraxSolver": "solvers.adapters.diffrax_solver",
+    "EarlyStopping": "early_stopping",
     "ExponentialKrylov": "solvers.integrators.krylov",
     "ImplicitGeodesic": "solvers.integrators.geodesic",
     "LeastSquares": "problem",
@@ -67,18 +71,21 @@ _HOME = {
     "OptimistixSolver": "solvers.adapters.optimistix_solver",
     "Outcome": "solution",
     "Rosenbrock": "solvers.integrators.rosenbrock",
+    "Rows": "_rows",
     "Sampled": "solvers.integrators.sampled",
     "Scalar": "problem",
     "SciPyLeastSquares": "solvers.adapters.scipy_least_squares",
     "SciPyODESolver": "solvers.adapters.scipy_ode",
     "SecantEuler": "solvers.integrators.secant",
     "SelfScaled": "solvers.adapters.self_scaled",
+    "SelfScaledBFGS": "solvers.integrators.self_scaled_bfgs",
     "Solution": "solution",
     "Start": "solution",
     "Stop": "stop",
     "Switching": "solvers.integrators.switching",
     "ThalwegError": "errors",
     "Work": "solution",
+    "argmin": "_argmin",
     "cache_compiled_programs": "compilation_cache",
     "curve_fit": "fitting.curve_fit",
     "curve_fit_many": "fitting.many",
@@ -100,6 +107,7 @@ __all__ = [
     "CurveFit",
     "Descent",
     "DiffraxSolver",
+    "EarlyStopping",
     "ExponentialKrylov",
     "ImplicitGeodesic",
     "LeastSquares",
@@ -107,18 +115,21 @@ __all__ = [
     "OptimistixSolver",
     "Outcome",
     "Rosenbrock",
+    "Rows",
     "Sampled",
     "Scalar",
     "SciPyLeastSquares",
     "SciPyODESolver",
     "SecantEuler",
     "SelfScaled",
+    "SelfScaledBFGS",
     "Solution",
     "Start",
     "Stop",
     "Switching",
     "ThalwegError",
     "Work",
+    "argmin",
     "cache_compiled_programs",
     "curve_fit",
     "curve_fit_many",
@@ -126,8 +137,12 @@ __all__ = [
     "minimize",
 ]
 
+_MODULES = ("optax", "torch", "trackers")  # `thalweg.torch.fit` needs no import of its own
+
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"thalweg.{name}")
     if name not in _HOME:
         raise AttributeError(f"module `thalweg` has no attribute `{name}`")
     value = getattr(importlib.import_module(f"thalweg.{_HOME[name]}"), name)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from thalweg._recorder import Snapshot
+    from thalweg._rows import OnRows
     from thalweg._run.checkpoint import Checkpoint
     from thalweg._run.multistart import InitialPoint
     from thalweg.flow import Flow
@@ -38,6 +39,7 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
     init: Callable[[int], Params] | None = None,
     progress: bool = False,
     callback: Callable[[Snapshot], object] | None = None,
+    on_rows: OnRows | Sequence[OnRows] | None = None,
     seed: int = 0,
     starts: int | None = None,
     memory_budget: int = MEMORY_BUDGET,
@@ -54,9 +56,13 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         method: A name from `thalweg.methods()`, or a configured method.
         stop: Targets and budgets; without any, the run ends after 60 seconds at the latest.
         init: In place of `params`: a function that makes them from a seed.
-        progress: Whether to show a live line on stderr (only where that is a terminal).
+        progress: Whether to show a live line, on a terminal or in a notebook.
         callback: Called with a `Snapshot` after every step; a true result ends the run. The
             loop then comes back to the host after each step, which costs small problems speed.
+        on_rows: A function, or several, called with a `Rows` after each call of the compiled
+            program, some 30 times a second: the new rows of the history and the parameters after
+            them. A true result ends the run. The loop stays inside jit, so that small problems keep
+            their speed; trackers and `EarlyStopping` are such functions.
         seed: What `init` is called with; further starts use `seed + 1`, `seed + 2`, ...
         starts: The number of starts. All are trained, the best is returned, and
             `solution.starts` has the result of each. They come from `init`, or from `params`
@@ -99,6 +105,7 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
         (2.0, -1.0)
     """
     _check_types(problem, stop, callback, memory_budget)
+    functions = _functions(on_rows)
     if starts is not None and checkpoint is not None:
         raise ConfigError(
             "`starts` and `checkpoint` were both given, but a checkpoint keeps a single run; leave "
@@ -119,7 +126,7 @@ def minimize(  # noqa: PLR0913 - all but the first four are options that few cal
             flow,
             chosen,
             points,
-            recorders_of(len(points), criteria, callback=callback, show=show),
+            recorders_of(points, spec, criteria, callback=callback, show=show, on_rows=functions),
             reason=reason,
             checkpoint=keeper,
             memory_budget=memory_budget,
@@ -142,6 +149,8 @@ def _solve(
     ends = run_starts(
         method, flow, points, recorders, checkpoint=checkpoint, memory_budget=memory_budget
     )
+    for each in recorders:
+        each.hand_on_the_rest()
     best = best_of(ends, recorders)
     if best.has_failed:
         explain_start(flow, points[best.index].theta)
@@ -186,6 +195,24 @@ def _check_types(problem: object, stop: object, callback: object, memory_budget:
         raise ConfigError(
             f"`memory_budget` is {memory_budget}, but a number of bytes above 0 was expected"
         )
+
+
+def _functions(on_rows: Any) -> tuple[OnRows, ...]:
+    """The functions that take rows.
+
+    Raises:
+        ConfigError: One of them is no function.
+    """
+    if on_rows is None:
+        return ()
+    functions = tuple(on_rows) if isinstance(on_rows, (list, tuple)) else (on_rows,)
+    for each in functions:
+        if not callable(each):
+            raise ConfigError(
+                f"`on_rows` is of type {type(each).__name__}, but a function, or several, was "
+                "expected"
+            )
+    return functions
 
 
 @contextlib.contextmanager

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg._rows import WHOLE
 from thalweg.solution import HISTORY_COLUMNS, VISIBLE, Outcome, Work
 from thalweg.stop import DEFAULT_SECONDS, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from thalweg._rows import RowFeed
 
 
 class RunEnded(Exception):  # noqa: N818 - not an error: it unwinds the loop of another library
@@ -64,6 +67,7 @@ class Recorder:
         stop: The criteria; an open `Stop` gets a budget of `DEFAULT_SECONDS`.
         callback: Called with a `Snapshot` after each step; a true result ends the run.
         show: Called with a `Snapshot` for the progress line.
+        feed: Hands rows on in batches.
         clock: Returns seconds, monotonic.
         start: The index of this start; snapshots carry it.
     """
@@ -74,12 +78,14 @@ class Recorder:
         *,
         callback: Callable[[Snapshot], object] | None = None,
         show: Callable[[Snapshot], None] | None = None,
+        feed: RowFeed | None = None,
         clock: Callable[[], float] = time.perf_counter,
         start: int = 0,
     ) -> None:
         self.stop = dataclasses.replace(stop, seconds=DEFAULT_SECONDS) if stop.is_open else stop
         self.callback = callback
         self._show = show
+        self._feed = feed
         self._start = start
         self._clock = clock
         self._started = clock()
@@ -120,6 +126,8 @@ class Recorder:
         self._earlier = seconds
         self._compiled += compile_seconds
         self.best_theta, self.best_loss = np.array(best_theta), best_loss
+        if self._feed is not None:
+            self._feed.skip(self.rows)
 
     @property
     def seconds(self) -> float:
@@ -203,6 +211,7 @@ class Recorder:
         """Log several rows at once; `theta` is the point of the last one."""
         count = len(rows["loss"])
         first = len(self._rows["loss"])
+        is_over = self._hand_on(first + count, theta)
         self._rows["step"].extend(range(first, first + count))
         for name, values in rows.items():
             self._rows[name].extend(values)
@@ -211,7 +220,26 @@ class Recorder:
         if self._show is not None:
             self._show(snapshot)
         if self.callback is not None and first + count > 1 and self.callback(snapshot):
+            is_over = True
+        if is_over:
             raise RunEnded(Outcome.STOPPED_BY_CALLBACK)
+
+    def _hand_on(self, count: int, theta: Any) -> bool:
+        """Deliver the rows so far, before there are `count`; true where that is to end the run."""
+        feed, is_over = self._feed, False
+        if feed is None:
+            return is_over
+        if feed.is_due():
+            # What is compiled for the first batch is no part of the run.
+            with self.compiling() if feed.is_first else contextlib.nullcontext():
+                is_over = feed.deliver(self._rows)
+        feed.hold(count, theta)
+        return is_over
+
+    def hand_on_the_rest(self) -> None:
+        """Deliver the last rows: the run has ended."""
+        if self._feed is not None:
+            self._feed.deliver(self._rows, is_last=True)
 
     def offer_best(self, loss: float, theta: Any) -> None:
         """Keep `theta` where its loss is the least so far."""
@@ -273,9 +301,8 @@ class Recorder:
         An interrupt may have struck between two columns of a row: an unfinished row is left out.
         """
         complete = min(len(values) for values in self._rows.values())
-        whole = {"step", "rejected", *Work._fields}
         return {
-            name: np.asarray(values[:complete], dtype=np.int64 if name in whole else np.float64)
+            name: np.asarray(values[:complete], dtype=np.int64 if name in WHOLE else np.float64)
             for name, values in self._rows.items()
         }
 

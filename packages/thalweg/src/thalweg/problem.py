@@ -7,6 +7,8 @@ cheaper: with `data`, the Jacobian is taken example by example.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import dataclasses
 import numbers
 from typing import TYPE_CHECKING, Any, final
@@ -19,7 +21,9 @@ from jax.core import Tracer
 from thalweg.errors import ConfigError, DataError, ShapeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+_allows_tracers = contextvars.ContextVar("allows_tracers", default=False)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -275,21 +279,33 @@ def is_key(dtype: Any) -> bool:
     return jnp.issubdtype(dtype, jax.dtypes.prng_key)
 
 
+@contextlib.contextmanager
+def tracers_allowed() -> Iterator[None]:
+    """Within it, the data of a new problem may be arrays that JAX traces."""
+    token = _allows_tracers.set(True)
+    try:
+        yield
+    finally:
+        _allows_tracers.reset(token)
+
+
 def refuse_tracer(leaf: object, name: str) -> None:
     """Refuse an array that JAX has not computed yet.
 
     Raises:
         ConfigError: Naming the array.
     """
-    if isinstance(leaf, Tracer):
+    if isinstance(leaf, Tracer) and not _allows_tracers.get():
         raise ConfigError(
             f"`{name}` is an array of a function under `jax.jit`, `grad` or `vmap`, but a run "
-            "needs numbers: call `minimize` outside; for many fits of one model at once, use "
-            "`starts` or one problem for all"
+            "needs numbers: call `minimize` outside; for derivatives of a minimum use `argmin`, "
+            "for many fits of one model at once `starts` or one problem for all"
         )
 
 
 def _check_finite(name: str, array: Any) -> None:
+    if isinstance(array, Tracer):
+        return
     values = np.asarray(array)
     if values.dtype.kind not in "fc":
         return

@@ -24,6 +24,7 @@ EVERY_JITTED = [
     "implicit-geodesic",
     "exponential-krylov",
     "secant-euler",
+    "self-scaled-bfgs",
     "rosenbrock",
     "bdf",
     "chebyshev",

@@ -16,7 +16,7 @@ from thalweg import networks
 from thalweg._recorder import Recorder
 from thalweg._run import side_by_side
 from thalweg._run.driver import Run
-from thalweg._run.multistart import recorders_of
+from thalweg._run.multistart import initial_points, recorders_of
 from thalweg._run.side_by_side import integrate_side_by_side
 from thalweg.flow import build_flow
 from thalweg.flow.flatten import flatten
@@ -220,7 +220,10 @@ def test_a_callback_sees_all_starts_and_ends_the_one_it_is_asked_to():
 def test_progress_shows_the_best_start_and_the_time_of_all():
     """A worse start moves only the clock of the line; a better one takes it over."""
     shown = []
-    recorders = recorders_of(2, tw.Stop(steps=9), callback=None, show=shown.append)
+    points, spec = initial_points({"a": np.zeros((2, 1))}, None, starts=2, seed=0)
+    recorders = recorders_of(
+        points, spec, tw.Stop(steps=9), callback=None, show=shown.append, on_rows=()
+    )
     for start_index, loss in ((0, 5.0), (1, 7.0), (1, 3.0), (0, 4.0)):
         recorders[start_index].row(
             theta=np.zeros(1), loss=loss, grad_norm=1.0, work=tw.Work(), seconds=len(shown)

@@ -33,8 +33,11 @@ def both(real, shrink):
 
     def program(data, at, curve):
         r, jacobian = flow.jacobian(data, at)
+        rows = jnp.stack([*curve, jnp.zeros_like(at)])
         found = [
-            along_by_points(flow, data, at, curve[: k - 1], r=r, push=jacobian.__matmul__)
+            along_by_points(
+                flow, data, at, rows.at[k - 1 :].set(0), k, r=r, push=jacobian.__matmul__
+            )
             for k in ORDERS
         ]
         return found, [flow.along(data, at, curve[: k - 1]) for k in ORDERS]

@@ -117,8 +117,10 @@ class Page:
             self._pump(0.1)
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression, as JSON gives it."""
-        answer = self._send("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of a JavaScript expression, as JSON gives it; of a promise, what it keeps."""
+        answer = self._send(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

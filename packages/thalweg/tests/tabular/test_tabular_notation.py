@@ -164,6 +164,31 @@ def test_dates_with_slashes_are_read(texts: list[str], first: str):
     assert read_as(as_read(texts))[0].isoformat() == first
 
 
+@pytest.mark.parametrize(
+    ("texts", "first"),
+    [
+        (["Mar 31 2024", "Dec 1 2023"], "2024-03-31"),
+        (["March 31, 2024", "May 1, 2023"], "2024-03-31"),
+        (["31 Mar 2024", "1 December 2023", "?"], "2024-03-31"),
+        (["31-Mar-24", "01-Dec-99"], "2024-03-31"),
+        (["31. March 2024", "1. May 2023"], "2024-03-31"),
+        (["2024-03", "2023-12"], "2024-03-01"),
+        (["Mar 2024", "December 2023"], "2024-03-01"),
+        (["Mar-24", "Dec-23"], "2024-03-01"),
+    ],
+)
+def test_dates_with_names_of_months_are_read(texts: list[str], first: str):
+    """With a day, or for a whole month."""
+    assert recognise(as_read(texts), "x").kind == "date"
+    assert read_as(as_read(texts))[0].date().isoformat() == first
+
+
+@pytest.mark.parametrize("texts", [["Mark 2024", "Anna 2023"], ["Mar 99 2024", "Mar 1 2024"]])
+def test_names_that_are_no_months_stay_text(texts: list[str]):
+    """A year behind a word is not enough."""
+    assert recognise(as_read(texts), "x").kind in {"category", None}
+
+
 def test_a_date_that_fits_both_orders_is_said_to():
     """And one that does not is not."""
     assert "month/day/year" in recognise(as_read(["3/4/2024", "1/12/2023"]), "x").notes[0]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thalweg.report import html
+from thalweg.report.heat import colour_of
 from thalweg.report.lines import LineChart, draw_lines
 from thalweg.report.tables import Row, Table
 from thalweg.report.text import number, power_of_ten
@@ -26,19 +27,6 @@ SMALLEST = 1e-16  # errors below this are drawn as this
 INK_LEVELS = 5
 KEY_START, KEY_WIDTH = 18, 300  # of the colours with their errors, in units of the drawing
 
-# Viridis (van der Walt & Smith, 2015): dark violet to yellow, even in lightness, so that it reads
-# with any colour deficiency and in grey. Light is the large error.
-_RAMP = np.array(
-    [
-        [0x44, 0x01, 0x54],
-        [0x41, 0x44, 0x87],
-        [0x2A, 0x78, 0x8E],
-        [0x22, 0xA8, 0x84],
-        [0x7A, 0xD1, 0x51],
-        [0xFD, 0xE7, 0x25],
-    ]
-)
-
 
 @dataclasses.dataclass(frozen=True)
 class Levels:
@@ -55,10 +43,8 @@ class Levels:
 
     def colour(self, level: int) -> str:
         """The colour of a level, from dark violet for 0 to yellow for the last."""
-        at = level / max(self.count - 1, 1) * (len(_RAMP) - 1)
-        low = min(int(at), len(_RAMP) - 2)
-        mixed = _RAMP[low] + (at - low) * (_RAMP[low + 1] - _RAMP[low])
-        red, green, blue = mixed.round().astype(int)
+        share = np.asarray(level / max(self.count - 1, 1))
+        red, green, blue = colour_of(share).round().astype(int)
         return f"#{red:02x}{green:02x}{blue:02x}"
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thalweg._recorder import Recorder
     from thalweg._run.step_loop import Limits, Loop
+    from thalweg.flow import Flow
 
 
 class Call(NamedTuple):
@@ -22,3 +26,16 @@ class Call(NamedTuple):
     program: Callable[..., Any]
     loop: Loop
     limits: Limits
+
+
+def refreshed(call: Call, flow: Flow, recorder: Recorder, between: Callable[[Any], Any]) -> Call:
+    """The call, after the flow was given the data that `between` returns for θ, if any.
+
+    The loss is another then, so what was best before is compared with nothing.
+    """
+    data = between(call.loop.theta)
+    if data is None:
+        return call
+    flow.data = data
+    recorder.best_loss = np.inf
+    return call._replace(loop=call.loop._replace(best_loss=flow.spec.dtype.type(np.inf)))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from thalweg._run.notes import Earlier, Notes
 from thalweg._util.files import whole_file
 from thalweg.errors import ConfigError
 from thalweg.solvers.base import AbstractJitMethod, described
@@ -52,6 +53,7 @@ class Saved(NamedTuple):
         stage: Which of the methods that hand over to one another is running, from 0.
         seconds: Wall time of the run so far, without compilation.
         compile_seconds: What compilation took so far.
+        notes: What is known beyond the rows; a file of an earlier version holds none.
     """
 
     loop: list[np.ndarray]
@@ -61,6 +63,7 @@ class Saved(NamedTuple):
     stage: int
     seconds: float
     compile_seconds: float
+    notes: Notes = Notes()
 
 
 def interval(every: str | float) -> float:
@@ -162,6 +165,7 @@ class Checkpoint:
             "stage": saved.stage,
             "seconds": saved.seconds,
             "compile_seconds": saved.compile_seconds,
+            "notes": [saved.notes.detail, saved.notes.earlier],
         }
         text = json.dumps(facts)
         with whole_file(self.path, writer=self._process) as new:
@@ -254,6 +258,7 @@ class Checkpoint:
         if facts["parameters"] != self._layout:
             raise self._refused("is of parameters of another layout")
         loop = [value for name, value in sorted(arrays.items()) if name.startswith("loop.")]
+        detail, earlier = facts.get("notes", ("", None))
         return Saved(
             loop=loop,
             history={
@@ -266,6 +271,7 @@ class Checkpoint:
             stage=facts["stage"],
             seconds=facts["seconds"],
             compile_seconds=facts["compile_seconds"],
+            notes=Notes(detail, None if earlier is None else Earlier(*earlier)),
         )
 
     def refuse_other_loop(self, saved: Saved, *, like: list[Any]) -> None:

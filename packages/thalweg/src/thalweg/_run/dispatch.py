@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from thalweg.solution import End, Outcome, Work
 from thalweg.solvers.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod, described
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from thalweg._recorder import Recorder
     from thalweg._run.checkpoint import Checkpoint
@@ -35,6 +35,7 @@ def run_starts(
     *,
     checkpoint: Checkpoint | None,
     memory_budget: int,
+    between: Callable[[Any], Any] | None = None,
 ) -> list[End]:
     """Run a method from each point; how each run ended.
 
@@ -45,13 +46,15 @@ def run_starts(
         recorders: One a point; they take the rows, and their criteria end the runs.
         checkpoint: Keeps the state of a single run; None for no checkpoint.
         memory_budget: Bytes that calls side by side may hold together.
+        between: As in `integrate`, for a single run of a jitted method; others leave it out.
     """
     if len(points) > 1 and isinstance(method, AbstractJitMethod) and flow.devices is None:
         thetas = [point.theta for point in points]
         return integrate_side_by_side(method, flow, thetas, recorders, memory_budget=memory_budget)
 
     def run(k: int) -> End:
-        return _run(method, flow, points[k].theta, recorders[k], checkpoint=checkpoint)
+        start, recorder = points[k].theta, recorders[k]
+        return _run(method, flow, start, recorder, checkpoint=checkpoint, between=between)
 
     return one_after_another(run, recorders)
 
@@ -63,10 +66,11 @@ def _run(
     recorder: Recorder,
     *,
     checkpoint: Checkpoint | None,
+    between: Callable[[Any], Any] | None,
 ) -> End:
     try:
         if isinstance(method, AbstractJitMethod):
-            return integrate(method, flow, theta, recorder, checkpoint=checkpoint)
+            return integrate(method, flow, theta, recorder, checkpoint=checkpoint, between=between)
         if isinstance(method, AbstractHostMethod):
             if not {"scipy.integrate", "scipy.optimize"} <= sys.modules.keys():
                 with recorder.compiling():  # so that no run is charged with loading its library

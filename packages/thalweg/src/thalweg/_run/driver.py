@@ -20,14 +20,15 @@ code: whoever drives it decides where and when a call is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from thalweg._recorder import RunEnded
-from thalweg._run.call import Call
+from thalweg._run.call import Call, refreshed
 from thalweg._run.first_loop import first_loop, placed
+from thalweg._run.notes import Earlier, Notes
 from thalweg._run.state import RunState
 from thalweg._run.step_loop import (
     ROWS,
@@ -54,7 +55,7 @@ from thalweg.solvers.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
     from thalweg._recorder import Recorder
     from thalweg._run.checkpoint import Checkpoint
@@ -72,6 +73,7 @@ def integrate(
     recorder: Recorder,
     *,
     checkpoint: Checkpoint | None = None,
+    between: Callable[[Any], Any] | None = None,
 ) -> End:
     """Run a jitted method until it ends or the budget is spent.
 
@@ -81,6 +83,8 @@ def integrate(
         theta: The start, shape `(n,)`.
         recorder: Takes the rows; its criteria end the run.
         checkpoint: Where the state is kept; a run that is there already goes on.
+        between: Called with θ before each call of the program; where it returns data of the same
+            shapes, the run goes on with them, and what was best is judged by them alone.
 
     Returns:
         How it ended.
@@ -98,6 +102,8 @@ def integrate(
         try:
             while True:
                 call = calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
+                if between is not None and not run.is_ending:
+                    call = refreshed(call, flow, recorder, between)
                 chunk = call.program(flow.data, call.loop, call.limits)
         except StopIteration as end:
             return end.value
@@ -119,7 +125,7 @@ class Run:
         width: How many runs a call of the program serves.
 
     Attributes:
-        detail: What is known beyond the outcome.
+        notes: What is known beyond the rows.
         is_ending: Whether the outcome is known and only |∇L| of the last row is missing.
         call_seconds: What the last call took, if whoever makes the calls says so; the time that
             it waited for others is left out.
@@ -141,7 +147,7 @@ class Run:
         self._stages = [method, *method.successors]
         self._stage = 0
         self._width = width
-        self.detail = ""
+        self.notes = Notes()
         self.is_ending = False
         self.call_seconds: float | None = None
         self.is_left_alone = False
@@ -150,7 +156,7 @@ class Run:
         self._loop = self._first_loop(theta)
         self._compile()
         self._checkpoint: Checkpoint | None = None
-        self._state = RunState.now(self._loop, self._stage, recorder)
+        self._state = self._now()
 
     @property
     def temporary_bytes(self) -> int:
@@ -188,16 +194,20 @@ class Run:
 
     def _hand_over(self) -> None:
         """Continue with the next stage, from the present point or from the start."""
+        last, method, recorder = self._loop, self._stages[self._stage], self._recorder
         self._stage += 1
-        is_restarted = int(self._loop.code) == RESTARTED
-        step = self._recorder.rows - 1
-        where = " from the start" if is_restarted else ""
-        self.detail += f"`{self._stages[self._stage].name}` took over at step {step}{where}. "
-        last = self._loop
+        is_restarted = int(last.code) == RESTARTED
+        earlier = Earlier.of(method, last, recorder.best_loss) if is_restarted else None
+        self.notes = self.notes.handed_over(
+            to=self._stages[self._stage].name, step=recorder.rows - 1, earlier=earlier
+        )
         at = self._start if is_restarted else np.asarray(last.theta)
         fresh = self._first_loop(at)
         self._loop = last._replace(
-            theta=fresh.theta, solver_state=fresh.solver_state, code=fresh.code
+            theta=fresh.theta,
+            loss=fresh.loss if is_restarted else last.loss,
+            solver_state=fresh.solver_state,
+            code=fresh.code,
         )
         self._compile()
 
@@ -206,6 +216,7 @@ class Run:
         saved = checkpoint.read()
         if saved is not None:
             self._stage = min(saved.stage, len(self._stages) - 1)
+            self.notes = saved.notes
             self._loop = self._first_loop(saved.best_theta)
             leaves, structure = jax.tree.flatten(self._loop)
             checkpoint.refuse_other_loop(saved, like=leaves)
@@ -225,7 +236,7 @@ class Run:
                     start=float(saved.history["loss"][0]),
                 )
             self._loop = placed(jax.tree.unflatten(structure, saved.loop), self._flow)
-            self._state = RunState.now(self._loop, self._stage, recorder)
+            self._state = self._now()
         self._checkpoint = checkpoint
         checkpoint.write_first(self._state.saved(self._recorder))
 
@@ -245,20 +256,22 @@ class Run:
             outcome = yield from self._to_the_end()
         except RunEnded as ended:
             outcome = ended.outcome
+        end = End(outcome)
         if OUTCOMES.get(int(self._loop.code)) is outcome:
-            outcome = self._ended_by_method(outcome)
+            end = self._ended_by_method(outcome)
         self.is_ending = True
         yield from self._finish()
-        return End(outcome, self.detail)
+        return self.notes.end(end, loss=float(self._loop.loss))
 
-    def _ended_by_method(self, outcome: Outcome) -> Outcome:
+    def _ended_by_method(self, outcome: Outcome) -> End:
         """The outcome as the method sees it, which may be weaker than its code."""
         loop, method = self._loop, self._stages[self._stage]
         if outcome is Outcome.CONVERGED:
             self._recorder.end_at(float(loop.loss), loop.theta)
-        end = method.ending(self._flow, loop.theta, loop.solver_state, outcome)
-        self.detail += end.detail
-        return end.outcome
+        return method.ending(self._flow, loop.theta, loop.solver_state, outcome)
+
+    def _now(self) -> RunState:
+        return RunState.now(self._loop, self._stage, self._recorder, self.notes)
 
     def _to_the_end(self) -> Generator[Call, Chunk, Outcome]:
         recorder = self._recorder
@@ -286,7 +299,7 @@ class Run:
         began = recorder.seconds
         try:
             count, attempts = yield from self._advance(steps)
-            self._state = RunState.now(self._loop, self._stage, recorder)
+            self._state = self._now()
             if self._checkpoint is not None and self._checkpoint.is_due:
                 self.save()
             code = int(self._loop.code)
@@ -370,17 +383,9 @@ class Run:
     def _log_start(self, rows: Rows) -> None:
         """Row 0: loss and gradient at the start are those that the first step began with."""
         start = rows.columns(1)
-        self._recorder.extend(
-            {
-                "t": [0.0],
-                "h": [np.nan],
-                "seconds": [0.0],
-                "loss": start["start_loss"],
-                "grad_norm": start["start_grad_norm"],
-                **{name: [0] for name in WHOLES},
-            },
-            theta=self._loop.best_theta,
-        )
+        known = {"t": [0.0], "h": [np.nan], "seconds": [0.0]} | {name: [0] for name in WHOLES}
+        known |= {"loss": start["start_loss"], "grad_norm": start["start_grad_norm"]}
+        self._recorder.extend(known, theta=self._loop.best_theta)
 
     def _finish(self) -> Generator[Call, Chunk, None]:
         """Find |∇L| at the last point: begin a step there and do not take it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 
 from thalweg._recorder import Recorder
+from thalweg._rows import RowFeed
 from thalweg.errors import ConfigError
 from thalweg.flow.flatten import Params, ParamSpec, flatten, like
 from thalweg.solution import End, Outcome, Start
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from thalweg._recorder import Snapshot
+    from thalweg._rows import OnRows
     from thalweg.stop import Stop
 
 
@@ -159,22 +162,34 @@ def one_after_another(run: Callable[[int], End], recorders: Sequence[Recorder]) 
 
 
 def recorders_of(
-    count: int,
+    points: Sequence[InitialPoint],
+    spec: ParamSpec,
     stop: Stop,
     *,
     callback: Callable[[Snapshot], object] | None,
     show: Callable[[Snapshot], None] | None,
+    on_rows: Sequence[OnRows],
 ) -> list[Recorder]:
     """One recorder a start; what they show is always the best start so far.
 
     Args:
-        count: How many.
+        points: Where the starts begin.
+        spec: The layout of their parameters.
         stop: The criteria of each.
         callback: Called with the snapshots of all.
         show: The progress line; None for none.
+        on_rows: Called with the rows of all, in batches.
     """
-    shown = show if show is None or count == 1 else _best_only(show)
-    return [Recorder(stop, callback=callback, show=shown, start=k) for k in range(count)]
+    shown = show if show is None or len(points) == 1 else _best_only(show)
+
+    def feed(k: int) -> RowFeed | None:
+        params_of = functools.partial(like, points[k].params, spec)
+        return RowFeed(on_rows, params_of, start=k) if on_rows else None
+
+    return [
+        Recorder(stop, callback=callback, show=shown, feed=feed(k), start=k)
+        for k in range(len(points))
+    ]
 
 
 def _best_only(show: Callable[[Snapshot], None]) -> Callable[[Snapshot], None]:

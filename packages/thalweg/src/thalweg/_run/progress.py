@@ -1,8 +1,9 @@
-"""One live line on stderr while a run goes on: loss, |∇L|, h, rejected steps, time left.
+"""One live line while a run goes on: loss, |∇L|, h, rejected steps, time left.
 
-Nothing is printed where stderr is not a terminal, so that logs and pipes stay clean. The line is
-drawn only when a method reports, from the thread that runs it, and at most `REDRAWS_PER_SECOND`
-times a second, so that it costs no measurable time.
+In a notebook the line is below the cell. Elsewhere nothing is printed where stderr is not a
+terminal, so that logs and pipes stay clean. The line is drawn only when a method reports, from the
+thread that runs it, and at most `REDRAWS_PER_SECOND` times a second, so that it costs no measurable
+time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import contextlib
 import math
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thalweg.stop import DEFAULT_SECONDS
 
@@ -34,29 +35,25 @@ def progress_line(stop: Stop, *, label: str, enabled: bool) -> Iterator[Callable
     Args:
         stop: The criteria of the run; its budget in seconds gives the time left.
         label: What runs, in a few words, such as the name of the method.
-        enabled: Whether a line is wanted at all. It is left out too where stderr is no terminal.
+        enabled: Whether a line is wanted at all. It is left out too where stderr is neither a
+            terminal nor that of a notebook.
 
     Yields:
         `show(snapshot)`, which never raises on account of numbers that are not finite.
     """
-    if not (enabled and sys.stderr.isatty()):
+    surface = _surface() if enabled else None
+    if surface is None:
         yield _show_nothing
         return
-
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
     budget = DEFAULT_SECONDS if stop.is_open else stop.seconds
     drawn = time.monotonic() - 1 / REDRAWS_PER_SECOND
     last: Snapshot | None = None
 
-    def line(snapshot: Snapshot | None) -> Text:
+    def line(snapshot: Snapshot | None) -> str:
         words = "compiling" if snapshot is None else describe(snapshot, budget=budget)
-        return Text(f"{label}  {words}", no_wrap=True, overflow="ellipsis")
+        return f"{label}  {words}"
 
-    console = Console(stderr=True)
-    with Live(line(None), console=console, auto_refresh=False, redirect_stderr=False) as live:
+    with surface(line(None)) as draw:
 
         def show(snapshot: Snapshot) -> None:
             nonlocal drawn, last
@@ -64,13 +61,49 @@ def progress_line(stop: Stop, *, label: str, enabled: bool) -> Iterator[Callable
             now = time.monotonic()
             if now - drawn >= 1 / REDRAWS_PER_SECOND:
                 drawn = now
-                live.update(line(snapshot), refresh=True)
+                draw(line(snapshot))
 
         try:
             yield show
         finally:
             if last is not None:
-                live.update(line(last), refresh=True)
+                draw(line(last))
+
+
+def _surface() -> Callable[[str], contextlib.AbstractContextManager[Callable[[str], None]]] | None:
+    """Where a line can be drawn: below the cell of a notebook, or on a terminal."""
+    if _in_notebook():
+        return _notebook
+    return _terminal if sys.stderr.isatty() else None
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook, whose stderr is no terminal."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+@contextlib.contextmanager
+def _notebook(text: str) -> Iterator[Callable[[str], None]]:
+    from IPython.display import display  # pyright: ignore[reportMissingImports]
+
+    handle: Any = display({"text/plain": text}, raw=True, display_id=True)
+    yield lambda text: handle.update({"text/plain": text}, raw=True)
+
+
+@contextlib.contextmanager
+def _terminal(text: str) -> Iterator[Callable[[str], None]]:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    def line(text: str) -> Text:
+        return Text(text, no_wrap=True, overflow="ellipsis")
+
+    console = Console(stderr=True)
+    with Live(line(text), console=console, auto_refresh=False, redirect_stderr=False) as live:
+        yield lambda text: live.update(line(text), refresh=True)
 
 
 def describe(snapshot: Snapshot, *, budget: float | None) -> str:

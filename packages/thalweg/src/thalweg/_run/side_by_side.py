@@ -76,7 +76,7 @@ def integrate_side_by_side(
             scheduler.drive(runs, recorders, slots=_slots(runs[0], memory_budget=memory_budget))
         except KeyboardInterrupt:
             pass
-    ends = [job.end or End(Outcome.INTERRUPTED, job.run.detail) for job in scheduler.jobs]
+    ends = [job.end or End(Outcome.INTERRUPTED, job.run.notes.detail) for job in scheduler.jobs]
     return ends or [End(Outcome.INTERRUPTED)] * len(recorders)
 
 

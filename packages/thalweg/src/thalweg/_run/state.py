@@ -15,6 +15,7 @@ from thalweg._run.checkpoint import Saved
 
 if TYPE_CHECKING:
     from thalweg._recorder import Recorder
+    from thalweg._run.notes import Notes
     from thalweg._run.step_loop import Loop
 
 
@@ -27,6 +28,7 @@ class RunState(NamedTuple):
         rows: How many rows are logged.
         best_loss: The least loss so far.
         best_theta: The point of it; None before the first row.
+        notes: What is known beyond the rows.
     """
 
     loop: Loop
@@ -34,11 +36,12 @@ class RunState(NamedTuple):
     rows: int
     best_loss: float
     best_theta: np.ndarray | None
+    notes: Notes
 
     @classmethod
-    def now(cls, loop: Loop, stage: int, recorder: Recorder) -> RunState:
+    def now(cls, loop: Loop, stage: int, recorder: Recorder, notes: Notes) -> RunState:
         """The state at the end of a call. Nothing is copied."""
-        return cls(loop, stage, recorder.rows, recorder.best_loss, recorder.best_theta)
+        return cls(loop, stage, recorder.rows, recorder.best_loss, recorder.best_theta, notes)
 
     def saved(self, recorder: Recorder) -> Saved:
         """The state as arrays on the host, with the history and the clock of the run."""
@@ -52,4 +55,5 @@ class RunState(NamedTuple):
             stage=self.stage,
             seconds=recorder.seconds if recorder.rows else 0.0,
             compile_seconds=recorder.compile_seconds,
+            notes=self.notes,
         )

@@ -27,6 +27,10 @@ NEEDED = {
 PURPOSES = {
     "tables": "`thalweg train`, `thalweg predict` and the estimators for scikit-learn",
     "plot": "the plot of a curve fit",
+    "torch": "modules of PyTorch, in thalweg.torch",
+    "tensorboard": "runs in TensorBoard, by thalweg.trackers",
+    "mlflow": "runs in MLflow, by thalweg.trackers",
+    "wandb": "runs in Weights & Biases, by thalweg.trackers",
     "cvode": "the methods `cvode` and `cvode-krylov`",
     "diffrax": "the methods `kvaerno5`, `kvaerno3` and `tsit5`",
     "optimistix": "the methods `optimistix-lm` and `optimistix-bfgs`",

@@ -7,10 +7,12 @@ digits where parameters are nearly dependent; such fits are marked and left to t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from thalweg.solution import VISIBLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,55 +21,77 @@ if TYPE_CHECKING:
 
     Residuals = Callable[[Data, jax.Array], jax.Array]
 
-RUNNING, CONVERGED, DOUBTFUL = range(3)
+RUNNING, REFINED, CONVERGED, DOUBTFUL = range(4)
 STEPS = 20  # of one call; what still runs is gathered into new batches
 UNROLLED = 8  # parameters up to which the factorisation is unrolled
 FLAT = 1e-7  # cosine between residuals and tangent space, up to which a fit has converged
+REFINES = 0.9  # gradient over that before, up to which a step still adds digits
 SMALL_DAMPING = 1e-7  # up to which a step is as good as one of Gauss and Newton
 FIRST_DAMPING, MOST_DAMPING = 1e-2, 1e10
 LEAST_PIVOT = 1e-9  # of the normal equations in units of their columns; below, J counts as singular
+LEAST_REFINED = 1e-12  # the same where more digits are sought afterwards
 DEAD = 1e-14  # squared size of a column of J over its largest, up to which it counts as lost
 SPENT = 1e-26  # loss over the loss at the start, up to which nothing is left
 GOOD, POOR = 0.75, 0.25  # actual over predicted reduction of the loss
 
 
-class State(NamedTuple):
-    """One fit on its way.
+class Point(NamedTuple):
+    """The residuals around one θ.
 
     Attributes:
         theta: The parameters, `(k,)`.
         loss: ½ Σ s².
         gradient: Jᵀs, `(k,)`.
         normal: JᵀJ, `(k, k)`.
-        columns: The largest squared column norms of J so far, `(k,)`.
-        damping: λ of the next step.
-        start_loss: The loss at the start.
-        code: RUNNING, CONVERGED or DOUBTFUL.
+        whole: S of shape `(m,)` and J, `(m, k)`, where they are kept; else empty.
     """
 
     theta: jax.Array
     loss: jax.Array
     gradient: jax.Array
     normal: jax.Array
+    whole: tuple[jax.Array, ...]
+
+
+class State(NamedTuple):
+    """One fit on its way.
+
+    Attributes:
+        at: The best point so far. Before the first step its loss is infinite, and that step
+            evaluates the start.
+        columns: The largest squared column norms of J so far, `(k,)`.
+        damping: λ of the next step.
+        start_loss: The loss at the start.
+        code: RUNNING, REFINED, CONVERGED or DOUBTFUL. REFINED has converged, and goes on for more
+            digits.
+        not_finite: Points tried where the model was not finite.
+    """
+
+    at: Point
     columns: jax.Array
     damping: jax.Array
     start_loss: jax.Array
     code: jax.Array
+    not_finite: jax.Array
 
 
-def begin(residuals: Residuals, data: Data, theta: jax.Array) -> State:
-    """The state at the start of one fit. Pure."""
-    loss, gradient, normal = _linearised(residuals, data, theta)
-    is_finite = jnp.isfinite(loss) & jnp.all(jnp.isfinite(normal))
+def begin(theta: Any, whole: Any = (), *, arrays: Any = jnp) -> State:
+    """The state before the first step of one fit. Pure.
+
+    Args:
+        theta: The start, `(k,)`.
+        whole: Arrays like s and J, where they are to be kept.
+        arrays: `jax.numpy`, or `numpy` on the host.
+    """
+    zero = arrays.zeros_like(theta)
+    unknown = arrays.full_like(theta[0], arrays.inf)
     return State(
-        theta=theta,
-        loss=loss,
-        gradient=gradient,
-        normal=normal,
-        columns=jnp.diagonal(normal),
-        damping=jnp.full_like(loss, FIRST_DAMPING),
-        start_loss=loss,
-        code=jnp.where(is_finite, RUNNING, DOUBTFUL),
+        at=Point(theta, unknown, zero, zero[:, None] * zero, whole),
+        columns=zero,
+        damping=arrays.full_like(theta[0], FIRST_DAMPING),
+        start_loss=unknown,
+        code=arrays.asarray(RUNNING, arrays.int32),
+        not_finite=arrays.asarray(0, arrays.int32),
     )
 
 
@@ -80,75 +104,98 @@ def advance(residuals: Residuals, data: Data, states: State, axes: Data) -> Stat
         states: The states, stacked.
         axes: For each leaf of the data, 0 or None.
     """
-    each = jax.vmap(lambda part, state: _step(residuals, part, state), in_axes=(axes, 0))
+    each = jax.vmap(lambda part, state: step(residuals, part, state), in_axes=(axes, 0))
 
     def goes_on(carry: tuple[jax.Array, State]) -> jax.Array:
         count, state = carry
         return (count < STEPS) & jnp.any(state.code == RUNNING)
 
-    def step(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
+    def onward(carry: tuple[jax.Array, State]) -> tuple[jax.Array, State]:
         count, state = carry
         return count + 1, each(data, state)
 
-    return jax.lax.while_loop(goes_on, step, (jnp.zeros((), jnp.int32), states))[1]
+    return jax.lax.while_loop(goes_on, onward, (jnp.zeros((), jnp.int32), states))[1]
 
 
-def _linearised(
-    residuals: Residuals, data: Data, theta: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """½ Σ s², Jᵀs and JᵀJ."""
+def _point(residuals: Residuals, data: Data, theta: jax.Array, *, keeps: bool) -> Point:
+    """The residuals around θ; with their Jacobian itself where it is kept."""
     s, push = jax.linearize(lambda at: residuals(data, at), theta)
     unit = jnp.eye(theta.size, dtype=theta.dtype)
-    columns = [push(unit[k]) for k in range(theta.size)]
-    jacobian = jnp.stack(columns)
-    gradient = jnp.stack([jnp.sum(column * s) for column in columns])
-    return 0.5 * jnp.sum(s * s), gradient, jnp.einsum("im,jm->ij", jacobian, jacobian)
+    if keeps:
+        jacobian = jax.vmap(push)(unit)
+        gradient = jacobian @ s
+    else:  # unrolled, as a batch then makes one loop of all
+        columns = [push(unit[k]) for k in range(theta.size)]
+        jacobian = jnp.stack(columns)
+        gradient = jnp.stack([jnp.sum(column * s) for column in columns])
+    normal = jnp.einsum("im,jm->ij", jacobian, jacobian)
+    whole = (s, jacobian.T) if keeps else ()
+    return Point(theta, 0.5 * jnp.sum(s * s), gradient, normal, whole)
 
 
-def _step(residuals: Residuals, data: Data, state: State) -> State:
+def step(residuals: Residuals, data: Data, state: State) -> State:
     """One attempt of one fit; a fit that has ended stays as it is."""
+    at = state.at
+    is_first = jnp.isinf(at.loss)
     unit = jnp.sqrt(jnp.where(state.columns > 0, state.columns, 1))
-    matrix = state.normal / unit[:, None] / unit
-    right = -state.gradient / unit
+    matrix = at.normal / unit[:, None] / unit
+    right = -at.gradient / unit
     damped = matrix + state.damping * jnp.eye(unit.size, dtype=unit.dtype)
-    scaled, pivot = _solved(damped, right)
-    step = scaled / unit
+    scaled, pivot = solved(damped, right)
     predicted = 0.5 * jnp.sum(scaled * (right + state.damping * scaled))
-    trial = state.theta + step
-    loss, gradient, normal = _linearised(residuals, data, trial)
-    is_finite = jnp.isfinite(loss) & jnp.all(jnp.isfinite(normal))
+    trial = _point(residuals, data, at.theta + scaled / unit, keeps=bool(at.whole))
+    is_finite = jnp.isfinite(trial.loss) & jnp.all(jnp.isfinite(trial.normal))
     is_newton = state.damping <= SMALL_DAMPING
-    is_flat = is_newton & (jnp.sum(scaled * right) <= FLAT**2 * 2 * state.loss)
-    is_spent = loss <= SPENT * state.start_loss
-    # Where a fit is flat, rounding decides whether the loss falls; its last step is taken anyway.
-    is_taken = is_finite & ((loss < state.loss) | (is_flat & (loss <= state.loss * (1 + FLAT**2))))
-    ratio = jnp.where(is_taken, (state.loss - loss) / predicted, -1.0)
+    is_flat = is_newton & (jnp.sum(scaled * right) <= FLAT**2 * 2 * at.loss)
+    is_spent = trial.loss <= SPENT * state.start_loss
+    is_refined = state.code == REFINED
+    # Where so little is predicted, rounding decides whether the loss falls.
+    noise = _noise(at)
+    is_unseen = predicted <= noise
+    is_lower = (trial.loss < at.loss) | (is_unseen & (trial.loss <= at.loss + noise))
+    is_less_steep = _steepness(trial) <= REFINES * _steepness(at)
+    is_taken = is_finite & jnp.where(is_refined, is_less_steep, is_lower)
+    ratio = jnp.where(is_unseen, 1.0, (at.loss - trial.loss) / predicted)
+    ratio = jnp.where(is_taken, ratio, -1.0)
     shrunk = jnp.where(state.damping <= 1e-8, 0.0, state.damping / 20)  # noqa: PLR2004 - as good as 0
     grown = jnp.maximum(state.damping * 8, 1e-6)
     damping = jnp.where(ratio > GOOD, shrunk, jnp.where(ratio < POOR, grown, state.damping))
-    columns = jnp.where(is_taken, jnp.maximum(state.columns, jnp.diagonal(normal)), state.columns)
-    is_lost = jnp.any(jnp.diagonal(normal) <= DEAD * columns)
-    is_over = is_flat | (is_spent & is_taken)
-    is_sure = is_taken & is_newton & (pivot > LEAST_PIVOT) & ~is_lost
-    is_stuck = ~is_finite & (state.damping > MOST_DAMPING) | (damping > MOST_DAMPING)
-    code = jnp.where(
-        is_over, jnp.where(is_sure, CONVERGED, DOUBTFUL), jnp.where(is_stuck, DOUBTFUL, RUNNING)
-    )
+    squares = jnp.diagonal(trial.normal)
+    columns = jnp.where(is_taken, jnp.maximum(state.columns, squares), state.columns)
+    is_lost = jnp.any(squares <= DEAD * columns)
+    is_over = ~is_first & (is_flat | (is_spent & is_taken))
+    is_regular = pivot > (LEAST_REFINED if at.whole else LEAST_PIVOT)
+    is_sure = is_taken & is_newton & is_regular & ~is_lost
+    is_stuck = ~is_finite & (is_first | (state.damping > MOST_DAMPING)) | (damping > MOST_DAMPING)
+    end = jnp.where(is_sure, REFINED if at.whole else CONVERGED, DOUBTFUL)
+    code = jnp.where(is_over, end, jnp.where(is_stuck, DOUBTFUL, RUNNING))
+    code = jnp.where(is_refined, jnp.where(is_taken, REFINED, CONVERGED), code)
     new = State(
-        theta=jnp.where(is_taken, trial, state.theta),
-        loss=jnp.where(is_taken, loss, state.loss),
-        gradient=jnp.where(is_taken, gradient, state.gradient),
-        normal=jnp.where(is_taken, normal, state.normal),
+        at=jax.tree.map(lambda after, before: jnp.where(is_taken, after, before), trial, at),
         columns=columns,
-        damping=damping,
-        start_loss=state.start_loss,
+        damping=jnp.where(is_first, state.damping, jnp.where(code == REFINED, 0.0, damping)),
+        start_loss=jnp.where(is_first, trial.loss, state.start_loss),
         code=code.astype(state.code.dtype),
+        not_finite=state.not_finite + jnp.where(is_finite, 0, 1),
     )
-    is_running = state.code == RUNNING
+    is_running = state.code <= REFINED
     return jax.tree.map(lambda after, before: jnp.where(is_running, after, before), new, state)
 
 
-def _solved(matrix: jax.Array, right: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _noise(point: Point) -> jax.Array:
+    """The rounding of the loss: that of its sum, and that of a model much larger than s."""
+    eps = jnp.finfo(point.loss.dtype).eps
+    size = jnp.sqrt(jnp.sum(jnp.diagonal(point.normal) * point.theta * point.theta))
+    return VISIBLE * eps * point.loss + eps * size * jnp.sqrt(2 * point.loss)
+
+
+def _steepness(point: Point) -> jax.Array:
+    """The largest component of the gradient, in units of its column of J."""
+    squares = jnp.diagonal(point.normal)
+    return jnp.max(jnp.abs(point.gradient) / jnp.sqrt(jnp.where(squares > 0, squares, 1)))
+
+
+def solved(matrix: jax.Array, right: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The solution of a positive definite system, and its least squared pivot."""
     size = right.size
     if size > UNROLLED:

@@ -132,3 +132,12 @@ def outer(v: Any, kinds: tuple[int, ...], low: Any, high: Any, *, arrays: Any = 
     both = low + (high - low) * arrays.square(arrays.sin(v))
     one_sided = arrays.where(which == LOWER, low + v * v, high - v * v)
     return arrays.where(which == BOTH, both, arrays.where(which == FREE, v, one_sided))
+
+
+def outer_slope(v: np.ndarray, bounds: Bounds) -> np.ndarray:
+    """The derivative of each θ by its v, `(n,)`."""
+    kinds = np.asarray(bounds.kinds)
+    low, high = bounds.finite
+    both = (high - low) * np.sin(2 * v)
+    one_sided = np.where(kinds == LOWER, 2 * v, -2 * v)
+    return np.where(kinds == BOTH, both, np.where(kinds == FREE, 1.0, one_sided))

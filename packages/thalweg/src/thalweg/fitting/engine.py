@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import functools
+import time
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -20,6 +21,7 @@ from thalweg.errors import ConfigError
 from thalweg.fitting.bounds import outer
 from thalweg.fitting.identity import identity_of
 from thalweg.fitting.residuals import Data, Form, residuals
+from thalweg.fitting.short import short_run
 from thalweg.flow import flow_of
 from thalweg.flow.base import shapes_of
 from thalweg.flow.flatten import flatten
@@ -41,6 +43,27 @@ MOST_ENGINES = 64  # those used least recently go first
 _kept: collections.OrderedDict[Hashable, Engine] = collections.OrderedDict()
 
 
+class Program:
+    """A function that is compiled when it is first called, for the shapes of that call.
+
+    Attributes:
+        compile_seconds: What compiling took.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._compiled: Any = None
+        self.compile_seconds = 0.0
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it."""
+        if self._compiled is None:
+            began = time.perf_counter()
+            self._compiled = jax.jit(self._function).lower(*arguments).compile()
+            self.compile_seconds = time.perf_counter() - began
+        return self._compiled(*arguments)
+
+
 class Engine:
     """The programs of one model for one form and one set of shapes.
 
@@ -53,17 +76,30 @@ class Engine:
         self.model = model
         self.form = form
         self._function = jax.extend.core.jaxpr_as_fun(traced)
+        self._programs: list[Program] = []
 
         def inner_residuals(v: jax.Array, *leaves: Any) -> jax.Array:
-            data: Data = jax.tree.unflatten(structure, leaves)
-            return self.residuals(data, outer(v, form.kinds, data.low, data.high))
+            return self._inside(jax.tree.unflatten(structure, leaves), v)
 
         # One object for all problems, as programs belong to functions.
         self._inner_residuals = inner_residuals
 
+    def _compiled(self, function: Callable[..., Any]) -> Program:
+        self._programs.append(Program(function))
+        return self._programs[-1]
+
+    @property
+    def compile_seconds(self) -> float:
+        """What compiling its programs took so far."""
+        return sum(program.compile_seconds for program in self._programs)
+
     def residuals(self, data: Data, values: jax.Array) -> jax.Array:
         """S of shape `(m,)` for the free parameters, `(k,)`. Pure."""
         return self._function(*jax.tree.leaves(data), values)[0]
+
+    def _inside(self, data: Data, v: jax.Array) -> jax.Array:
+        """S for the variables without bounds."""
+        return self.residuals(data, outer(v, self.form.kinds, data.low, data.high))
 
     def problem(self, data: Data) -> LeastSquares:
         """The fit as a problem of `minimize`: all measurements are one example.
@@ -81,7 +117,12 @@ class Engine:
             s, push = jax.linearize(lambda at: self.residuals(data, at), values)
             return s, jax.vmap(push, out_axes=1)(jnp.eye(values.size, dtype=values.dtype))
 
-        return jax.jit(both)
+        return self._compiled(both)
+
+    @functools.cached_property
+    def short(self) -> Callable[[Data, Any], jax.Array]:
+        """A short run from a start, in the variables without bounds; compiled."""
+        return self._compiled(short_run(self._inside))
 
     @functools.cached_property
     def hessian(self) -> Callable[[Data, Any], jax.Array]:
@@ -91,7 +132,7 @@ class Engine:
             s = self.residuals(data, values)
             return 0.5 * jnp.vdot(s, s)
 
-        return jax.jit(lambda data, values: jax.hessian(loss)(values, data))
+        return self._compiled(lambda data, values: jax.hessian(loss)(values, data))
 
     @functools.cached_property
     def _loops(self) -> dict[AbstractJitMethod, tuple[Any, Any]]:
@@ -108,7 +149,7 @@ class Engine:
             def begin(leaves: Any, v: jax.Array) -> Chunk:
                 return onward(leaves, _first_loop(method, flow, v))
 
-            self._loops[method] = jax.jit(begin), jax.jit(onward)
+            self._loops[method] = self._compiled(begin), self._compiled(onward)
         return self._loops[method]
 
     @functools.cached_property

@@ -8,7 +8,6 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from thalweg._util.machine import cores
@@ -23,6 +22,7 @@ from thalweg.fitting.predict import as_arrays
 from thalweg.fitting.residuals import NO_SIGMA, STANDARD_DEVIATIONS, Data, Form
 from thalweg.fitting.run import Fit
 from thalweg.solution import Outcome
+from thalweg.solvers.integrators.fit_ends import about_not_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -199,11 +199,11 @@ class _Many:
         count, size = starts.shape
         state = self._in_batches(starts)
         sure = state.code == CONVERGED
-        popt, loss = np.array(state.theta), np.array(state.loss)
+        popt, loss = np.array(state.at.theta), np.array(state.at.loss)
         inverse = np.full((count, size, size), np.nan)
-        inverse[sure] = _inverted(state.normal[sure])
+        inverse[sure] = _inverted(state.at.normal[sure])
         outcomes = [Outcome.CONVERGED] * count
-        details = [""] * count
+        details = [about_not_finite(n).strip() for n in state.not_finite.tolist()]
         for k in np.flatnonzero(~sure).tolist():
             popt[k], loss[k], inverse[k], outcomes[k], details[k] = self._alone(
                 k, starts[k], popt[k], loss[k]
@@ -228,31 +228,26 @@ class _Many:
 
     def _in_batches(self, starts: np.ndarray) -> Any:
         """All fits, as far as batches bring them; the states, stacked, as NumPy arrays."""
-        width, first, onward = self._batch, *_programs(self._engine, self._axes_key())
+        width, onward = self._batch, _program(self._engine, self._axes_key())
         count = len(starts)
 
         def call(rows: np.ndarray, state: Any) -> Any:
             with float64():
                 full = np.resize(rows, width)  # a short batch is filled up with repeats
                 data = self._rows(full)
-                found = (
-                    first(data, starts[full])
-                    if state is None
-                    else onward(data, jax.tree.map(lambda leaf: leaf[full], state))
-                )
+                found = onward(data, jax.tree.map(lambda leaf: leaf[full], state))
                 return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(rows)], found)
 
-        total, running = None, np.arange(count)
+        total, running = _before(starts), np.arange(count)
         with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
             for _ in range(MOST_ROUNDS):
                 parts = [running[k : k + width] for k in range(0, len(running), width)]
                 found = list(pool.map(call, parts, [total] * len(parts)))
                 joined = jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
-                if total is None:
-                    total = jax.tree.map(np.array, joined)
-                else:
-                    for whole, part in zip(total, joined, strict=True):
-                        whole[running] = part
+                for whole, part in zip(
+                    jax.tree.leaves(total), jax.tree.leaves(joined), strict=True
+                ):
+                    whole[running] = part
                 running = np.flatnonzero(total.code == RUNNING)
                 if not running.size:
                     break
@@ -299,15 +294,14 @@ def _inverted(normal: np.ndarray) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def _programs(engine: Engine, has_sigmas: bool) -> tuple[Any, Any]:  # noqa: FBT001 - a key
-    """The compiled first and further calls of a batch."""
+def _program(engine: Engine, has_sigmas: bool) -> Any:  # noqa: FBT001 - a key
+    """The compiled steps of a batch."""
     axes = Data(None, 0, 0 if has_sigmas else None, None, None, None, None)
+    return jax.jit(lambda data, states: advance(engine.residuals, data, states, axes))
 
-    def first(data: Data, thetas: jax.Array) -> State:
-        start = jax.vmap(lambda part, at: begin(engine.residuals, part, at), in_axes=(axes, 0))
-        return advance(engine.residuals, data, start(data, jnp.asarray(thetas)), axes)
 
-    def onward(data: Data, states: State) -> State:
-        return advance(engine.residuals, data, states, axes)
-
-    return jax.jit(first), jax.jit(onward)
+def _before(starts: np.ndarray) -> State:
+    """The states before the first step, stacked, as NumPy arrays that can be written to."""
+    one = begin(starts[0], arrays=np)
+    many: State = jax.tree.map(lambda leaf: np.repeat(leaf[None], len(starts), axis=0), one)
+    return many._replace(at=many.at._replace(theta=starts.copy()))

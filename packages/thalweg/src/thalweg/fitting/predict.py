@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from thalweg.errors import ConfigError
 from thalweg.fitting.precision import float64
-from thalweg.fitting.residuals import COVARIANCE, NO_SIGMA, STANDARD_DEVIATIONS, prediction
+from thalweg.fitting.residuals import NO_SIGMA, prediction, variation, whitened
 
 if TYPE_CHECKING:
     from thalweg.fitting.result import CurveFit
@@ -108,17 +107,8 @@ def as_arrays(x: Any) -> Any:
 def explained_share(fit: CurveFit) -> float:
     """R² of a fit; see `CurveFit.r_squared`."""
     data, sigma = fit._data, fit._engine.form.sigma  # noqa: SLF001
-    y = np.asarray(data.y)
-    r = np.asarray(_values(fit, None)[0]) - y
-    ones = np.ones_like(r)
-    if sigma == STANDARD_DEVIATIONS:
-        r, y, ones = (part * data.weights for part in (r, y, ones))
-    elif sigma == COVARIANCE:
-        r, y, ones = (
-            solve_triangular(data.weights, part.ravel(), lower=True) for part in (r, y, ones)
-        )
-    mean = np.vdot(ones, y) / np.vdot(ones, ones)
-    total = np.linalg.norm(y - mean * ones) ** 2
+    r = whitened(np.asarray(_values(fit, None)[0]) - np.asarray(data.y), data, sigma)
+    total = variation(data, sigma)
     return float(1 - np.linalg.norm(r) ** 2 / total) if total > 0 else float("nan")
 
 

@@ -112,6 +112,24 @@ def residuals(model: Callable[..., Any], form: Form, data: Data, values: jax.Arr
     return transformed(form.loss, r, jnp.asarray(data.f_scale))
 
 
+def whitened(values: np.ndarray, data: Data, sigma: str) -> np.ndarray:
+    """Values like y over σ, on the host; for a covariance, by its Cholesky factor and flat."""
+    if sigma == COVARIANCE:
+        import scipy.linalg  # of the time of a first fit, importing it is a tenth
+
+        return scipy.linalg.solve_triangular(data.weights, values.ravel(), lower=True)
+    return values * data.weights if sigma == STANDARD_DEVIATIONS else values
+
+
+def variation(data: Data, sigma: str) -> float:
+    """The sum of squares of y about its weighted mean, over σ."""
+    y = np.asarray(data.y)
+    ones = whitened(np.ones_like(y), data, sigma)
+    y = whitened(y, data, sigma)
+    mean = np.vdot(ones, y) / np.vdot(ones, ones)
+    return float(np.linalg.norm(y - mean * ones) ** 2)
+
+
 def weights_of(sigma: Any, y: np.ndarray) -> tuple[str, np.ndarray]:
     """The kind of `sigma`, and the weights for `Data`.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg._minimize import minimize
 from thalweg.errors import DataError
-from thalweg.fitting.bounds import Bounds, inner_start, outer
+from thalweg.fitting.bounds import Bounds, inner_start, outer, outer_slope
 from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
+from thalweg.fitting.short import NAME, REASON, run_short
 from thalweg.solution import Outcome, Solution, Start
 from thalweg.solvers.base import AbstractJitMethod
 from thalweg.solvers.integrators.column_units import EXPLAINED
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from thalweg.stop import Stop
 
 LARGE = 2 * 10**6  # entries of the Jacobian from which the clock is watched between steps
+AT_BOUND = 1e-6  # distance to a bound over the parameter, up to which a fit is completed there
 DEAD = 1e-8  # size of a column of the Jacobian over that at the start, from which it counts as lost
 
 
@@ -73,7 +75,9 @@ class Fit:
         self._engine, self._data, self._bounds = engine, data, bounds
         self._names = names
         self._stop = stop
-        self._method, self._reason = engine.method(method, data)
+        self._asked = method
+        if method != "auto":
+            _ = self._chosen  # refused at once, where it is not known
 
     def run(self, starts: Sequence[np.ndarray]) -> Fitted:
         """Run from all starts; the best of them.
@@ -83,6 +87,7 @@ class Fit:
         """
         fits: list[Fitted] = []
         failure: DataError | None = None
+        before = self._engine.compile_seconds
         for start in starts:
             try:
                 fits.append(self._from(start))
@@ -91,6 +96,10 @@ class Fit:
         if failure is not None and not fits:
             raise failure
         best = min(fits, key=lambda fit: fit.solution.loss)
+        compiling = best.solution.compile_seconds + self._engine.compile_seconds - before
+        best = dataclasses.replace(
+            best, solution=dataclasses.replace(best.solution, compile_seconds=compiling)
+        )
         if len(starts) == 1:
             return best
         each = tuple(
@@ -108,17 +117,25 @@ class Fit:
         )
         return dataclasses.replace(best, solution=dataclasses.replace(best.solution, starts=each))
 
+    @functools.cached_property
+    def _chosen(self) -> tuple[Any, str]:
+        """The method, and why it was picked."""
+        return self._engine.method(self._asked, self._data)
+
     def evaluate(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Residuals `(m,)` and Jacobian `(m, k)`."""
         s, jacobian = self._engine.evaluate(self._data, theta)
         return np.asarray(s), np.asarray(jacobian)
 
     def _from(self, start: np.ndarray) -> Fitted:
+        short = self._short(inner_start(start, self._bounds))
+        if short is not None:
+            return short
         if any(self._engine.form.kinds):
             return self._within_bounds(start)
-        solution = self._solve(start, self._method)
-        s, jacobian = self.evaluate(solution.params)
         active = np.zeros(len(start), bool)
+        solution = self._solve(start, self._chosen[0])
+        s, jacobian = self.evaluate(solution.params)
         return Fitted(solution.params, s, jacobian, active, self._named(solution))
 
     def _within_bounds(self, start: np.ndarray) -> Fitted:
@@ -128,9 +145,10 @@ class Fit:
         again; only the steps that complete the fit know better.
         """
         v = inner_start(start, self._bounds)
-        methods = [self._method]
-        if isinstance(self._method, ScaledGeodesic) and len(self._method.ways) > 1:
-            methods = [ScaledGeodesic(ways=self._method.ways[:1]), self._method]
+        method = self._chosen[0]
+        methods = [method]
+        if isinstance(method, ScaledGeodesic) and len(method.ways) > 1:
+            methods = [ScaledGeodesic(ways=method.ways[:1]), method]
         fits: list[Fitted] = []
         for method in methods:
             found = self._completed(start, self._solve(v, method))
@@ -140,19 +158,45 @@ class Fit:
                 break
         return min(fits, key=lambda fit: fit.solution.loss)
 
+    def _is_small(self, v: np.ndarray) -> bool:
+        """Whether the fit may run without a look at the clock between calls."""
+        return self._stop is None and v.size * self._data.y.size < LARGE
+
+    def _short(self, v: np.ndarray) -> Fitted | None:
+        """A short run, for `auto`; None where its end is not to be trusted, or is at a bound."""
+        if self._asked != "auto" or not self._is_small(v):
+            return None
+        found = run_short(self._engine, self._data, v)
+        if found is None:
+            return None
+        end, s, jacobian = found
+        theta = outer(end.params, self._engine.form.kinds, *self._bounds.finite, arrays=np)
+        slope = outer_slope(end.params, self._bounds)
+        span = np.minimum(theta - self._bounds.low, self._bounds.high - theta)
+        if np.any(span <= AT_BOUND * np.abs(theta)):
+            return None
+        solution = Solution.of(
+            (dataclasses.replace(end, params=theta),),
+            best=0,
+            compile_seconds=0.0,
+            method=NAME,
+            reason=REASON,
+            has_starts=False,
+        )
+        return Fitted(theta, s, jacobian / slope, np.zeros(len(v), bool), solution)
+
     def _solve(self, v: np.ndarray, method: Any) -> Solution:
         """Run a method in the variables without bounds; `params` is v at the end."""
         is_quick = (
-            self._stop is None
-            and isinstance(method, AbstractJitMethod)
-            and not method.successors
-            and v.size * self._data.y.size < LARGE
+            self._is_small(v) and isinstance(method, AbstractJitMethod) and not method.successors
         )
         if not is_quick:
+            from thalweg._minimize import minimize  # most fits do without all that it imports
+
             self._refuse_start(v)
             problem = self._engine.problem(self._data)
             found = minimize(problem, v, method, self._stop)
-            return dataclasses.replace(found, reason=self._reason)
+            return dataclasses.replace(found, reason=self._chosen[1])
         end = run_quickly(self._engine, method, self._data, v)
         if end.outcome is Outcome.DIVERGED and len(end.history["step"]) <= 2:  # noqa: PLR2004 - start and first step
             self._refuse_start(v)
@@ -161,7 +205,7 @@ class Fit:
             best=0,
             compile_seconds=0.0,
             method=method.name,
-            reason=self._reason,
+            reason=self._chosen[1],
             has_starts=False,
         )
 

@@ -26,10 +26,11 @@ from thalweg.flow.chunks import (
     most_rows,
     sum_chunks,
 )
+from thalweg.flow.curve import derivative_along
 from thalweg.flow.flatten import ravel_rows
 from thalweg.flow.outputs import check_output, check_scalar, flat
 from thalweg.flow.programs import fingerprint, shared_programs
-from thalweg.flow.terms import LIVE_COPIES, derivative_along
+from thalweg.flow.terms import LIVE_COPIES
 from thalweg.flow.tracing import explained
 
 if TYPE_CHECKING:

@@ -5,13 +5,17 @@ user's own functions. A `ParamSpec` is hashable and holds no array, so compiled 
 kept under it.
 
 A module such as Equinox's is a pytree whose leaves are not all parameters: activation functions and
-settings lie among them. These are kept as they are.
+settings lie among them. In a module of Flax NNX, every array belongs to a variable, and those that
+are no `nnx.Param`, such as running averages and random keys, are no parameters. All of these are
+kept as they are.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -19,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.errors import ConfigError, DataError, PrecisionError
-from thalweg.problem import refuse_tracer
+from thalweg.problem import is_key, refuse_tracer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +37,25 @@ _REMEDIES = {  # by the kind of the dtype
     "compute in less; or keep what is not trained out of `params`",
 }
 _REMEDIES |= {"u": _REMEDIES["i"], "b": _REMEDIES["i"], "f": _REMEDIES["V"]}
+_ARRAYS = (np.ndarray, np.generic, jax.Array)
+
+
+class _Constant:
+    """An array that is no parameter; equal where the numbers are, so that it can be hashed."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    @functools.cached_property
+    def _key(self) -> tuple[Any, ...]:
+        numbers = jax.random.key_data(self.array) if is_key(self.array.dtype) else self.array
+        return str(self.array.dtype), self.array.shape, np.asarray(numbers).tobytes()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Constant) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +94,7 @@ class ParamSpec:
         """The pytree that holds these arrays, in the order of `split`."""
         leaves = list(arrays)
         for place, leaf in self.fixed:
-            leaves.insert(place, leaf)
+            leaves.insert(place, leaf.array if isinstance(leaf, _Constant) else leaf)
         return jax.tree.unflatten(self.treedef, leaves)
 
     def unravel(self, theta: jax.Array) -> Params:
@@ -120,11 +143,11 @@ def flatten(params: Params) -> tuple[np.ndarray, ParamSpec]:
     """
     with_paths, treedef = jax.tree_util.tree_flatten_with_path(params)
     fixed = tuple(
-        (place, leaf)
-        for place, ((_, leaf), in_module) in enumerate(
-            zip(with_paths, _in_modules(params), strict=True)
+        (place, _Constant(leaf) if isinstance(leaf, _ARRAYS) else leaf)
+        for place, ((_, leaf), in_module, in_other) in enumerate(
+            zip(with_paths, _in_modules(params), _in_other_variables(params), strict=True)
         )
-        if in_module and not isinstance(leaf, (np.ndarray, np.generic, jax.Array))
+        if in_other or (in_module and not isinstance(leaf, _ARRAYS))
     )
     places = {place for place, _ in fixed}
     trained = [pair for place, pair in enumerate(with_paths) if place not in places]
@@ -180,7 +203,7 @@ def like(params: Params, spec: ParamSpec, theta: Any) -> Params:
     tree = spec.unravel(np.asarray(theta, spec.dtype))  # pyright: ignore[reportArgumentType]
 
     def placed(new: Any, old: Any) -> Any:
-        if not isinstance(new, np.ndarray):  # no parameter
+        if new is old or not isinstance(new, np.ndarray):  # no parameter
             return new
         return new.copy() if isinstance(old, np.ndarray) else jax.device_put(new.copy())
 
@@ -193,4 +216,17 @@ def _in_modules(params: Params) -> list[bool]:
     for node in jax.tree.leaves(params, is_leaf=callable):
         is_module = callable(node) and not jax.tree_util.all_leaves([node])
         flags += [is_module] * len(jax.tree.leaves(node))
+    return flags
+
+
+def _in_other_variables(params: Params) -> list[bool]:
+    """Whether each leaf belongs to a variable of Flax NNX that is no `nnx.Param`."""
+    # Whoever has such a module has imported it.
+    nnx = sys.modules.get("flax.nnx")
+    if nnx is None:
+        return [False] * len(jax.tree.leaves(params))
+    flags = []
+    for node in jax.tree.leaves(params, is_leaf=lambda node: isinstance(node, nnx.Variable)):
+        is_other = isinstance(node, nnx.Variable) and not isinstance(node, nnx.Param)
+        flags += [is_other] * len(jax.tree.leaves(node))
     return flags

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
 import math
 from typing import TYPE_CHECKING, Any, final
@@ -11,13 +12,17 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient
+from thalweg.flow.chunks import lay_out
+from thalweg.flow.layers import Factors, NotDenseError, joined
 from thalweg.flow.programs import shared_programs
-from thalweg.flow.terms import AbstractTerm, lay_out_block
+from thalweg.flow.terms import AbstractTerm, ExampleTerm, lay_out_block
 
 if TYPE_CHECKING:
     from thalweg.flow.flatten import ParamSpec
     from thalweg.flow.sharding import Devices
     from thalweg.problem import LeastSquares
+
+FACTORS_PAY = 2  # a product by factors takes less of the processor's peak than one of matrices
 
 
 @final
@@ -55,8 +60,22 @@ class LeastSquaresFlow(Flow):
         """The same blocks over other data."""
         new = copy.copy(self)
         new.data, new.programs = data, {}
+        vars(new).pop("factor_width", None)  # of other sizes
         new._set_terms(tuple(term.resized(part) for term, part in self._pairs(data)))  # noqa: SLF001 - of this class
         return new
+
+    def laid_out(self, problem: LeastSquares) -> Any:
+        """The data of a problem of the same functions and shapes, in place of `data`."""
+        return tuple(
+            lay_out(
+                block.data,
+                weight=block.weight / block.length,
+                length=part.scale.shape[1],
+                dtype=self.spec.dtype,
+                devices=self.devices,
+            )
+            for block, part in zip(problem.blocks, self.data, strict=True)
+        )
 
     @property
     def is_one_chunk(self) -> bool:
@@ -121,6 +140,31 @@ class LeastSquaresFlow(Flow):
         """
         parts = [term.jacobian(part, theta) for term, part in self._pairs(data)]
         return self._joined([r for r, _ in parts]), self._joined([j for _, j in parts])
+
+    def factors(self, data: Any, theta: jax.Array) -> tuple[jax.Array, Factors]:
+        """R of shape `(m,)` and J as factors of its layers, where `has_factors`.
+
+        Cost: two passes.
+        """
+        parts = [term.factors(part, theta) for term, part in self._pairs(data)]  # pyright: ignore[reportAttributeAccessIssue] - of `has_factors`
+        return jnp.concatenate([r for r, _ in parts]), joined([each for _, each in parts])
+
+    @functools.cached_property
+    def factor_width(self) -> int | None:
+        """In the place of n in the cost of JJᵀ, by factors; None where there are none."""
+        is_by_example = all(isinstance(term, ExampleTerm) for term in self._terms)
+        if self.devices is not None or not is_by_example or not self.is_one_chunk:
+            return None
+        theta = jax.ShapeDtypeStruct((self.size,), self.spec.dtype)
+        try:
+            return jax.eval_shape(self.factors, self.data, theta)[1].width
+        except NotDenseError:
+            return None
+
+    @property
+    def has_factors(self) -> bool:
+        """Whether J is made of dense layers whose factors make JJᵀ clearly cheaper."""
+        return self.factor_width is not None and FACTORS_PAY * self.factor_width <= self.size
 
     def normal_equations(
         self, data: Any, theta: jax.Array

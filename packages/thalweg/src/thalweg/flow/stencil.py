@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from thalweg.flow.terms import displaced
+from thalweg.flow.curve import displaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,45 +30,77 @@ if TYPE_CHECKING:
     from thalweg.flow.least_squares import LeastSquaresFlow
 
 DISTANCE = 0.25  # δ, in units of the step
-NEAR, WIDE = (1.0, -1.0), (1.0, -1.0, 2.0, -2.0)  # points, in units of δ
-SECOND, THIRD = 2, 3  # orders that the nearest points tell
+POINTS = (1.0, -1.0, 2.0, -2.0)  # in units of δ; the second and third derivative take two
+SECOND, THIRD, FOURTH = 2, 3, 4
+# By order, from the second on: the weights of the residuals at the points, of r, and of Jc₁.
+WEIGHTS = (
+    ((1, 1, 0, 0), -2, 0),
+    ((3, -3, 0, 0), 0, -6 * DISTANCE),
+    ((-4, -4, 1, 1), 6, 0),
+)
 
 
 def along_by_points(
     flow: LeastSquaresFlow,
     data: Any,
     theta: jax.Array,
-    coefficients: tuple[jax.Array, ...],
+    coefficients: jax.Array,
+    order: jax.Array,
     *,
     r: jax.Array,
     push: Callable[[jax.Array], jax.Array],
 ) -> jax.Array:
-    """The derivative of order k+1 at s=0 of r(θ + c₁s + … + c_k sᵏ), shape `(m,)`.
+    """The derivative of a given order at s=0 of r(θ + c₁s + c₂s² + …), shape `(m,)`.
 
-    In float32, where differences leave too few digits, it is `flow.along`.
+    In float32, where differences leave too few digits, it is `flow.along`. Otherwise the program
+    holds the residuals once, whatever the order.
 
     Args:
         flow: Least squares.
         data: `flow.data`.
         theta: The point, `(n,)`.
-        coefficients: c₁…c_k, each `(n,)`; one to three of them.
+        coefficients: c₁, c₂, … as rows, `(K, n)`, K from 2 to 4; those from `order` on are 0.
+        order: From 2 to K, a scalar.
         r: The residuals at θ, `(m,)`.
         push: v -> Jv.
 
     Cost: two passes for the second and third derivative, and one `push` for the third; four
     passes for the fourth.
     """
+    most = len(coefficients)
     if theta.dtype == jnp.float32:
-        return flow.along(data, theta, coefficients)
-    order = len(coefficients) + 1
-    points = jnp.asarray(NEAR if order <= THIRD else WIDE, theta.dtype) * DISTANCE
+        return by_order(lambda known: flow.along(data, theta, known), coefficients, order)
+    rows = tuple(coefficients)[: most - 1]
+    points = jnp.asarray(POINTS if most == FOURTH else POINTS[:2], theta.dtype) * DISTANCE
 
-    def at(s: jax.Array) -> jax.Array:
-        return flow.residuals(data, theta + displaced(coefficients, s))
+    def fill(k: jax.Array, found: jax.Array) -> jax.Array:
+        return found.at[k].set(flow.residuals(data, theta + displaced(rows, points[k])))
 
-    ahead, behind, *wide = jax.lax.map(at, points)
-    if order == SECOND:
-        return (ahead - 2 * r + behind) / DISTANCE**2
-    if order == THIRD:
-        return 3 * ((ahead - behind) / DISTANCE - 2 * push(coefficients[0])) / DISTANCE**2
-    return (wide[0] + wide[1] - 4 * (ahead + behind) + 6 * r) / DISTANCE**4
+    count = jnp.where(order == FOURTH, 4, 2)
+    blank = jnp.zeros((len(points), r.size), r.dtype)
+    found = jax.lax.fori_loop(0, count, fill, blank)
+    slope = jax.lax.cond(order == THIRD, lambda: push(coefficients[0]), lambda: jnp.zeros_like(r))
+    at_points, at_start, of_slope = (
+        jnp.asarray(each, r.dtype)[order - SECOND] for each in zip(*WEIGHTS, strict=True)
+    )
+    total = at_points[: len(points)] @ found + at_start * r + of_slope * slope
+    return total / jnp.asarray(DISTANCE, r.dtype) ** order
+
+
+def by_order(
+    function: Callable[[tuple[jax.Array, ...]], jax.Array],
+    coefficients: jax.Array,
+    order: jax.Array,
+) -> jax.Array:
+    """`function(c₁…c_(order-1))` for an order that is known only as the program runs.
+
+    Args:
+        function: Of one or more coefficients.
+        coefficients: As rows, `(K, n)`.
+        order: From 2 to K.
+    """
+    branches = [
+        lambda rows, count=count: function(tuple(rows[:count]))
+        for count in range(1, len(coefficients))
+    ]
+    return jax.lax.switch(order - SECOND, branches, coefficients)

@@ -26,7 +26,9 @@ from thalweg.flow.chunks import (
     most_rows,
     sum_chunks,
 )
+from thalweg.flow.curve import derivative_along
 from thalweg.flow.flatten import ravel_rows
+from thalweg.flow.layers import Factors, chunk_factors
 from thalweg.flow.outputs import check_output, flat_residual
 from thalweg.flow.programs import fingerprint
 from thalweg.flow.tracing import explained
@@ -69,33 +71,6 @@ def lay_out_block(
     """
     kind = WholeTerm if block.data is None else ExampleTerm
     return kind.lay_out(block, spec, memory_budget=memory_budget, devices=devices)
-
-
-def displaced(coefficients: tuple[jax.Array, ...], s: jax.Array) -> jax.Array:
-    """`c₁s + … + c_k sᵏ`, shape `(n,)`, for one or more coefficients."""
-    displacement = coefficients[-1] * s
-    for coefficient in reversed(coefficients[:-1]):
-        displacement = (displacement + coefficient) * s
-    return displacement
-
-
-def derivative_along(
-    function: Callable[[jax.Array], jax.Array],
-    theta: jax.Array,
-    coefficients: tuple[jax.Array, ...],
-) -> jax.Array:
-    """The derivative of order k+1 of `function(θ + c₁s + … + c_k sᵏ)` at s = 0."""
-
-    def curve(s: jax.Array) -> jax.Array:
-        return function(theta + displaced(coefficients, s))
-
-    def differentiate(inner: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-        return lambda s: jax.jvp(inner, (s,), (jnp.ones_like(s),))[1]
-
-    derivative = curve
-    for _ in range(len(coefficients) + 1):
-        derivative = differentiate(derivative)
-    return derivative(jnp.zeros((), theta.dtype))
 
 
 class AbstractTerm(abc.ABC):
@@ -261,6 +236,19 @@ class ExampleTerm(AbstractTerm):
     def jacobian(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, jax.Array]:
         pieces = finer(part, self._rows, self._devices)
         return map_chunks(self._chunk_jacobian, pieces, theta, devices=self._devices)
+
+    def factors(self, part: Chunked, theta: jax.Array) -> tuple[jax.Array, Factors]:
+        """R of shape `(m,)` and the factors of J, for a part that is one chunk.
+
+        Raises:
+            NotDenseError: The residual is not made of dense layers.
+        """
+        spec, function = self._spec, self._function
+
+        def one(arrays: list[jax.Array], *example: Any) -> jax.Array:
+            return flat_residual(function(spec.join(arrays), *example))
+
+        return chunk_factors(one, part, spec.split(theta))
 
     def normal_equations(
         self, part: Chunked, theta: jax.Array

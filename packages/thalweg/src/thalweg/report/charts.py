@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from thalweg.report.heat import Raster
     from thalweg.report.looks import Look
     from thalweg.report.scale import Scale
     from thalweg.report.tables import Table
@@ -88,6 +89,7 @@ class Chart:
         dots: Centres of dots.
         bars: Bars.
         rule: A path that marks a value, such as zero.
+        raster: A picture that fills the axes, with the key of its colours.
         table: Its numbers.
         run_ids: The runs behind it.
     """
@@ -103,6 +105,7 @@ class Chart:
     dots: Sequence[tuple[str, str]] = ()
     bars: Sequence[BarMark] = ()
     rule: str | None = None
+    raster: Raster | None = None
     table: Table | None = None
     run_ids: Sequence[str] = ()
 

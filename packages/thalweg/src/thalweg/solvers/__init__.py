@@ -19,6 +19,7 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "scaled-geodesic": ("thalweg.solvers.integrators.scaled", "ScaledGeodesic"),
     "exponential-krylov": ("thalweg.solvers.integrators.krylov", "ExponentialKrylov"),
     "secant-euler": ("thalweg.solvers.integrators.secant", "SecantEuler"),
+    "self-scaled-bfgs": ("thalweg.solvers.integrators.self_scaled_bfgs", "SelfScaledBFGS"),
     "sampled": ("thalweg.solvers.integrators.sampled", "Sampled"),
     "batch-euler": ("thalweg.solvers.integrators.batch_euler", "BatchEuler"),
     "rosenbrock": ("thalweg.solvers.integrators.rosenbrock", "Rosenbrock"),

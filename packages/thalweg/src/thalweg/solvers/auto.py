@@ -6,16 +6,21 @@ whose Gauss-Newton matrix is nearly the Hessian where residuals are small. For c
 losses without structure it is `exponential-krylov`: there the true Hessian matters, and the
 exponential follows unstable directions.
 
-Two kinds of problem use the true curvature from the start: those where a step of
+Two kinds of least squares use the true curvature from the start: those where a step of
 `implicit-geodesic` costs only a few gradients, and networks so small that a good minimum is easily
-missed. On Iris (83 weights) `exponential-krylov` fitted all rows from 8 of 8 starts, secants from
-4; on the tumours (92 weights) `implicit-geodesic` brought the squares to 0 from 6 of 6 starts,
+missed. On the tumours (92 weights) `implicit-geodesic` brought the squares to 0 from 6 of 6 starts,
 secants from 2.
+
+Of losses that are no sum of squares, networks of up to 200 weights begin with `self-scaled-bfgs`,
+whose dense matrix of secants needs the fewest gradients. It ends in poor minima as often as other
+secants do, so it goes back to the start with `exponential-krylov` wherever it ends above a loss of
+0: that costs some milliseconds, and the better end counts.
 
 Secant steps begin on samples where a gradient over all data is expensive. Least squares with many
 more examples than weights begin with `sampled`.
 
-Decisions: docs/decisions/0016-secant-start.md, docs/decisions/0020-secants-on-samples.md.
+Decisions: docs/decisions/0016-secant-start.md, docs/decisions/0020-secants-on-samples.md,
+docs/decisions/0039-openings.md.
 """
 
 from __future__ import annotations
@@ -29,6 +34,7 @@ from thalweg.solvers.integrators.krylov import ExponentialKrylov
 from thalweg.solvers.integrators.sampled import Sampled
 from thalweg.solvers.integrators.scaled import MOST, ScaledGeodesic
 from thalweg.solvers.integrators.secant import SecantEuler
+from thalweg.solvers.integrators.self_scaled_bfgs import SelfScaledBFGS
 
 if TYPE_CHECKING:
     from thalweg.solvers.base import AbstractJitMethod, AbstractMethod
@@ -38,6 +44,7 @@ CHEAP = 15  # gradients; a step of the true curvature below this cost is used fr
 PATIENCE = 3  # steps of the successor; secant steps may cost this much before progress is checked
 MAX_PATIENCE = 300  # gradients; also where the cost of a step is not known in advance
 FEW = 32  # parameters, up to which a model without matrices is fitted in their units
+DENSE = 200  # weights of a network, up to which a dense secant matrix is cheapest
 TINY = 128  # weights, up to which secants often end in one of the many poor minima
 PASSES = 3  # passes over the data that a gradient takes
 LINEARISING = 5  # gradients that Jacobian, corrections and attempts take
@@ -56,27 +63,16 @@ _SPACES = {
 def pick(flow: Flow) -> tuple[AbstractMethod, str]:
     """The method for a flow, and the reason in one sentence."""
     if isinstance(flow, LeastSquaresFlow):
-        is_small = flow.devices is None and flow.keeps_jacobian and flow.size <= MOST
-        if is_small and flow.size <= FEW and not has_matrices(flow):
-            return ScaledGeodesic(), (
-                "`scaled-geodesic` because the loss is a sum of squares of a model with few "
-                f"parameters, n = {flow.size}; in units of each parameter"
-            )
-        method = ImplicitGeodesic(then=ScaledGeodesic()) if is_small else ImplicitGeodesic()
-        space = method.space(flow)
-        cost = step_cost(flow) if space != "krylov" else MAX_PATIENCE / PATIENCE
-        why = "`implicit-geodesic` because the loss is a sum of squares; " + _SPACES[space].format(
-            n=flow.size, m=flow.residual_count
-        )
-        if space != "krylov" and is_sampled(flow):
-            return Sampled(
-                then=method
-            ), f"`sampled` first, on a few examples per weight; then {why}"
-        if cost < CHEAP or flow.size <= TINY:
-            return method, why
-        patience = round(min(PATIENCE * cost, MAX_PATIENCE))
-        return _secants(flow, method, patience, why)
+        return _pick_for_squares(flow)
     method = ExponentialKrylov()
+    is_sampled_first = flow.size > TINY and flow.size * max_examples(flow) >= WORTH_SAMPLING
+    is_small = flow.devices is None and flow.size <= DENSE and has_matrices(flow)
+    if is_small and not is_sampled_first:
+        return SelfScaledBFGS(then=method), (
+            "`self-scaled-bfgs` because the network is small, "
+            f"n = {flow.size}; then `exponential-krylov` from the start, which follows the flow to "
+            "other minima"
+        )
     why = (
         "`exponential-krylov` because the loss is not a sum of squares, so the true Hessian "
         f"matters; matrix-free, n = {flow.size}"
@@ -84,6 +80,28 @@ def pick(flow: Flow) -> tuple[AbstractMethod, str]:
     if flow.size <= TINY:
         return method, why
     return _secants(flow, method, MAX_PATIENCE, why)
+
+
+def _pick_for_squares(flow: LeastSquaresFlow) -> tuple[AbstractMethod, str]:
+    """The same for least squares."""
+    is_small = flow.devices is None and flow.keeps_jacobian and flow.size <= MOST
+    if is_small and flow.size <= FEW and not has_matrices(flow):
+        return ScaledGeodesic(), (
+            "`scaled-geodesic` because the loss is a sum of squares of a model with few "
+            f"parameters, n = {flow.size}; in units of each parameter"
+        )
+    method = ImplicitGeodesic(then=ScaledGeodesic()) if is_small else ImplicitGeodesic()
+    space = method.space(flow)
+    cost = step_cost(flow) if space != "krylov" else MAX_PATIENCE / PATIENCE
+    why = "`implicit-geodesic` because the loss is a sum of squares; " + _SPACES[space].format(
+        n=flow.size, m=flow.residual_count
+    )
+    if space != "krylov" and is_sampled(flow):
+        return Sampled(then=method), f"`sampled` first, on a few examples per weight; then {why}"
+    if cost < CHEAP or flow.size <= TINY:
+        return method, why
+    patience = round(min(PATIENCE * cost, MAX_PATIENCE))
+    return _secants(flow, method, patience, why)
 
 
 def _secants(
@@ -113,5 +131,7 @@ def is_sampled(flow: LeastSquaresFlow) -> bool:
 def step_cost(flow: LeastSquaresFlow) -> float:
     """The cost of a step of `implicit-geodesic` with dense matrices, in gradients, estimated."""
     small, large = flow.matrix_sizes
+    if flow.residual_count < flow.size and flow.has_factors:
+        large = flow.factor_width or large
     factoring = 2 * small**2 * large + small**3 / 3
     return LINEARISING + factoring / (FLOPS_A_BYTE * PASSES * flow.pass_bytes)

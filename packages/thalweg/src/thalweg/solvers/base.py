@@ -124,6 +124,14 @@ class AbstractJitMethod(AbstractMethod):
             solver_state: What `init` or the last step returned.
         """
 
+    def outcome_before_restart(self, solver_state: Any) -> Outcome | None:
+        """What the code RESTARTED stands in the place of; None where the method does not say.
+
+        Args:
+            solver_state: What the last step returned.
+        """
+        del solver_state
+
     def ending(self, flow: Flow, theta: jax.Array, solver_state: Any, outcome: Outcome) -> End:
         """What is known of the end of a run that the method itself ended; called on the host.
 

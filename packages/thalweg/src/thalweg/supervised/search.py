@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thalweg.errors import DataError
 from thalweg.solution import Outcome, Work
@@ -83,6 +83,26 @@ class Found:
         return f"Fitted until the loss no longer improved, with {tried}."
 
 
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """The fits of a search.
+
+    Attributes:
+        fits: The fits in order, at least one.
+        left: Seconds of the budget of all fits that are left.
+        was_interrupted: Whether Ctrl-C ended the search.
+    """
+
+    fits: tuple[Fit, ...]
+    left: float
+    was_interrupted: bool
+
+    @property
+    def chosen(self) -> Fit:
+        """The fit whose network did best on the validation part."""
+        return min(self.fits, key=lambda fit: fit.last)
+
+
 def search(
     examples: Examples,
     *,
@@ -105,9 +125,37 @@ def search(
         DataError: No network with a finite validation loss was found.
         KeyboardInterrupt: Ctrl-C before there was a network to keep.
     """
+    common: Any = {"method": method, "steps": steps, "progress": progress}
+    tried = try_decays(examples, seconds=seconds, **common)
+    return finish(examples, tried, **common)
+
+
+def try_decays(
+    examples: Examples,
+    *,
+    method: str | AbstractMethod,
+    seconds: float,
+    share: float = SEARCH_SHARE,
+    steps: int | None = None,
+    progress: bool = False,
+) -> Tried:
+    """Fit with one weight decay after the other, as long as the validation loss falls.
+
+    Args:
+        examples: What to fit to.
+        method: What `minimize` takes.
+        seconds: Budget of all fits, the last one included.
+        share: What the search may take of it.
+        steps: Most steps of each fit.
+        progress: Whether to show a live line for each fit.
+
+    Raises:
+        DataError: No network with a finite validation loss was found.
+        KeyboardInterrupt: Ctrl-C before there was a network to keep.
+    """
     fits: dict[int, Fit] = {}
     floor = 1 / (examples.count * MOST_VARIANCE)
-    left = SEARCH_SHARE * seconds
+    left = share * seconds
     was_interrupted = False
 
     def try_decay(index: int) -> None:
@@ -140,14 +188,25 @@ def search(
             f"`{method}` made no step with a finite loss within the budget; give more "
             "seconds, or name another method"
         )
-    chosen = min(fits.values(), key=lambda fit: fit.last)
-    final = None
-    rest = left + (1 - SEARCH_SHARE) * seconds  # negative if the first fits took too long
-    if not was_interrupted and rest > 0:
+    # Negative if the first fits took too long.
+    return Tried(tuple(fits.values()), left + (1 - share) * seconds, was_interrupted)
+
+
+def finish(
+    examples: Examples,
+    tried: Tried,
+    *,
+    method: str | AbstractMethod,
+    steps: int | None = None,
+    progress: bool = False,
+) -> Found:
+    """Fit the chosen network to all rows, in the seconds that are left."""
+    chosen, final, was_interrupted = tried.chosen, None, tried.was_interrupted
+    if not was_interrupted and tried.left > 0:
         final = examples.fit(
             chosen.decay,
             method=method,
-            seconds=rest,
+            seconds=tried.left,
             steps=steps,
             start=chosen.layers,
             all_rows=True,
@@ -156,7 +215,7 @@ def search(
         was_interrupted = final.solution.outcome is Outcome.INTERRUPTED
     return Found(
         layers=chosen.layers if final is None else final.layers,
-        tried=tuple(fits.values()),
+        tried=tried.fits,
         chosen=chosen,
         final=final,
         was_interrupted=was_interrupted,

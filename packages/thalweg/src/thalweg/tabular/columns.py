@@ -2,7 +2,12 @@
 
     number, boolean, date    (x - mean) / scale, with the mean and the scale of the training part
     date                     also sine and cosine of the time of year, and of day if it has times
+    number, date in pieces   also for each piece: how much of it lies below the value, 0 to 1
     category                 one input for each level: 1 for the level of the row, 0 for the others
+
+Edges are quantiles of the training part. A network on pieces follows a curve with many bends, as
+trees do. Source: Gorishniy et al., "On Embeddings for Numerical Features in Tabular Deep Learning"
+(NeurIPS 2022), piecewise linear encoding.
 
 A missing value is replaced by the mean, and marked by one more input if the training data have
 missing values; for a category it is a level of its own.
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
     from thalweg.tabular.table import Table
 
 DAYS_A_YEAR = 365.2425
+PIECES = 16
+FEWEST_VALUES = 2 * PIECES  # different ones that a column needs for pieces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +45,7 @@ class NumericColumn:
         marks_missing: Whether an input says that the value is missing.
         has_times: For dates, whether some are not at midnight.
         notation: How text writes the values.
+        edges: Where the pieces begin and end, ascending, as floats; empty for no pieces.
     """
 
     name: str
@@ -47,12 +55,22 @@ class NumericColumn:
     marks_missing: bool
     has_times: bool = False
     notation: Notation = USUAL
+    edges: tuple[float, ...] = ()
 
     @property
     def inputs(self) -> int:
         """How many inputs of the network the column makes."""
         cycles = 0 if self.kind != "date" else 2 + 2 * self.has_times
-        return 1 + cycles + self.marks_missing
+        return 1 + cycles + max(len(self.edges) - 1, 0) + self.marks_missing
+
+    def in_pieces(self, table: Table, train: np.ndarray) -> NumericColumn:
+        """The same column in pieces, where its training part has enough values for them."""
+        found = as_floats(values(table, self.name, self.kind, self.notation))[train]
+        known = found[~np.isnan(found)]
+        if self.kind == "boolean" or len(np.unique(known)) < FEWEST_VALUES:
+            return self
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, PIECES + 1)))
+        return dataclasses.replace(self, edges=tuple(edges.tolist()))
 
     def encode(self, table: Table) -> np.ndarray:
         """The inputs of some rows, float64 of shape `(rows, inputs)`.
@@ -67,6 +85,9 @@ class NumericColumn:
             for period in (DAYS_A_YEAR, 1.0)[: 1 + self.has_times]:
                 angle = 2 * np.pi * (found % period) / period
                 parts += [np.sin(angle), np.cos(angle)]
+        low = np.asarray(self.edges)
+        for k in range(len(low) - 1):
+            parts.append(np.clip((found - low[k]) / (low[k + 1] - low[k]), 0, 1))
         inputs = [np.where(is_missing, 0.0, part) for part in parts]
         if self.marks_missing:
             inputs.append(is_missing.astype(float))
@@ -201,7 +222,7 @@ def column_from_json(entry: dict[str, Any]) -> Column:
     entry = {**entry, "notation": Notation.from_json(entry.get("notation"))}
     if entry["kind"] == "category":
         return CategoryColumn(**{**entry, "levels": tuple(entry["levels"])})
-    return NumericColumn(**entry)
+    return NumericColumn(**{**entry, "edges": tuple(entry.get("edges", ()))})
 
 
 def _has_times(dates: pl.Series) -> bool:

@@ -3,6 +3,7 @@
     1234.5   1,234.5   1 234.5   1'234.5   $1,234.50   (1,234.50)   12.5 %    decimal point
     1234,5   1.234,5   1 234,5   1'234,5   1.234,50 €  -1.234,50              decimal comma
     2024-03-31   2024/03/31   31.03.2024   and 3/31/2024 or 31/3/2024, as the column writes all
+    Mar 31 2024   March 31, 2024   31 Mar 2024   31-Mar-24   and months alone: 2024-03, Mar 2024
 
 Currency and per cent signs are dropped: `12 %` is 12. One column has one currency.
 """
@@ -36,6 +37,17 @@ DATE_FORMATS = (
     "%Y-%m-%dT%H:%M",
     "%Y-%m-%dT%H:%M:%S%.f",
     "%Y-%m-%dT%H:%M:%S%.fZ",
+)
+# By the shape of the text, as %Y takes any number of digits. A month alone is its first day.
+_DAY_AND_MONTH = r"(?:\p{L}+ \d{1,2},? |\d{1,2}\.? \p{L}+ |\d{1,2}-\p{L}+-)"
+NAMED_DATES = (
+    (rf"^{_DAY_AND_MONTH}\d{{4}}$", ("%b %d %Y", "%b %d, %Y", "%d %b %Y", "%d. %b %Y", "%d-%b-%Y")),
+    (r"^\d{1,2}-\p{L}+-\d{2}$", ("%d-%b-%y",)),
+)
+MONTHS = (
+    (r"^\d{4}-\d{2}$", ("%d %Y-%m",)),
+    (r"^\p{L}+(?:,? |-)\d{4}$", ("%d %b %Y", "%d %b, %Y", "%d %b-%Y")),
+    (r"^\p{L}+-\d{2}$", ("%d %b-%y",)),
 )
 SLASHED_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 _CODES = "USD|EUR|GBP|CHF|JPY|CAD|AUD|NZD|INR|CNY|SEK|NOK|DKK|PLN|CZK|BRL|MXN|ZAR|KRW"
@@ -108,6 +120,11 @@ def dates(text: pl.Series, *, day_first: bool) -> pl.Series:
     found = _first_fit(text, DATE_FORMATS)
     if found.null_count() == text.null_count():
         return found
+    for before, kind in (("", NAMED_DATES), ("1 ", MONTHS)):
+        for shape, forms in kind:
+            named = before + text.set(~text.str.contains(shape), None)
+            whole = tuple(form.replace("%b", "%B") for form in forms)  # March, not Mar
+            found = found.fill_null(_first_fit(named, forms + whole))
     days = "%d/%m" if day_first else "%m/%d"
     for year, digits in (("%Y", 4), ("%y", 2)):
         slashed = text.set(~text.str.contains(rf"^\d{{1,2}}/\d{{1,2}}/\d{{{digits}}}(?: |$)"), None)

@@ -1,8 +1,4 @@
-"""Training from a table: read, recognise, split, fit, score.
-
-The kinds of the columns are recognised from all rows with a known target; their means and scales
-come from the training part alone. The test part is used once, for the scores.
-"""
+"""Training from a table: read, prepare, fit, score. The test part is used once, for the scores."""
 
 from __future__ import annotations
 
@@ -11,38 +7,38 @@ import datetime as dt
 import hashlib
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from thalweg._util.extras import import_extra
-from thalweg.errors import ConfigError, DataError, UnknownMethodError
+from thalweg.errors import ConfigError, UnknownMethodError
 from thalweg.solvers import REGISTRY
-from thalweg.supervised.fit import Examples
 from thalweg.supervised.forward import forward
-from thalweg.supervised.search import Found, search
+from thalweg.supervised.search import SEARCH_SHARE, Found, finish, try_decays
 from thalweg.tabular.importance import Importance, permutation_importance
-from thalweg.tabular.kinds import recognise, with_decimal
 from thalweg.tabular.model import Model
-from thalweg.tabular.parts import Parts, split
+from thalweg.tabular.prepare import Prepared, prepare
 from thalweg.tabular.rare import with_shifts
 from thalweg.tabular.reading import read_table
-from thalweg.tabular.schema import Schema, find_kinds, fit_columns
 from thalweg.tabular.scores import Scores, baseline_scores, score
-from thalweg.tabular.table import Table, near
-from thalweg.tabular.target import ClassTarget, Task, TaskFound, find_task, fit_target
-from thalweg.tabular.values import is_missing
+from thalweg.tabular.table import named
+from thalweg.tabular.target import ClassTarget, Task, TaskFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
+
     from thalweg.solvers.base import AbstractMethod
     from thalweg.tabular.notation import Decimal
 
-FEWEST_ROWS = 20
 DEFAULT_SECONDS = 20.0
 HIDDEN = (32,)
+WELL_FITTED = (
+    0.01  # share of the variance left on the validation part, up to which no pieces are tried
+)
+GAIN = 0.95  # validation loss with pieces over that without, up to which they are taken
 
 
 @dataclasses.dataclass(frozen=True)
@@ -207,9 +203,8 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
     )
     table = read_table(data, separator=separator, decimal=decimal, missing=missing)
     checksum = "" if isinstance(data, pl.DataFrame) else _sha256(Path(data))
-    prepared = _prepared(table, asked, on_note)
-    examples = prepared.examples(asked)
-    found = search(examples, method=method, seconds=seconds, progress=progress)
+    prepared = prepare(table, asked, on_note)
+    prepared, found, compiling = _fitted(prepared, asked, on_note, method=method, progress=progress)
     prepared = _decided(prepared, found, on_note)
     outputs = forward(found.layers, prepared.inputs[prepared.parts.test])
     return Trained(
@@ -225,66 +220,41 @@ def train_table(  # noqa: PLR0913 - each is an option that a user sets by its na
         data_sha256=checksum,
         began=began,
         seconds=time.monotonic() - clock,
-        compile_seconds=examples.compile_seconds
-        + sum(fit.solution.compile_seconds for fit in found.fits),
+        compile_seconds=compiling + sum(fit.solution.compile_seconds for fit in found.fits),
     )
 
 
-class _Prepared(NamedTuple):
-    """A table ready for training.
+def _fitted(
+    prepared: Prepared, asked: Asked, on_note: Callable[[str], None], **options: Any
+) -> tuple[Prepared, Found, float]:
+    """The fits, and the seconds of compiling their validation loss.
 
-    Attributes:
-        task: The task, and why it is this one.
-        notes: Notes on the data.
-        parts: The split.
-        schema: The schema, fitted to the training part.
-        inputs: Encoded inputs of all rows, shape `(rows, inputs)`.
-        truth: Encoded targets of all rows, shape `(rows,)`.
+    Where the numbers of a regression as they are leave much unexplained, they are also tried in
+    pieces, and the validation part decides.
     """
-
-    task: TaskFound
-    notes: tuple[str, ...]
-    parts: Parts
-    schema: Schema
-    inputs: np.ndarray
-    truth: np.ndarray
-
-    def examples(self, asked: Asked) -> Examples:
-        """The rows that the network is fitted to."""
-        known = self.parts.known
-        return Examples(
-            self.inputs[known],
-            self.truth[known],
-            held_out=self.parts.validation[known],
-            sizes=(self.schema.inputs, *asked.hidden, self.schema.target.outputs),
-            is_classification=self.task.task == "classification",
-            seed=asked.seed,
-        )
-
-
-def _prepared(table: Table, asked: Asked, on_note: Callable[[str], None]) -> _Prepared:
-    """Recognise the task and the columns of a table, split it, and fit its schema."""
-    notes: list[str] = []
-
-    def note(sentence: str) -> None:
-        notes.append(sentence)
-        on_note(sentence)
-
-    table = _with_target(with_decimal(table), asked.target, note)
-    excluded = {asked.target, *asked.ignore}
-    names = [name for name in table.frame.columns if name not in excluded]
-    table.require(asked.ignore)
-    kinds, remarks = find_kinds(table, names)
-    task = find_task(table, asked.target, wanted=asked.task)
-    for remark in remarks:
-        note(remark)
-    note(f"{task.task}: {task.reason}")
-    parts, schema = _split_and_schema(table, asked, task, kinds)
-    inputs, truth = schema.encode(table), schema.target.encode(table)
-    return _Prepared(task, tuple(notes), parts, schema, inputs, truth)
+    examples = prepared.examples(asked)
+    tried = try_decays(examples, seconds=asked.seconds, share=SEARCH_SHARE / 2, **options)
+    compiling = examples.compile_seconds
+    finer = prepared.in_pieces()
+    is_rough = prepared.task.task == "regression" and 2 * tried.chosen.last > WELL_FITTED
+    if not (is_rough and finer.names_in_pieces and tried.left > 0) or tried.was_interrupted:
+        return prepared, finish(examples, tried, **options), compiling
+    in_pieces = finer.examples(asked)
+    again = try_decays(in_pieces, seconds=tried.left, **options)
+    compiling += in_pieces.compile_seconds
+    if again.chosen.last > GAIN * tried.chosen.last:
+        rest = dataclasses.replace(tried, left=again.left, was_interrupted=again.was_interrupted)
+        return prepared, finish(examples, rest, **options), compiling
+    sentence = (
+        f"numbers are also given in pieces ({named(finer.names_in_pieces)}): validation loss "
+        f"{again.chosen.last:.3g}, without pieces {tried.chosen.last:.3g}"
+    )
+    on_note(sentence)
+    finer = finer._replace(notes=(*finer.notes, sentence))
+    return finer, finish(in_pieces, again, **options), compiling
 
 
-def _decided(prepared: _Prepared, found: Found, on_note: Callable[[str], None]) -> _Prepared:
+def _decided(prepared: Prepared, found: Found, on_note: Callable[[str], None]) -> Prepared:
     """The same with shifts in the target that find rare classes."""
     target, parts = prepared.schema.target, prepared.parts
     if not isinstance(target, ClassTarget):
@@ -299,7 +269,7 @@ def _decided(prepared: _Prepared, found: Found, on_note: Callable[[str], None]) 
     return prepared._replace(schema=schema, notes=(*prepared.notes, sentence))
 
 
-def _scored(prepared: _Prepared, found: Found, outputs: np.ndarray, *, seed: int) -> dict[str, Any]:
+def _scored(prepared: Prepared, found: Found, outputs: np.ndarray, *, seed: int) -> dict[str, Any]:
     """The fields of `Trained` with scores: on the test part, on the validation part, by column."""
     parts, target = prepared.parts, prepared.schema.target
     known = prepared.inputs[parts.known], prepared.truth[parts.known]
@@ -323,43 +293,3 @@ def _scored(prepared: _Prepared, found: Found, outputs: np.ndarray, *, seed: int
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _with_target(table: Table, target: str, note: Callable[[str], None]) -> Table:
-    """The rows whose target is known."""
-    if target not in table.frame.columns:
-        raise DataError(
-            f"{table.source} has no column `{target}` to predict; "
-            f"{near(target, table.frame.columns)}"
-        )
-    found = recognise(table, target)
-    unknown = is_missing(table, target, found.kind or "category", found.notation)
-    if unknown.all():
-        raise DataError(f"the target `{target}` of {table.source} is missing in every row")
-    if unknown.any():
-        note(f"{int(unknown.sum()):,} of {len(table):,} rows are left out: `{target}` is missing")
-        table = table.keep(~unknown)
-    if len(table) < FEWEST_ROWS:
-        raise DataError(
-            f"{table.source} has {len(table)} rows with a target, but at least {FEWEST_ROWS} were "
-            "expected: they are split into a training, a validation and a test part"
-        )
-    return table
-
-
-def _split_and_schema(
-    table: Table, asked: Asked, task: TaskFound, kinds: dict[str, Any]
-) -> tuple[Parts, Schema]:
-    """The split, and the schema fitted to its training part."""
-    classes = None
-    if task.task == "classification":
-        every = np.ones(len(table), bool)
-        classes = fit_target(table, asked.target, task, train=every).encode(table)
-    parts = split(len(table), classes=classes, seed=asked.seed)
-    if not (parts.validation.any() and parts.test.any()):
-        raise DataError(
-            f"{table.source} has too few rows of each class to test on ({len(table)} rows); give "
-            "more rows, or merge classes"
-        )
-    columns = fit_columns(table, kinds, train=parts.train)
-    return parts, Schema(columns, fit_target(table, asked.target, task, train=parts.train))

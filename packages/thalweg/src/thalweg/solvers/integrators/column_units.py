@@ -112,7 +112,7 @@ def linearised(
         squares=squares,
         largest=jnp.max(squares),
         at=space.at,
-        force=residual_force(flow, data, theta, r, jacobian),
+        force=residual_force(flow, data, theta, r, jacobian.__matmul__),
         products=0,
         jacobians=1,
         factors=True,
@@ -128,8 +128,19 @@ def linearised(
         rounding=rounding,
         noise=noise,
         is_spent=is_spent,
-        explains=(loss <= EXPLAINED * start_loss) & (2 * loss <= EXPLAINED * jnp.max(sizes)),
+        explains=explains(loss, start_loss, sizes),
     )
+
+
+def explains(loss: Any, start_loss: Any, sizes: Any) -> Any:
+    """Whether a fit explains the data, so that no other trial is worth its steps.
+
+    Args:
+        loss: ½|r|² here.
+        start_loss: That at the start.
+        sizes: The squared size of each column of J times its parameter, `(n,)`.
+    """
+    return (loss <= EXPLAINED * start_loss) & (2 * loss <= EXPLAINED * sizes.max())
 
 
 def _units(metric: jax.Array, columns: jax.Array, squares: jax.Array) -> jax.Array:

@@ -166,7 +166,7 @@ class ImplicitGeodesic(AbstractJitMethod):
         if isinstance(flow, LeastSquaresFlow):
             small = "parameters" if flow.size <= flow.residual_count else "residuals"
             order = min(flow.size, flow.residual_count)
-            if small == "residuals" and not flow.keeps_jacobian:
+            if small == "residuals" and not (flow.keeps_jacobian or flow.has_factors):
                 return "krylov"
         else:
             small, order = "parameters", flow.size
@@ -322,28 +322,51 @@ def after_search(solver_state: State, trial: Trial, search: Search) -> State:
     )
 
 
+class Curve(NamedTuple):
+    """The coefficients of a step so far.
+
+    Attributes:
+        coefficients: As rows, `(order, n)`; those not yet known are 0.
+        k: The next one.
+        size: The size of the last one.
+        shrinks: Whether it was small enough beside the one before.
+    """
+
+    coefficients: jax.Array
+    k: jax.Array
+    size: jax.Array
+    shrinks: jax.Array
+
+
 def _curve(system: System, h: jax.Array, order: int) -> tuple[jax.Array, jax.Array]:
-    """The displacement c₁ + … + c_order of a step, and the decrease that c₁ alone predicts."""
-    solve = system.at(h)
-    first = solve(system.force(()))
+    """The displacement c₁ + … + c_order of a step, and the decrease that c₁ alone predicts.
 
-    def size(v: jax.Array) -> jax.Array:
-        return jnp.sqrt(jnp.vdot(v, system.metric * v))
+    A loop: written out, the program would hold a solve and the residuals for each coefficient.
+    """
+    solve, real = system.at(h), system.grad.dtype
+    factorials = jnp.asarray([math.factorial(k) for k in range(1, order + 1)], real)
+    limits = jnp.asarray([1.0, SHRINK_SECOND, *(SHRINK,) * (order - 2)], real)
 
-    def bend(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        """The sum of the further coefficients, up to the first that does not shrink."""
-        k = len(coefficients) + 1
-        if k > order:
-            return jnp.zeros_like(first)
-        new = solve(system.force(coefficients)) / math.factorial(k)
-        limit = SHRINK_SECOND if k == 2 else SHRINK  # noqa: PLR2004 - the second coefficient
-        return jax.lax.cond(
-            size(new) <= limit * size(coefficients[-1]),
-            lambda: new + bend((*coefficients, new)),
-            lambda: jnp.zeros_like(first),
-        )
+    def goes_on(curve: Curve) -> jax.Array:
+        return (curve.k <= order) & curve.shrinks
 
+    def extended(curve: Curve) -> Curve:
+        k = curve.k
+        new = solve(system.force(curve.coefficients, k)) / factorials[k - 1]
+        size = jnp.sqrt(jnp.vdot(new, system.metric * new))
+        shrinks = (k == 1) | (size <= limits[k - 1] * curve.size)
+        kept = jnp.where(shrinks, new, 0)
+        return Curve(curve.coefficients.at[k - 1].set(kept), k + 1, size, shrinks)
+
+    start = Curve(
+        coefficients=jnp.zeros((order, system.grad.size), real),
+        k=jnp.ones((), jnp.int32),
+        size=jnp.zeros((), real),
+        shrinks=jnp.ones((), bool),
+    )
+    coefficients = jax.lax.while_loop(goes_on, extended, start).coefficients
+    first = coefficients[0]
     # -(g·c + ½ c·Cc) with Cc = -g - Mc/h: both terms have the same sign, so nothing cancels.
     forced = jnp.vdot(system.grad, first)
     predicted = 0.5 * (jnp.vdot(first, system.metric * first) / h - forced)
-    return first + bend((first,)), predicted
+    return jnp.sum(coefficients, axis=0), predicted

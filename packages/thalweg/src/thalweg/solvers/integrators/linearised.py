@@ -18,15 +18,18 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
-from thalweg.flow.stencil import along_by_points
+from thalweg.flow.layers import separable
+from thalweg.flow.stencil import along_by_points, by_order
 from thalweg.solvers.integrators.lanczos import forcing_test, lanczos
 from thalweg.solvers.integrators.shifted_systems import (
+    LayeredSpace,
     ParameterSpace,
     ResidualSpace,
     symmetric_product,
 )
 
 Metric = Callable[[jax.Array], jax.Array]
+Force = Callable[[jax.Array, jax.Array | int], jax.Array]
 
 METRIC_FLOOR = 1e-3  # smallest entry of the metric, relative to its root mean square
 
@@ -42,7 +45,7 @@ class System(NamedTuple):
         squares: The squared column norms of J now, `(n,)`; NaN where they are never formed.
         largest: An estimate of C's largest eigenvalue, or its largest diagonal entry.
         at: From h to the solver of `(C + M/h) d = -force`.
-        force: From the coefficients c₁…c_k to the force of the next; from none to that of c₁.
+        force: From the coefficients as rows, `(K, n)`, and k to the force of c_k.
         products: Hessian or Gauss-Newton products spent.
         jacobians: Jacobians spent.
         factors: Whether `at` factors a matrix.
@@ -55,7 +58,7 @@ class System(NamedTuple):
     squares: jax.Array
     largest: jax.Array
     at: Callable[[jax.Array], Callable[[jax.Array], jax.Array]]
-    force: Callable[[tuple[jax.Array, ...]], jax.Array]
+    force: Force
     products: jax.Array | int
     jacobians: int
     factors: bool
@@ -72,12 +75,25 @@ def unit_metric(columns: jax.Array) -> jax.Array:
     return jnp.ones_like(columns)
 
 
+def _force(first: jax.Array, bend: Force) -> Force:
+    """The force of c₁, and that of each further coefficient."""
+
+    def force(coefficients: jax.Array, k: jax.Array | int) -> jax.Array:
+        at_least_second = jnp.maximum(k, 2)
+        return jax.lax.cond(k == 1, lambda: first, lambda: bend(coefficients, at_least_second))
+
+    return force
+
+
 def _pulled_force(
     flow: LeastSquaresFlow | CompositeFlow, data: Any, theta: jax.Array, grad: jax.Array
-) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
+) -> Force:
     """Forces in the space of parameters, without a Jacobian."""
     if isinstance(flow, CompositeFlow):
-        return lambda c: flow.pull_curve(data, theta, c) if c else grad
+        return _force(
+            grad,
+            lambda rows, k: by_order(lambda c: flow.pull_curve(data, theta, c), rows, k),  # pyright: ignore[reportArgumentType] - of `_force`
+        )
 
     def residuals(at: jax.Array) -> jax.Array:
         return flow.residuals(data, at)
@@ -85,28 +101,27 @@ def _pulled_force(
     def push(v: jax.Array) -> jax.Array:
         return jax.jvp(residuals, (theta,), (v,))[1]
 
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return grad
+    def bend(coefficients: jax.Array, k: Any) -> jax.Array:
         r = residuals(theta)
-        bend = along_by_points(flow, data, theta, coefficients, r=r, push=push)
-        return flow.pull(data, theta, bend)
+        bent = along_by_points(flow, data, theta, coefficients, k, r=r, push=push)
+        return flow.pull(data, theta, bent)
 
-    return force
+    return _force(grad, bend)
 
 
 def residual_force(
-    flow: LeastSquaresFlow, data: Any, theta: jax.Array, r: jax.Array, jacobian: jax.Array
-) -> Callable[[tuple[jax.Array, ...]], jax.Array]:
-    """Forces in the space of residuals, `(m,)`, from the residuals and a Jacobian that is kept."""
+    flow: LeastSquaresFlow,
+    data: Any,
+    theta: jax.Array,
+    r: jax.Array,
+    push: Callable[[jax.Array], jax.Array],
+) -> Force:
+    """Forces in the space of residuals, `(m,)`, from the residuals and products Jv."""
 
-    def force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        if not coefficients:
-            return r
-        push = jacobian.__matmul__
-        return along_by_points(flow, data, theta, coefficients, r=r, push=push)
+    def bend(coefficients: jax.Array, k: Any) -> jax.Array:
+        return along_by_points(flow, data, theta, coefficients, k, r=r, push=push)
 
-    return force
+    return _force(r, bend)
 
 
 def parameter_system(
@@ -138,10 +153,10 @@ def parameter_system(
         return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, force, metric_of)
     r, jacobian = flow.jacobian(data, theta)
     grad = jacobian.T @ r
-    force_of_residuals = residual_force(flow, data, theta, r, jacobian)
+    force_of_residuals = residual_force(flow, data, theta, r, jacobian.__matmul__)
 
-    def kept_force(coefficients: tuple[jax.Array, ...]) -> jax.Array:
-        return jacobian.T @ force_of_residuals(coefficients) if coefficients else grad
+    def kept_force(coefficients: jax.Array, k: jax.Array | int) -> jax.Array:
+        return jacobian.T @ force_of_residuals(coefficients, k)
 
     curvature = symmetric_product(jacobian)
     return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
@@ -152,7 +167,7 @@ def _dense_system(
     grad: jax.Array,
     curvature: jax.Array,
     columns: jax.Array,
-    force: Callable[[tuple[jax.Array, ...]], jax.Array],
+    force: Force,
     metric_of: Metric,
 ) -> System:
     squares = jnp.diag(curvature)
@@ -189,8 +204,12 @@ def residual_system(
         columns: The running maxima so far, `(n,)`.
         metric_of: From the running maxima to the metric.
 
-    Cost: a Jacobian, which is kept, and m² n multiplications.
+    Cost: a Jacobian, which is kept, and m² n multiplications. For dense networks, where the
+    Jacobian is kept as factors, a few passes and m² multiplications a unit; the metric is then the
+    nearest one that is separable by layer.
     """
+    if flow.has_factors:
+        return _layered_system(flow, data, theta, columns, metric_of)
     r, jacobian = flow.jacobian(data, theta)
     squares = jnp.sum(jacobian * jacobian, axis=0)
     columns = jnp.maximum(columns, squares)
@@ -203,7 +222,36 @@ def residual_system(
         squares=squares,
         largest=jnp.max(squares),
         at=ResidualSpace.prepare(jacobian, metric).at,
-        force=residual_force(flow, data, theta, r, jacobian),
+        force=residual_force(flow, data, theta, r, jacobian.__matmul__),
+        products=0,
+        jacobians=1,
+        factors=True,
+    )
+
+
+def _layered_system(
+    flow: LeastSquaresFlow, data: Any, theta: jax.Array, columns: jax.Array, metric_of: Metric
+) -> System:
+    """`residual_system` where J is made of dense layers."""
+    spec = flow.spec
+    r, factors = flow.factors(data, theta)
+    squares = factors.squares()
+    columns = jnp.maximum(columns, squares)
+    by_array = separable(spec.split(metric_of(columns)))
+    metric = jnp.concatenate([jnp.ravel(each) for each in by_array])
+
+    def push(v: jax.Array) -> jax.Array:
+        return factors.push(spec.split(v))
+
+    return System(
+        loss=0.5 * jnp.vdot(r, r),
+        grad=factors.pull(r),
+        metric=metric,
+        columns=columns,
+        squares=squares,
+        largest=jnp.max(squares),
+        at=LayeredSpace(factors, metric, factors.gram(by_array)).at,
+        force=residual_force(flow, data, theta, r, push),
         products=0,
         jacobians=1,
         factors=True,

@@ -31,7 +31,7 @@ import numpy as np
 
 from thalweg.errors import ConfigError
 from thalweg.flow import Flow, LeastSquaresFlow
-from thalweg.solution import VISIBLE, End, Outcome
+from thalweg.solution import End, Outcome
 from thalweg.solvers.base import (
     CONVERGED,
     DIVERGED,
@@ -46,10 +46,10 @@ from thalweg.solvers.integrators import geodesic
 from thalweg.solvers.integrators.column_units import (
     CURRENT,
     LARGEST,
-    RANK,
     Linearised,
     linearised,
 )
+from thalweg.solvers.integrators.fit_ends import about_not_finite, by_hessian
 from thalweg.solvers.integrators.geodesic import (
     ImplicitGeodesic,
     Trial,
@@ -96,6 +96,7 @@ class State(NamedTuple):
         is_polishing: Whether the loss no longer shows progress.
         start: θ at the start of the run, `(n,)`; NaN before the first step.
         best: The best end of the trials so far.
+        not_finite: Points tried where the model was not finite.
     """
 
     search: geodesic.State
@@ -105,6 +106,7 @@ class State(NamedTuple):
     is_polishing: jax.Array
     start: jax.Array
     best: TrialEnd
+    not_finite: jax.Array
 
 
 class TrialEnd(NamedTuple):
@@ -193,6 +195,7 @@ class ScaledGeodesic(AbstractJitMethod):
                 vanished=jnp.zeros(theta.shape, bool),
                 is_doubtful=no,
             ),
+            not_finite=zero,
         )
 
     def step(self, flow: Any, data: Any, theta: jax.Array, solver_state: State) -> StepResult:
@@ -205,7 +208,7 @@ class ScaledGeodesic(AbstractJitMethod):
         metric = jnp.asarray([each.metric for each in self.ways])[way]
         at = linearised(flow, data, theta, state.search, metric=metric)
         order = ImplicitGeodesic().coefficients(flow)
-        trial, search = _search(flow, data, theta, at, state, order)
+        trial, search, not_finite = _search(flow, data, theta, at, state, order)
         following = after_search(state.search, trial, search)._replace(
             columns=at.system.columns, start_loss=at.start_loss
         )
@@ -232,16 +235,32 @@ class ScaledGeodesic(AbstractJitMethod):
                 steps=state.steps + 1,
                 projected=jnp.where(state.is_polishing, at.projected, state.projected),
                 is_polishing=state.is_polishing | begins_to_polish,
+                not_finite=state.not_finite + not_finite,
             ),
         )
         return self._after_step(result, at)
 
     def _after_step(self, result: StepResult, at: Linearised) -> StepResult:
-        """The result of a step; where its trial is over, the end of all or the next trial."""
+        """The result of a step; where its trial is over, the end of all or the next trial.
+
+        A branch: with selections, XLA computes every condition again for each of some twenty
+        arrays, which doubled the time that the program takes to compile.
+        """
         state: State = result.solver_state
         is_resumed = state.trial == len(self.ways)
         is_interrupted = ~is_resumed & (state.steps >= TRIAL_STEPS) & (result.code == RUNNING)
         is_over = is_interrupted | ((result.code != RUNNING) & (result.code != DIVERGED))
+        return jax.lax.cond(
+            is_over,
+            lambda: self._after_trial(result, at, is_resumed, is_interrupted),
+            lambda: result,
+        )
+
+    def _after_trial(
+        self, result: StepResult, at: Linearised, is_resumed: jax.Array, is_interrupted: jax.Array
+    ) -> StepResult:
+        """The end of all trials, or the beginning of the next one."""
+        state: State = result.solver_state
         is_plateau = (result.code == CONVERGED) & jnp.any(at.vanished) & ~at.is_spent
         this = TrialEnd(
             theta=result.theta,
@@ -252,7 +271,7 @@ class ScaledGeodesic(AbstractJitMethod):
             vanished=at.vanished,
             is_doubtful=at.is_singular & ~at.is_spent,
         )
-        is_best = is_over & ((this.loss < state.best.loss) | is_resumed)
+        is_best = (this.loss < state.best.loss) | is_resumed
         best: TrialEnd = _either(is_best, this, state.best)
         is_enough = (at.is_spent & ~is_interrupted) | (
             (this.code == CONVERGED) & at.is_determined & at.explains
@@ -260,7 +279,7 @@ class ScaledGeodesic(AbstractJitMethod):
         # Past the last way, only a trial that was interrupted is resumed.
         following = state.trial + 1
         is_last = following + jnp.where(best.code == RUNNING, 0, 1) > len(self.ways)
-        ends = is_over & (is_last | is_enough)
+        ends = is_last | is_enough
         resumes = following == len(self.ways)
         way = jnp.minimum(following, len(self.ways) - 1)
         first = state.search._replace(
@@ -276,26 +295,26 @@ class ScaledGeodesic(AbstractJitMethod):
             projected=jnp.full_like(state.projected, jnp.inf),
             is_polishing=jnp.zeros_like(state.is_polishing),
         )
-        moved = result._replace(
+        return result._replace(
             theta=jnp.where(ends | resumes, best.theta, state.start),
             loss=jnp.where(ends | resumes, best.loss, at.start_loss),
             h=jnp.zeros_like(result.h),
             code=jnp.where(ends, best.code, RUNNING).astype(jnp.int32),
             solver_state=_either(ends, state, fresh)._replace(best=best),
         )
-        return _either(is_over, moved, result)
 
     def ending(self, flow: Flow, theta: jax.Array, solver_state: State, outcome: Outcome) -> End:
         """Which trial it was, and what is known of the point: minimum, plateau or saddle."""
         best = solver_state.best
         made = min(int(solver_state.trial) + 1, len(self.ways))
         detail = "" if made == 1 else f"Trial {int(best.trial) + 1} of {made} found this point. "
+        detail += about_not_finite(int(solver_state.not_finite))
         vanished = np.flatnonzero(np.asarray(best.vanished))
         if outcome is Outcome.PLATEAU:
             names = ", ".join(f"`{flow.spec.component(int(k))}`" for k in vanished)
             return End(outcome, f"{detail}The loss does not depend on {names} here.")
         if outcome is Outcome.CONVERGED and bool(best.is_doubtful):
-            outcome, curvature = _by_hessian(flow, theta, solver_state.start)
+            outcome, curvature = by_hessian(flow, theta, solver_state.start)
             detail += curvature
         return End(outcome, detail.strip())
 
@@ -307,11 +326,15 @@ def _search(
     at: Linearised,
     state: State,
     order: int,
-) -> tuple[Trial, Search]:
-    """Attempt curved steps until one lowers the loss; while polishing, one step of Newton's."""
+) -> tuple[Trial, Search, jax.Array]:
+    """Attempt curved steps until one lowers the loss; while polishing, one step of Newton's.
+
+    Returns:
+        The last attempt, what was decided, and how many attempts were not finite.
+    """
     system = at.system
 
-    def attempt(_: Trial, search: Search) -> tuple[Trial, Search]:
+    def attempt(before: tuple[Trial, Any], search: Search) -> tuple[tuple[Trial, Any], Search]:
         trial, predicted = curved_attempt(
             flow, data, theta, system=system, h=search.next_h, order=order
         )
@@ -329,49 +352,17 @@ def _search(
             rejected=search.rejected + jnp.where(is_kept, 0, 1),
             code=jnp.where(is_kept, RUNNING, CONVERGED).astype(jnp.int32),
         )
-        return trial, _either(state.is_polishing, polished, judged)
+        not_finite = before[1] + jnp.where(jnp.isfinite(trial.loss), 0, 1)
+        return (trial, not_finite), _either(state.is_polishing, polished, judged)
 
     has_shrunk = (at.projected <= SHRINKS * state.projected) & (at.projected > at.rounding)
     code = finite_code(system.loss, jnp.linalg.norm(system.grad))
     code = jnp.where((code == RUNNING) & ~at.is_finite, STALLED, code)
     code = jnp.where((code == RUNNING) & state.is_polishing & ~has_shrunk, CONVERGED, code)
     h = jnp.where(state.is_polishing, H_MAX, state.search.h)
-    return attempt_until_taken(attempt, Trial(theta, system.loss, h), start_search(h, code))
-
-
-def _by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome, str]:
-    """What the exact Hessian says of a point where the gradient is zero and J is singular."""
-    hessian = np.asarray(flow.jit(flow.dense_hessian)(flow.data, flow.everywhere(theta)))
-    scale = np.sqrt(np.abs(np.diag(hessian)))
-    scale[scale == 0] = 1
-    values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
-    noise = len(scale) * RANK * max(values[-1], 0)
-    main = np.argmax(np.abs(vectors[:, 0] / scale))
-    name = f"`{flow.spec.component(int(main))}`"
-    if values[0] < -noise:
-        return Outcome.PLATEAU, f"It is a saddle: the loss falls along a direction with {name}."
-    if values[0] > noise:
-        return Outcome.CONVERGED, ""
-    if _is_redundant(flow, theta, start):
-        return Outcome.CONVERGED, f"The model has a parameter too many: {name} is undetermined."
-    return Outcome.PLATEAU, (
-        f"The loss hardly changes along a direction, mostly {name}, which may lead to infinity."
-    )
-
-
-def _is_redundant(flow: Any, *points: jax.Array) -> bool:
-    """Whether J lacks rank to the last digit at all points, so that its model does."""
-    eps = np.finfo(flow.spec.dtype).eps
-    jacobian_at = flow.jit(flow.jacobian)
-    for theta in points:
-        jacobian = np.asarray(jacobian_at(flow.data, flow.everywhere(theta))[1])
-        norms = np.linalg.norm(jacobian, axis=0)
-        if not (np.isfinite(norms).all() and norms.all()):
-            return False
-        values = np.linalg.svd(jacobian / norms, compute_uv=False)
-        if len(values) == flow.size and values[-1] > VISIBLE * eps * values[0]:
-            return False
-    return True
+    first = Trial(theta, system.loss, h), jnp.zeros((), jnp.int32)
+    (trial, not_finite), search = attempt_until_taken(attempt, first, start_search(h, code))
+    return trial, search, not_finite
 
 
 def _either(condition: jax.Array, yes: Any, no: Any) -> Any:

@@ -24,6 +24,8 @@ from jax.scipy.linalg import solve_triangular
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from thalweg.flow.layers import Factors
+
 HALVING_SIZE = 512  # from this order on, a symmetric product is worth computing by halves
 
 
@@ -87,6 +89,28 @@ class ResidualSpace(NamedTuple):
         """Factor at a step size; the solver maps residuals to a step."""
         factor = _factor(self.gram + jnp.eye(len(self.gram), dtype=self.gram.dtype) / h)
         return lambda force: -(self.jacobian.T @ _solve(factor, force)) / self.metric
+
+
+@final
+class LayeredSpace(NamedTuple):
+    """`ResidualSpace` for a Jacobian that is kept as factors of its layers; forces are u, `(m,)`.
+
+    Cost: m³/3 multiplications an attempt, m² + m n a solve.
+
+    Attributes:
+        factors: J.
+        metric: M, separable, shape `(n,)`.
+        gram: J M⁻¹ Jᵀ, shape `(m, m)`.
+    """
+
+    factors: Factors
+    metric: jax.Array
+    gram: jax.Array
+
+    def at(self, h: jax.Array) -> Callable[[jax.Array], jax.Array]:
+        """Factor at a step size; the solver maps residuals to a step."""
+        factor = _factor(self.gram + jnp.eye(len(self.gram), dtype=self.gram.dtype) / h)
+        return lambda force: -self.factors.pull(_solve(factor, force)) / self.metric
 
 
 @final

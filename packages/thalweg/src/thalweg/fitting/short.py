@@ -1,0 +1,158 @@
+"""A short run of Levenberg-Marquardt steps, tried before the careful method of `auto`.
+
+Most fits need no more: they start where the normal equations lead to the minimum. One small program
+holds the whole run, so that a new model compiles quickly and a further fit takes one call. Its end
+is taken only where a minimum is certain and explains the data; else `auto`'s method starts over.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, step
+from thalweg.fitting.residuals import variation
+from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
+from thalweg.solvers.integrators.column_units import explains
+from thalweg.solvers.integrators.fit_ends import about_not_finite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thalweg.fitting.batch import Residuals
+    from thalweg.fitting.engine import Engine
+    from thalweg.fitting.residuals import Data, Form
+
+NAME = "levenberg-marquardt"
+REASON = "a short run ended at a certain minimum that explains the data"
+MOST_STEPS = 60  # attempts; fits that need more start over with the careful method
+
+
+class Short(NamedTuple):
+    """A short run, on the host.
+
+    Attributes:
+        state: How it ended.
+        loss: The loss after each attempt, `(attempts,)`; the first evaluates the start.
+        grad_norm: |∇L| there.
+        is_taken: Whether the attempt was accepted.
+    """
+
+    state: State
+    loss: np.ndarray
+    grad_norm: np.ndarray
+    is_taken: np.ndarray
+
+
+def short_run(residuals: Residuals) -> Callable[[Data, Any], jax.Array]:
+    """The whole run as one pure function of data and start, `(k,)`; to be jitted.
+
+    It returns one vector, which `_unpacked` reads: each array of a program takes time to fetch.
+    """
+
+    def run(data: Data, theta: jax.Array) -> jax.Array:
+        def goes_on(carry: tuple[jax.Array, State, jax.Array]) -> jax.Array:
+            return (carry[0] < MOST_STEPS) & (carry[1].code <= REFINED)
+
+        def attempt(
+            carry: tuple[jax.Array, State, jax.Array],
+        ) -> tuple[jax.Array, State, jax.Array]:
+            count, state, rows = carry
+            new = step(residuals, data, state)
+            is_taken = (count == 0) | jnp.any(new.at.theta != state.at.theta)
+            row = jnp.stack([new.at.loss, jnp.linalg.norm(new.at.gradient), 1.0 * is_taken])
+            return count + 1, new, rows.at[count].set(row)
+
+        m = jax.eval_shape(residuals, data, theta).size
+        whole = jnp.zeros(m, theta.dtype), jnp.zeros((m, theta.size), theta.dtype)
+        first = jnp.int32(0), begin(theta, whole), jnp.zeros((MOST_STEPS, 3), theta.dtype)
+        count, state, rows = jax.lax.while_loop(goes_on, attempt, first)
+        parts = [count, rows, *jax.tree.leaves(state)]
+        return jnp.concatenate([part.ravel().astype(theta.dtype) for part in parts])
+
+    return run
+
+
+def _unpacked(vector: np.ndarray, k: int) -> Short:
+    """The run of a fit of k parameters, from its vector."""
+    of_rows = 1 + 3 * MOST_STEPS
+    rows = vector[1:of_rows].reshape(-1, 3)[: int(vector[0])]
+    blank = begin(np.zeros(k), (), arrays=np)
+    fixed = sum(np.size(leaf) for leaf in jax.tree.leaves(blank))
+    m = (len(vector) - of_rows - fixed) // (k + 1)
+    layout = begin(np.zeros(k), (np.zeros(m), np.zeros((m, k))), arrays=np)
+    leaves, structure = jax.tree.flatten(layout)
+    ends = of_rows + np.cumsum([np.size(leaf) for leaf in leaves])
+    found = [
+        part.reshape(np.shape(leaf))
+        for part, leaf in zip(np.split(vector[of_rows:], ends - of_rows)[:-1], leaves, strict=True)
+    ]
+    return Short(jax.tree.unflatten(structure, found), rows[:, 0], rows[:, 1], rows[:, 2] > 0)
+
+
+def run_short(
+    engine: Engine, data: Data, v: np.ndarray
+) -> tuple[Start, np.ndarray, np.ndarray] | None:
+    """Try a short run from v.
+
+    Args:
+        engine: The programs.
+        data: The data.
+        v: The start, in the variables without bounds, `(k,)`.
+
+    Returns:
+        What came of it, residuals `(m,)` and Jacobian `(m, k)` by v at the end; None where the end
+        is not to be trusted.
+    """
+    began = time.perf_counter() - engine.compile_seconds
+    short = _unpacked(np.asarray(engine.short(data, v)), len(v))
+    seconds = time.perf_counter() - engine.compile_seconds - began
+    state = short.state
+    if not _is_trusted(state, data, engine.form):
+        return None
+    history = _history(short, seconds)
+    work = Work._make(int(history[name][-1]) for name in Work._fields)
+    detail = about_not_finite(int(state.not_finite)).strip()
+    theta, loss = state.at.theta, float(state.at.loss)
+    end = Start(0, None, theta, loss, Outcome.CONVERGED, detail, history, work)
+    s, jacobian = state.at.whole
+    return end, np.asarray(s), np.asarray(jacobian)
+
+
+def _is_trusted(state: State, data: Data, form: Form) -> bool:
+    """Whether a run ended at a certain minimum that explains the data.
+
+    A start may be close already, so that a loss counts as small also beside that of a constant.
+    """
+    if int(state.code) not in {REFINED, CONVERGED}:
+        return False
+    beside = float(state.start_loss)
+    if form.loss == "linear":
+        beside = max(beside, variation(data, form.sigma) / 2)
+    sizes = np.diagonal(state.at.normal) * state.at.theta**2
+    return bool(explains(float(state.at.loss), beside, sizes))
+
+
+def _history(short: Short, seconds: float) -> dict[str, np.ndarray]:
+    """The history: row 0 the start, then a row an accepted step."""
+    attempt = np.flatnonzero(short.is_taken)
+    steps = np.arange(len(attempt))
+    unknown, none = np.full(len(steps), np.nan), np.zeros(len(steps), np.int64)
+    known = dict.fromkeys(HISTORY_COLUMNS, none) | {
+        "step": steps,
+        "t": unknown,
+        "h": unknown,
+        "seconds": seconds * attempt / max(int(attempt[-1]), 1),
+        "loss": short.loss[attempt],
+        "grad_norm": short.grad_norm[attempt],
+        "rejected": np.diff(attempt - steps, prepend=0),
+        "rejected_steps": attempt - steps,
+        "gradients": attempt + 1,
+        "jacobians": attempt + 1,
+        "factorizations": attempt,
+    }
+    return {name: known[name] for name in HISTORY_COLUMNS}

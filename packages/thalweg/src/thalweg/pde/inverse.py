@@ -1,0 +1,110 @@
+"""How well the data determine what was unknown: error bars from the curvature at the end.
+
+The residuals of each term are taken in units of their standard deviation: of measurements their
+noise, of the equation and the conditions what is left of them after training, which is little. So
+the equation acts nearly as a constraint. With J the Jacobian of all of them by all parameters, a
+quantity with the gradient g has the variance gᵀ(JᵀJ)⁻¹g. Where g has a part in a direction that J
+does not see, there is no variance to tell.
+
+Source: Seber & Wild 2003, *Nonlinear Regression*, chapter 2.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from thalweg.flow import build_flow
+from thalweg.flow.flatten import ParamSpec, flatten
+from thalweg.pde.conditions import Data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from thalweg.pde.terms import Term
+
+RANK = 1e-12  # singular value over the largest, below which a direction is not seen
+BLIND = 1e-3  # share of a gradient in such directions, from which there is no error bar
+FLOOR = 1e-12  # smallest deviation of a residual, relative to what it was untrained
+SHARE = 0.1  # of the largest component, from which a constant is part of an undetermined direction
+
+
+@dataclasses.dataclass(frozen=True)
+class Curvature:
+    """(JᵀJ)⁻¹ as a factor, and the directions that J does not see.
+
+    Attributes:
+        factor: F with FFᵀ the inverse on what is seen, `(n, r)`.
+        blind: Orthonormal rows, `(q, n)`.
+        scale: Size of the columns of J that F and the rows are relative to, `(n,)`.
+        spec: The layout of the parameters.
+    """
+
+    factor: np.ndarray
+    blind: np.ndarray
+    scale: np.ndarray
+    spec: ParamSpec
+
+    def errors(self, gradients: np.ndarray) -> np.ndarray:
+        """Standard errors of quantities with these gradients, `(p, n)`; NaN where there is none."""
+        rows = gradients / self.scale
+        errors = np.linalg.norm(rows @ self.factor, axis=1)
+        unseen = np.linalg.norm(rows @ self.blind.T, axis=1)
+        return np.where(unseen > BLIND * np.linalg.norm(rows, axis=1), np.nan, errors)
+
+    def undetermined(self, places: dict[str, int]) -> list[str]:
+        """The directions of some parameters that are not seen, in words."""
+        index = list(places.values())
+        names = np.array(list(places))
+        part = self.blind[:, index]
+        _, sizes, rows = np.linalg.svd(part, full_matrices=False) if len(part) else (0, [], [])
+        found = []
+        for size, row in zip(sizes, rows, strict=True):
+            if size > BLIND:
+                taken = np.abs(row) > SHARE * np.abs(row).max()
+                found.append(" and ".join(names[taken]))
+        return found
+
+
+def curvature(terms: Sequence[Term], params: Any, before: Any) -> Curvature:
+    """The curvature at the end of training; changes the scales of the terms.
+
+    Args:
+        terms: All terms with their points.
+        params: The parameters found.
+        before: Those before training, which say how large each residual can be.
+    """
+    for term in terms:
+        found = term.residuals(params)
+        untrained = term.residuals(before)
+        size = np.sqrt(np.mean(found**2, axis=0))
+        floor = FLOOR * np.sqrt(np.mean(untrained**2, axis=0)) + np.finfo(float).tiny
+        noise = term.condition.noise if isinstance(term.condition, Data) else None
+        deviation = np.maximum(size if not noise else np.full_like(size, noise), floor)
+        term.scale = np.sqrt(term.count) / deviation
+    theta, spec = flatten(params)
+    squares: Any = sum(term.squares() for term in terms)
+    flow: Any = build_flow(squares, spec)
+    _, jacobian = jax.jit(flow.jacobian)(flow.data, theta)
+    rows = np.asarray(jacobian)
+    scale = np.linalg.norm(rows, axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    triangle = np.linalg.qr(rows / scale, mode="r")
+    _, values, right = np.linalg.svd(triangle)
+    values = np.pad(values, (0, len(right) - len(values)))
+    seen = values > RANK * values.max()
+    return Curvature((right[seen] / values[seen, None]).T, right[~seen], scale, spec)
+
+
+def places_of(spec: ParamSpec, names: Sequence[str]) -> dict[str, int]:
+    """Where each unknown constant lies in θ."""
+    found, start = {}, 0
+    for shape, path in zip(spec.shapes, spec.names, strict=True):
+        for name in names:
+            if path == f"params['unknowns']['{name}']":
+                found[name] = start
+        start += int(np.prod(shape))
+    return found

@@ -1,0 +1,58 @@
+"""What is said of the end of a fit: saddle, redundant parameter, points that were not finite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.solution import VISIBLE, Outcome
+from thalweg.solvers.integrators.column_units import RANK
+
+if TYPE_CHECKING:
+    import jax
+
+    from thalweg.flow import Flow
+
+
+def about_not_finite(count: int) -> str:
+    """A sentence on the points where the model was not finite, if there were any."""
+    if not count:
+        return ""
+    points = "one point" if count == 1 else f"{count} points"
+    return f"The model was not finite at {points} on the way; shorter steps avoided them. "
+
+
+def by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome, str]:
+    """What the exact Hessian says of a point where the gradient is zero and J is singular."""
+    hessian = np.asarray(flow.jit(flow.dense_hessian)(flow.data, flow.everywhere(theta)))
+    scale = np.sqrt(np.abs(np.diag(hessian)))
+    scale[scale == 0] = 1
+    values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
+    noise = len(scale) * RANK * max(values[-1], 0)
+    main = np.argmax(np.abs(vectors[:, 0] / scale))
+    name = f"`{flow.spec.component(int(main))}`"
+    if values[0] < -noise:
+        return Outcome.PLATEAU, f"It is a saddle: the loss falls along a direction with {name}."
+    if values[0] > noise:
+        return Outcome.CONVERGED, ""
+    if _is_redundant(flow, theta, start):
+        return Outcome.CONVERGED, f"The model has a parameter too many: {name} is undetermined."
+    return Outcome.PLATEAU, (
+        f"The loss hardly changes along a direction, mostly {name}, which may lead to infinity."
+    )
+
+
+def _is_redundant(flow: Any, *points: jax.Array) -> bool:
+    """Whether J lacks rank to the last digit at all points, so that its model does."""
+    eps = np.finfo(flow.spec.dtype).eps
+    jacobian_at = flow.jit(flow.jacobian)
+    for theta in points:
+        jacobian = np.asarray(jacobian_at(flow.data, flow.everywhere(theta))[1])
+        norms = np.linalg.norm(jacobian, axis=0)
+        if not (np.isfinite(norms).all() and norms.all()):
+            return False
+        values = np.linalg.svd(jacobian / norms, compute_uv=False)
+        if len(values) == flow.size and values[-1] > VISIBLE * eps * values[0]:
+            return False
+    return True
