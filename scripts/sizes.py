@@ -20,6 +20,7 @@ PAGE = ROOT / "docs/installing.md"
 MARKERS = ("<!-- sizes -->\n", "<!-- end -->")
 HEAVIEST = 3  # packages named for each install
 NAMED = 5_000_000  # bytes from which a package is worth a name
+# `thalweg[torch]` is left out: its size is that of the PyTorch that is chosen.
 INSTALLS = (
     "cardsplit",
     "bootwatch",
@@ -33,6 +34,9 @@ INSTALLS = (
     "thalweg",
     "thalweg[plot]",
     "thalweg[tables]",
+    "thalweg[tensorboard]",
+    "thalweg[mlflow]",
+    "thalweg[wandb]",
     "thalweg-lab",
     "thalweg-lab[bench]",
 )

@@ -17,7 +17,6 @@ PAGES = sorted(
         *(page for page in ROOT.glob("docs/**/*.md") if not page.parent.name.startswith("_")),
     ]
 )
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 SHELL_BLOCK = re.compile(r"^```(?:sh|shell|bash|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 IN_LINE_CODE = re.compile(r"`([^`\n]+)`")
 
