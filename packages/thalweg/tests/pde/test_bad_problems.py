@@ -20,8 +20,8 @@ def poisson(u, x):
 def solve(domain, equation, conditions=(), *, options=None, **more):
     """A run that must not get to its first step."""
     problem = pde.Problem(domain, equation, list(conditions), **more)
-    options: dict[str, Any] = options or {"points": 20}
-    return pde.solve(problem, seconds=1, network=pde.MLP(4, 1), **options)
+    chosen: dict[str, Any] = options or {"points": 20}
+    return pde.solve(problem, seconds=1, network=pde.MLP(4, 1), **chosen)
 
 
 BAD = {
