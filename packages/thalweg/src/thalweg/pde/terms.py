@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from thalweg.pde.rows import Draw, Rows
 
 ROWS = 64  # points that the balance of weights is measured at
-NOISY = 1e-3  # of the balanced weight: noise must not bend the solution away from the equation
+NOISY = 1e-3  # of the balanced weight, at the end: noise must not bend the solution
 SPREAD = 1e8  # the largest ratio of weights
 LEAST_ROWS = 8  # points of a condition
 
@@ -95,14 +95,22 @@ class Term:
         return np.asarray(self._squares(theta, spec, rows)).mean(axis=0)
 
 
-def balance(terms: Sequence[Term], params: Any) -> None:
-    """Set the scales of all terms from their sensitivities; see the module."""
+def balance(terms: Sequence[Term], params: Any, share: float = 1.0) -> None:
+    """Set the scales of all terms from their sensitivities; see the module.
+
+    Args:
+        terms: All terms.
+        params: The present parameters.
+        share: Of the rounds that are over. Noisy measurements have their full weight at first: with
+            little weight from the start, a network finds the nearest solution of the equation, and
+            only creeps from there to the one that was measured.
+    """
     squares = [term.sensitivity(params) for term in terms]
     reference = float(np.mean(squares[0])) or 1.0
     for term, kappa in zip(terms, squares, strict=True):
         own = 1.0 if term.condition is None else term.condition.weight
         if isinstance(term.condition, Data) and term.condition.noise != 0:
-            own *= NOISY
+            own *= NOISY**share
         floor = max(float(kappa.max()), reference / SPREAD) / SPREAD
         term.scale = np.sqrt(own * reference / np.maximum(kappa, floor))
 

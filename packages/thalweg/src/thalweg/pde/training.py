@@ -195,7 +195,7 @@ class _Run:
             edge_points=plan.edge_points or int(EDGE_SHARE * count),
             density=plan.density,
         )
-        self.draw(Window(*map(float, self.spans[0])), round_number=0)
+        self.draw(Window(float(edges[0]), float(edges[1])), round_number=0)
         refuse_singular(self.terms, self.params)
 
     def draw(self, window: Window, *, round_number: int) -> None:
@@ -205,7 +205,8 @@ class _Run:
             term.rows = term.draw(seed, window)
         if round_number:
             self.terms[0].rows = self._where_large(seed, window)
-        balance(self.terms, self.params)
+        last = self.plan.rounds - 1
+        balance(self.terms, self.params, min(round_number / last, 1.0) if last else 1.0)
 
     def _where_large(self, seed: int, window: Window) -> Rows:
         """Points inside: half of them as ever, half with a density that grows with the residual."""
