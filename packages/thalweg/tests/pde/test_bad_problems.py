@@ -1,5 +1,7 @@
 """What bad input gets: one sentence, before anything is computed."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -18,7 +20,8 @@ def poisson(u, x):
 def solve(domain, equation, conditions=(), *, options=None, **more):
     """A run that must not get to its first step."""
     problem = pde.Problem(domain, equation, list(conditions), **more)
-    return pde.solve(problem, seconds=1, network=pde.MLP(4, 1), **(options or {"points": 20}))
+    chosen: dict[str, Any] = options or {"points": 20}
+    return pde.solve(problem, seconds=1, network=pde.MLP(4, 1), **chosen)
 
 
 BAD = {

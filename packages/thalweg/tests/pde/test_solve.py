@@ -53,7 +53,7 @@ def test_new_points_need_no_new_program(solved: pde.Result):
     for rounds in (2, 9):
         compiled = []
 
-        def count(event: str, _: float, **__: object) -> None:
+        def count(event: str, duration_secs: float, **kwargs: str | int) -> None:  # noqa: ARG001
             if event.endswith("backend_compile_duration"):
                 compiled.append(event)  # noqa: B023 - used up in this turn
 

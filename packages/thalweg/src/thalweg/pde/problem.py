@@ -215,7 +215,7 @@ class Ansatz:
             inputs.append(2 * (point[-1] - origin) / self._duration - 1)
         return jnp.stack(inputs)
 
-    def field(self, params: Any, origin: Any) -> Callable[..., jax.Array]:
+    def field(self, params: Any, origin: Any) -> Callable[..., Any]:
         """The function u of one point; `origin` is the time at which the window starts."""
 
         def plain(*point: Any) -> jax.Array:
@@ -225,7 +225,7 @@ class Ansatz:
 
         made = plain if self._transform is None else self._transform(plain)
 
-        def u(*point: Any) -> jax.Array:
+        def u(*point: Any) -> Any:
             outputs = jnp.atleast_1d(made(*point))
             if self._factors:
                 factors = jnp.stack([factor(*point) for factor in self._factors])

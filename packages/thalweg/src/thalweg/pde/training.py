@@ -195,7 +195,7 @@ class _Run:
             edge_points=plan.edge_points or int(EDGE_SHARE * count),
             density=plan.density,
         )
-        self.draw(Window(*map(float, self.spans[0])), round_number=0)
+        self.draw(Window(float(edges[0]), float(edges[1])), round_number=0)
         refuse_singular(self.terms, self.params)
 
     def draw(self, window: Window, *, round_number: int) -> None:
