@@ -8,6 +8,7 @@ several hundred times a second; they are joined to some ten batches a second.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import numpy as np
 from thalweg.solution import HISTORY_COLUMNS, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     OnRows = Callable[["Rows"], object]
 
@@ -24,8 +25,10 @@ LEAST = 8  # rows that a piece has on average, from which on pieces are joined
 WHOLE = {"step", "rejected", *Work._fields}  # columns of whole numbers
 
 
-class Rows(dict[str, np.ndarray]):
+class Rows(Mapping[str, np.ndarray]):
     """New rows of the history: a NumPy array for each of its columns, all of one length.
+
+    A column is made when it is first asked for.
 
     Attributes:
         start: The index of the start that they belong to; 0 for a single run.
@@ -35,16 +38,30 @@ class Rows(dict[str, np.ndarray]):
 
     def __init__(
         self,
-        columns: Mapping[str, np.ndarray],
+        column: Callable[[str], np.ndarray],
         *,
         start: int,
         is_last: bool,
         params: Callable[[], Any],
     ) -> None:
-        super().__init__(columns)
+        self._column = column
+        self._made: dict[str, np.ndarray] = {}
         self.start = start
         self.is_last = is_last
         self._params = params
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in HISTORY_COLUMNS:
+            raise KeyError(name)
+        if name not in self._made:
+            self._made[name] = self._column(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(HISTORY_COLUMNS)
+
+    def __len__(self) -> int:
+        return len(HISTORY_COLUMNS)
 
     @property
     def params(self) -> Any:
@@ -98,32 +115,36 @@ class RowFeed:
         """
         if is_last and self._theta is None:
             return False  # nothing ever happened
-        columns = self._columns(history)
+        column = self._columns(history)
         theta, self._delivered, self.is_first = self._theta, self._count, False
         self._held = []
         rows = Rows(
-            columns, start=self._start, is_last=is_last, params=lambda: self._params_of(theta)
+            column, start=self._start, is_last=is_last, params=lambda: self._params_of(theta)
         )
         wishes = [function(rows) for function in self._functions]
         self._last = time.perf_counter()
         return any(wishes)
 
-    def _columns(self, history: Mapping[str, list[Any]]) -> dict[str, np.ndarray]:
-        """The rows that are held, a column an array.
+    def _columns(self, history: Mapping[str, list[Any]]) -> Callable[[str], np.ndarray]:
+        """The rows that are held, as a function from the name of a column to its array.
 
-        A compiled program gives arrays, which are joined; making arrays of lists again took 7 % of
-        the time of a small problem. Other libraries give rows one by one.
+        A compiled program gives arrays, which are joined: to make arrays of the lists again took
+        7 % of the time of a small problem. Other libraries give rows one by one.
         """
-        new = slice(self._delivered, self._count)
-        kinds = {name: np.int64 if name in WHOLE else np.float64 for name in HISTORY_COLUMNS}
-        if not self._held or new.stop - new.start < LEAST * len(self._held):
-            return {name: np.asarray(history[name][new], kinds[name]) for name in HISTORY_COLUMNS}
-        columns = {"step": np.arange(new.start, new.stop)}
-        for name in HISTORY_COLUMNS:
-            if name != "step":
-                pieces = [rows[name] for rows in self._held]
-                columns[name] = np.concatenate(pieces, dtype=kinds[name], casting="unsafe")
-        # |∇L| at the end of each piece became known when the next one began.
-        ends = np.cumsum([len(rows["loss"]) for rows in self._held]) - 1
-        columns["grad_norm"][ends] = [history["grad_norm"][new.start + end] for end in ends]
-        return columns
+        begin, end, held = self._delivered, self._count, self._held
+        is_joined = bool(held) and end - begin >= LEAST * len(held)
+
+        def column(name: str) -> np.ndarray:
+            kind = np.int64 if name in WHOLE else np.float64
+            if name == "step":
+                return np.arange(begin, end)
+            if not is_joined:
+                return np.asarray(history[name][begin:end], kind)
+            joined = np.concatenate([rows[name] for rows in held], dtype=kind, casting="unsafe")
+            if name == "grad_norm":
+                # At the end of a piece it became known when the next one began.
+                ends = np.cumsum([len(rows["loss"]) for rows in held]) - 1
+                joined[ends] = [history[name][begin + place] for place in ends]
+            return joined
+
+        return column

@@ -133,7 +133,7 @@ def batch(seconds, first, *, is_last=False):
     columns["seconds"] = np.asarray(seconds)
     columns["step"] = np.arange(first, first + len(seconds))
     columns["grad_norm"] = np.full(len(seconds), np.nan)
-    return Rows(columns, start=0, is_last=is_last, params=dict)
+    return Rows(columns.__getitem__, start=0, is_last=is_last, params=dict)
 
 
 def test_rows_are_thinned():

@@ -40,8 +40,4 @@ class TensorBoard:
             for name, value in named(values, rows.start).items():
                 self._writer.add_scalar(name, value, step)
         if rows.is_last:
-            self._writer.flush()
-
-    def close(self) -> None:
-        """Close the event file; a run that has ended is complete without it."""
-        self._writer.close()
+            self._writer.close()  # its thread has then written all; later rows open a new file
