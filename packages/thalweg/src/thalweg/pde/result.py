@@ -197,6 +197,11 @@ class Result:
         return self.solution.loss
 
     @property
+    def _judged(self) -> list[str]:
+        """The terms that can vanish; noise cannot."""
+        return [label for label in self.residuals if not label.startswith("Data")]
+
+    @property
     def is_only_at_points(self) -> bool:
         """Whether the equation holds at the points of training, and not between them."""
         return self.gap > GAP and self.residuals["equation"] > TIGHT
@@ -204,14 +209,14 @@ class Result:
     @property
     def has_converged(self) -> bool:
         """Whether equation and conditions hold, also between the points of training."""
-        holds = all(value <= HOLDS for value in self.residuals.values())
+        holds = all(self.residuals[label] <= HOLDS for label in self._judged)
         is_close = self.error is None or self.error.relative_l2 <= CLOSE
         return holds and is_close and not self.is_only_at_points
 
     @property
     def verdict(self) -> str:
         """What to make of it: "Solved." or "Not solved." first, then why."""
-        worst = max(self.residuals, key=lambda name: self.residuals[name])
+        worst = max(self._judged, key=lambda name: self.residuals[name])
         size = number(self.residuals[worst])
         facts = f"The residual of `{worst}` is {size} of what it was untrained."
         if self.error is not None:
