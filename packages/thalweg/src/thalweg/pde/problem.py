@@ -52,8 +52,8 @@ class Problem:
         conditions: At edges, at the start, at measured points.
         time: `(start, end)`, or None.
         outputs: The number of components of u; u is a number at each point where it is 1.
-        unknowns: Constants to be found, by name with a first guess, and functions (`Field`). The equation
-            takes them, in a dictionary, as last argument.
+        unknowns: Constants to be found, by name with a first guess, and functions, each a `Field`.
+            The equation takes them, in a dictionary, as last argument.
         reference: What is known of the solution: a formula of one point, or a `Table`.
         name: What the page calls it.
 
