@@ -55,8 +55,8 @@ def test_flow_at_a_scraping_corner_satisfies_stokes_and_both_walls():
     flow = lambda at: cavity.scraper(at[0], at[1])  # noqa: E731
     at = jnp.array([0.3, 0.2])
     slopes, second = jax.jacobian(flow)(at), jax.hessian(flow)(at)
-    assert float(slopes[0, 0] + slopes[1, 1]) == pytest.approx(0, abs=1e-12)
-    viscous = jnp.trace(second[:2], axis1=1, axis2=2) / cavity.REYNOLDS
-    assert slopes[2] == pytest.approx(viscous, abs=1e-12)
-    assert flow((0.4, 1e-13))[:2] == pytest.approx([1, 0], abs=1e-9)
-    assert flow((1e-13, 0.4))[:2] == pytest.approx([0, 0], abs=1e-9)
+    assert abs(float(slopes[0, 0] + slopes[1, 1])) < 1e-12
+    viscous = np.trace(np.asarray(second[:2]), axis1=1, axis2=2) / cavity.REYNOLDS
+    assert np.allclose(slopes[2], viscous, atol=1e-12)
+    assert np.allclose(flow((0.4, 1e-13))[:2], [1, 0], atol=1e-9)
+    assert np.allclose(flow((1e-13, 0.4))[:2], [0, 0], atol=1e-9)

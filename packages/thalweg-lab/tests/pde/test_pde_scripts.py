@@ -16,8 +16,6 @@ FORMULAS = [
 # below, so another machine's rounding does not decide.
 SMALL = pde.MLP(width=10, depth=2)
 SHORT = {
-    "reaction": ({"network": SMALL, "points": 400, "steps": 40}, 1e-3),
-    "helmholtz": ({"network": pde.MLP(width=16, depth=2), "points": 800, "steps": 60}, 3e-2),
     "convection": ({"network": SMALL, "points": 300, "steps": 160}, 3e-2),
     "heat-inverse": ({"points": 300, "steps": 40}, 1e-2),
 }
