@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.integrators.rosenbrock import Rosenbrock
     from thalweg.solvers.integrators.sampled import Sampled
     from thalweg.solvers.integrators.secant import SecantEuler
+    from thalweg.solvers.integrators.self_scaled_bfgs import SelfScaledBFGS
     from thalweg.solvers.integrators.switching import Switching
     from thalweg.solvers.step_control import Accuracy, Descent
     from thalweg.stop import Stop

@@ -218,7 +218,7 @@ class Ansatz:
     def field(self, params: Any, origin: Any) -> Callable[..., Any]:
         """The function u of one point; `origin` is the time at which the window starts."""
 
-        def plain(*point: Any) -> jax.Array:
+        def plain(*point: Any) -> Any:
             z = self._inputs(self.network, _joined(point), origin)
             outputs = self._scale * self.network.apply(params["network"], z)
             return outputs[0] if self.problem.outputs == 1 else outputs
