@@ -25,7 +25,7 @@ test: .venv/dev.stamp ## Run all tests and every example in the documentation; A
 	$(BIN)/pytest -n auto --dist loadfile $(ARGS)
 
 test-torch: .venv-torch/torch.stamp ## Run the tests of thalweg.torch, with PyTorch in an environment of its own
-	.venv-torch/bin/python -m pytest -n auto packages/thalweg/tests/pytorch docs/pytorch.md $(ARGS)
+	.venv-torch/bin/python -m pytest -n auto --dist loadfile packages/thalweg/tests/pytorch docs/pytorch.md $(ARGS)
 
 tour: .venv/dev.stamp ## Run docs/tour.ipynb and keep its outputs
 	$(BIN)/python scripts/tour.py

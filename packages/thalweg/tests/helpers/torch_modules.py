@@ -6,6 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
+
+pytest.importorskip("torch", exc_type=ImportError)  # where it is absent, nothing here is collected
+
 import torch
 from torch import nn
 
