@@ -75,30 +75,32 @@ def levenberg(solve: str, damping: str) -> Callable[..., dict[str, Any]]:
 
 
 def lbfgs(memory: int) -> Callable[..., dict[str, Any]]:
-    """`torch.optim.LBFGS`, one iteration a step."""
+    """`torch.optim.LBFGS` without tolerances, its loss as each evaluation finds it."""
 
     def run(fit: dict[str, np.ndarray], target: float) -> dict[str, Any]:
         module = network(fit)
         x, y = torch.from_numpy(fit["x"]), torch.from_numpy(fit["y"])
         optimiser = torch.optim.LBFGS(
-            module.parameters(), max_iter=1, history_size=memory, line_search_fn="strong_wolfe"
+            module.parameters(),
+            history_size=memory,
+            tolerance_grad=0.0,
+            tolerance_change=0.0,
+            line_search_fn="strong_wolfe",
         )
+        losses: list[float] = []
+        times: list[float] = []
 
         def closure() -> Any:
             optimiser.zero_grad()
             loss = 0.5 * ((module(x) - y) ** 2).sum(1).mean()
             loss.backward()
+            losses.append(loss.item())
+            times.append(time.perf_counter() - began)
             return loss
 
-        losses, times = [float(closure())], [0.0]
         began = time.perf_counter()
-        while times[-1] < SECONDS and losses[-1] > target:
+        while not times or (times[-1] < SECONDS and losses[-1] > target):
             optimiser.step(closure)
-            with torch.no_grad():
-                losses.append(float(0.5 * ((module(x) - y) ** 2).sum(1).mean()))
-            times.append(time.perf_counter() - began)
-            if losses[-1] == losses[-2]:
-                break
         return {"loss": losses, "seconds": times}
 
     return run
