@@ -8,6 +8,7 @@ that ends there is completed by steps in θ itself, see `thalweg.fitting.project
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -34,13 +35,13 @@ class Bounds:
     low: np.ndarray
     high: np.ndarray
 
-    @property
+    @functools.cached_property
     def kinds(self) -> tuple[int, ...]:
         """FREE, LOWER, UPPER or BOTH, for each parameter."""
         low, high = np.isfinite(self.low), np.isfinite(self.high)
         return tuple((LOWER * low + UPPER * high).tolist())
 
-    @property
+    @functools.cached_property
     def finite(self) -> tuple[np.ndarray, np.ndarray]:
         """The bounds as numbers for a compiled program, with 0 where there is none."""
         return tuple(np.where(np.isfinite(side), side, 0.0) for side in (self.low, self.high))  # pyright: ignore[reportReturnType]
@@ -136,6 +137,8 @@ def outer(v: Any, kinds: tuple[int, ...], low: Any, high: Any, *, arrays: Any = 
 
 def outer_slope(v: np.ndarray, bounds: Bounds) -> np.ndarray:
     """The derivative of each θ by its v, `(n,)`."""
+    if not any(bounds.kinds):
+        return np.ones_like(v)
     kinds = np.asarray(bounds.kinds)
     low, high = bounds.finite
     both = (high - low) * np.sin(2 * v)

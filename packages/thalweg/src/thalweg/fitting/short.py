@@ -7,6 +7,7 @@ is taken only where a minimum is certain and explains the data; else `auto`'s me
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 NAME = "levenberg-marquardt"
 REASON = "a short run ended at a certain minimum that explains the data"
 MOST_STEPS = 60  # attempts; fits that need more start over with the careful method
+OF_ROWS = 1 + 3 * MOST_STEPS  # entries of the vector before the state: their count, and the rows
 
 
 class Short(NamedTuple):
@@ -79,19 +81,26 @@ def short_run(residuals: Residuals) -> Callable[[Data, Any], jax.Array]:
 
 def _unpacked(vector: np.ndarray, k: int) -> Short:
     """The run of a fit of k parameters, from its vector."""
-    of_rows = 1 + 3 * MOST_STEPS
-    rows = vector[1:of_rows].reshape(-1, 3)[: int(vector[0])]
+    rows = vector[1:OF_ROWS].reshape(-1, 3)[: int(vector[0])]
+    structure, places = _places(len(vector), k)
+    found = [vector[place].reshape(shape) for place, shape in places]
+    return Short(jax.tree.unflatten(structure, found), rows[:, 0], rows[:, 1], rows[:, 2] > 0)
+
+
+@functools.lru_cache
+def _places(size: int, k: int) -> tuple[Any, list[tuple[slice, tuple[int, ...]]]]:
+    """The structure of a `State`, and where its leaves lie in a vector of that size."""
     blank = begin(np.zeros(k), (), arrays=np)
     fixed = sum(np.size(leaf) for leaf in jax.tree.leaves(blank))
-    m = (len(vector) - of_rows - fixed) // (k + 1)
+    m = (size - OF_ROWS - fixed) // (k + 1)
     layout = begin(np.zeros(k), (np.zeros(m), np.zeros((m, k))), arrays=np)
     leaves, structure = jax.tree.flatten(layout)
-    ends = of_rows + np.cumsum([np.size(leaf) for leaf in leaves])
-    found = [
-        part.reshape(np.shape(leaf))
-        for part, leaf in zip(np.split(vector[of_rows:], ends - of_rows)[:-1], leaves, strict=True)
+    ends = OF_ROWS + np.cumsum([np.size(leaf) for leaf in leaves])
+    places = [
+        (slice(int(end) - np.size(leaf), int(end)), np.shape(leaf))
+        for end, leaf in zip(ends, leaves, strict=True)
     ]
-    return Short(jax.tree.unflatten(structure, found), rows[:, 0], rows[:, 1], rows[:, 2] > 0)
+    return structure, places
 
 
 def run_short(

@@ -171,4 +171,4 @@ def layout_facts(
 def shapes_of(data: Any) -> Hashable:
     """The structure of a pytree of arrays with their shapes and dtypes, as a key."""
     leaves, structure = jax.tree.flatten(data)
-    return structure, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
+    return structure, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
