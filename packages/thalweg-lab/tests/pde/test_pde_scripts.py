@@ -17,7 +17,7 @@ FORMULAS = [
 SMALL = pde.MLP(width=10, depth=2)
 SHORT = {
     "convection": ({"network": SMALL, "points": 300, "steps": 160}, 3e-2),
-    "heat-inverse": ({"points": 300, "steps": 40}, 1e-2),
+    "heat-inverse": ({"points": 300, "steps": 160}, 1e-2),
 }
 
 

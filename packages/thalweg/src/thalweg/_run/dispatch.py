@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +18,10 @@ from thalweg.solution import End, Outcome, Work
 from thalweg.solvers.base import AbstractHostMethod, AbstractJitMethod, AbstractMethod, described
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from thalweg._recorder import Recorder
+    from thalweg._run.call import Between
     from thalweg._run.checkpoint import Checkpoint
     from thalweg._run.multistart import InitialPoint
     from thalweg.flow import Flow
@@ -35,7 +36,7 @@ def run_starts(
     *,
     checkpoint: Checkpoint | None,
     memory_budget: int,
-    between: Callable[[Any], Any] | None = None,
+    between: Between | None = None,
 ) -> list[End]:
     """Run a method from each point; how each run ended.
 
@@ -66,7 +67,7 @@ def _run(
     recorder: Recorder,
     *,
     checkpoint: Checkpoint | None,
-    between: Callable[[Any], Any] | None,
+    between: Between | None,
 ) -> End:
     try:
         if isinstance(method, AbstractJitMethod):

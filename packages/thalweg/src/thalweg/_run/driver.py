@@ -20,7 +20,7 @@ code: whoever drives it decides where and when a call is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
@@ -55,9 +55,10 @@ from thalweg.solvers.base import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
     from thalweg._recorder import Recorder
+    from thalweg._run.call import Between
     from thalweg._run.checkpoint import Checkpoint
     from thalweg.flow import Flow
 
@@ -73,7 +74,7 @@ def integrate(
     recorder: Recorder,
     *,
     checkpoint: Checkpoint | None = None,
-    between: Callable[[Any], Any] | None = None,
+    between: Between | None = None,
 ) -> End:
     """Run a jitted method until it ends or the budget is spent.
 
@@ -83,8 +84,9 @@ def integrate(
         theta: The start, shape `(n,)`.
         recorder: Takes the rows; its criteria end the run.
         checkpoint: Where the state is kept; a run that is there already goes on.
-        between: Called with θ before each call of the program; where it returns data of the same
-            shapes, the run goes on with them, and what was best is judged by them alone.
+        between: Called with θ before each call that takes steps; where it returns data of the same
+            shapes, the run goes on with them, and what was best is judged by them alone. It may
+            limit the steps of a call.
 
     Returns:
         How it ended.
@@ -102,7 +104,7 @@ def integrate(
         try:
             while True:
                 call = calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
-                if between is not None and not run.is_ending:
+                if between is not None and call.advances:
                     call = refreshed(call, flow, recorder, between)
                 chunk = call.program(flow.data, call.loop, call.limits)
         except StopIteration as end:
@@ -335,7 +337,7 @@ class Run:
         began = recorder.seconds
         is_first = recorder.rows == 0
         limits = self._limits._replace(steps=np.int32(steps))
-        chunk = yield Call(self._program, self._loop, self._typed(limits))
+        chunk = yield Call(self._program, self._loop, self._typed(limits), advances=True)
         taken = int(chunk.filled)
         if is_first:
             self._log_start(chunk.rows)

@@ -15,6 +15,7 @@ from thalweg.pde.conditions import (
 )
 from thalweg.pde.domains import Domain, TimeInterval
 from thalweg.pde.finite_differences import finite_differences
+from thalweg.pde.inverse import Unknown
 from thalweg.pde.networks import MLP, ModifiedMLP
 from thalweg.pde.operators import (
     bilaplacian,
@@ -30,7 +31,7 @@ from thalweg.pde.operators import (
 from thalweg.pde.polygons import LShape, Polygon
 from thalweg.pde.problem import Field, Problem
 from thalweg.pde.reference import Table
-from thalweg.pde.result import Error, Result, Unknown
+from thalweg.pde.result import Error, Result
 from thalweg.pde.shapes import Ball, Box, Disk, Interval
 from thalweg.pde.training import solve
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
+    from thalweg.pde.inverse import Unknown
     from thalweg.pde.problem import Problem
     from thalweg.pde.result import Result
 
@@ -111,15 +112,18 @@ def _unknowns(result: Result) -> Table | None:
     if not result.unknowns:
         return None
     rows = [
-        Row([name, f"{one.value:.6g}", "undetermined" if one.error is None else f"{one.error:.2g}"])
-        for name, one in result.unknowns.items()
+        Row([name, f"{one.value:.6g}", _error_of(one)]) for name, one in result.unknowns.items()
     ]
     return Table(
-        title="Standard errors come from the curvature at the end.",
+        title="Standard errors come from the curvature at the end, and include what training has left.",
         name="Unknowns",
         heads=["constant", "value", "standard error"],
         rows=rows,
     )
+
+
+def _error_of(one: Unknown) -> str:
+    return "undetermined" if one.error is None else one.spread.removeprefix(" ± ")
 
 
 def _terms(result: Result) -> Table:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from thalweg.errors import ConfigError, DataError, ShapeError
-from thalweg.pde.inverse import Curvature, curvature, places_of
+from thalweg.pde.inverse import Curvature, Unknown, curvature, places_of
 from thalweg.pde.networks import float64
 from thalweg.pde.problem import Field
 from thalweg.pde.reference import known_values
@@ -56,19 +56,6 @@ class Error:
     relative_l2: float
     largest: float
     points: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Unknown:
-    """An unknown constant.
-
-    Attributes:
-        value: What was found.
-        error: Its standard error; None where the data do not determine it.
-    """
-
-    value: float
-    error: float | None
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -146,12 +133,8 @@ class Result:
         names = [name for name, value in self.params["unknowns"].items() if is_constant(value)]
         places = places_of(found.spec, names)
         gradients = np.eye(found.spec.size)[[places[name] for name in names]]
-        errors = found.errors(gradients) if names else ()
-        values = (float(self.params["unknowns"][name]) for name in names)
-        unknowns = {
-            name: Unknown(value, None if np.isnan(error) else float(error))
-            for name, value, error in zip(names, values, errors, strict=True)
-        }
+        values = [float(self.params["unknowns"][name]) for name in names]
+        unknowns = dict(zip(names, found.unknowns(values, gradients), strict=True))
         blind = tuple(found.undetermined(places)) if names else ()
         return dataclasses.replace(self, unknowns=unknowns, undetermined=blind, curvature=found)
 
@@ -240,8 +223,7 @@ class Result:
                 f"largest error {number(self.error.largest)} at {self.error.points:,} points"
             )
         for name, unknown in self.unknowns.items():
-            spread = "" if unknown.error is None else f" ± {unknown.error:.2g}"
-            lines.append(f"{name} = {unknown.value:.6g}{spread}")
+            lines.append(f"{name} = {unknown.value:.6g}{unknown.spread}")
         lines += [f"the data do not determine {names}" for names in self.undetermined]
         lines.append(
             f"loss {number(self.loss)} after {self.seconds:.1f} s and {self.compile_seconds:.1f} s "

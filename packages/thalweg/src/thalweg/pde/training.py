@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import time as clock
 from typing import Any
 
@@ -276,7 +277,7 @@ class _Rounds:
 
     def __init__(self, run: _Run, window: Window) -> None:
         plan = run.plan
-        self._run, self._window = run, window
+        self.run, self._window = run, window
         self._seconds = plan.seconds / plan.windows
         self._steps = None if plan.steps is None else max(plan.steps // plan.windows, 1)
         self._spent, self._taken, self._number = 0.0, 0, 0
@@ -287,29 +288,33 @@ class _Rounds:
         spent = (self._spent + seconds) / self._seconds
         return spent if self._steps is None else max(spent, (self._taken + rows) / self._steps)
 
+    def due(self) -> float | None:
+        """The share of the budget at which the present round ends; None if points stay."""
+        plan = self.run.plan
+        if self._number >= plan.rounds - 1 or not plan.resample:
+            return None
+        return CHANGING * (self._number + 1) / (plan.rounds - 1)
+
+    def steps_left(self, recorder: Recorder) -> int | None:
+        """How many steps are left to the end of the round, if steps are limited."""
+        due = self.due()
+        if due is None or self._steps is None:
+            return None
+        return max(math.ceil(due * self._steps) - self._taken - recorder.rows, 1)
+
     def begin_next(self) -> None:
         """Draw points and balance weights again, at the present parameters."""
         self._number += 1
-        self._run.draw(self._window, round_number=self._number)
+        self.run.draw(self._window, round_number=self._number)
 
     def train(self, method: Any) -> tuple[Any, tw.Solution]:
         """One run, through as many rounds as there is time for; the method that made it."""
-        run, plan = self._run, self._run.plan
+        run, plan = self.run, self.run.plan
         theta, spec = flatten(run.params)
         flow = build_flow(run.squares(), spec)
         method, reason = method_for(method, flow)
         steps = None if self._steps is None else max(self._steps - self._taken, 1)
         stop = tw.Stop(seconds=max(self._seconds - self._spent, 0.0), steps=steps)
-
-        def fresh(theta: Any) -> Any:
-            """New data at the end of a round; None before."""
-            left = plan.rounds - 1 - self._number
-            due = CHANGING * (self._number + 1) / max(plan.rounds - 1, 1)
-            if left <= 0 or not plan.resample or self.share(recorder) < due:
-                return None
-            run.params = spec.unravel(np.asarray(theta))  # pyright: ignore[reportArgumentType]
-            self.begin_next()
-            return flow.laid_out(run.squares())  # pyright: ignore[reportAttributeAccessIssue]
 
         with progress_line(stop, label=method.name, enabled=plan.progress) as show:
             recorder = Recorder(stop, show=show)
@@ -321,7 +326,7 @@ class _Rounds:
                 [recorder],
                 checkpoint=None,
                 memory_budget=MEMORY_BUDGET,
-                between=fresh,
+                between=_Redrawn(self, flow, spec, recorder),
             )
         solution = tw.Solution.of(
             (start_of(0, point, spec, recorder, end),),
@@ -334,6 +339,30 @@ class _Rounds:
         self._spent += recorder.seconds
         self._taken += max(recorder.rows - 1, 0)
         return method, solution
+
+
+class _Redrawn:
+    """New points at the end of a round, between two calls of the compiled program.
+
+    Where steps are what is counted, a round ends after a given step, on any machine.
+    """
+
+    def __init__(self, rounds: _Rounds, flow: Any, spec: Any, recorder: Recorder) -> None:
+        self._rounds, self._flow, self._spec, self._recorder = rounds, flow, spec, recorder
+
+    def __call__(self, theta: Any) -> Any:
+        """New data at the end of a round; None before."""
+        rounds = self._rounds
+        due = rounds.due()
+        if due is None or rounds.share(self._recorder) < due:
+            return None
+        rounds.run.params = self._spec.unravel(np.asarray(theta))
+        rounds.begin_next()
+        return self._flow.laid_out(rounds.run.squares())
+
+    def steps_left(self) -> int | None:
+        """To the end of the round."""
+        return self._rounds.steps_left(self._recorder)
 
 
 def method_for(method: Any, flow: Any) -> tuple[Any, str]:
