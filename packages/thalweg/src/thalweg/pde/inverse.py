@@ -154,7 +154,7 @@ def _decomposed(terms: Sequence[Term], theta: np.ndarray, spec: ParamSpec) -> _D
     residuals, rows = map(np.asarray, jax.jit(flow.jacobian)(flow.data, theta))
     scale = np.linalg.norm(rows, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    triangle = np.linalg.qr(np.column_stack([rows / scale, residuals]), mode="r")
+    triangle = np.asarray(np.linalg.qr(np.column_stack([rows / scale, residuals]), mode="r"))
     left, values, right = np.linalg.svd(triangle[:, :-1])
     along = left.T[: len(right)] @ triangle[:, -1]  # the residuals along each singular direction
     values = np.pad(values, (0, len(right) - len(values)))

@@ -115,7 +115,7 @@ def _unknowns(result: Result) -> Table | None:
         Row([name, f"{one.value:.6g}", _error_of(one)]) for name, one in result.unknowns.items()
     ]
     return Table(
-        title="Standard errors come from the curvature at the end, and include what training has left.",
+        title="Standard errors, from the curvature at the end, include what training has left.",
         name="Unknowns",
         heads=["constant", "value", "standard error"],
         rows=rows,
