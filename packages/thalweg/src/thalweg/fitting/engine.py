@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg._run.step_loop import ROWS, UNLIMITED, Chunk, Loop, run_chunk
+from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError
 from thalweg.fitting.bounds import outer
 from thalweg.fitting.identity import identity_of
@@ -59,7 +60,7 @@ class Program:
         """Run it."""
         if self._compiled is None:
             began = time.perf_counter()
-            self._compiled = jax.jit(self._function).lower(*arguments).compile()
+            self._compiled = quick_jit(self._function).lower(*arguments).compile()
             self.compile_seconds = time.perf_counter() - began
         return self._compiled(*arguments)
 

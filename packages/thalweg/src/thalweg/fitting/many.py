@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from thalweg._util.machine import cores
+from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError, DataError, ShapeError
 from thalweg.fitting.batch import CONVERGED, RUNNING, State, advance, begin
 from thalweg.fitting.bounds import Bounds
@@ -297,7 +298,7 @@ def _inverted(normal: np.ndarray) -> np.ndarray:
 def _program(engine: Engine, has_sigmas: bool) -> Any:  # noqa: FBT001 - a key
     """The compiled steps of a batch."""
     axes = Data(None, 0, 0 if has_sigmas else None, None, None, None, None)
-    return jax.jit(lambda data, states: advance(engine.residuals, data, states, axes))
+    return quick_jit(lambda data, states: advance(engine.residuals, data, states, axes))
 
 
 def _before(starts: np.ndarray) -> State:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from thalweg._util.xla import compiler_options
 from thalweg.flow.programs import Program
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 
+LARGE = (
+    2 * 10**6
+)  # numbers in the data times parameters, from which the program's speed counts more
 CALLS = 5  # the quickest of them counts: what else the machine does only adds time
 
 
@@ -44,11 +48,18 @@ def compiled(
     if key not in flow.programs:
         with recorder.compiling():
             placed = flow.everywhere(arguments)
-            program = flow.jit(function).lower(flow.data, *placed).compile()
+            options = compiler_options() if _is_small(flow) else None
+            program = flow.jit(function).lower(flow.data, *placed).compile(options)
             began = time.perf_counter()
             jax.block_until_ready(program(flow.data, *placed))
             flow.programs[key] = Program(program, time.perf_counter() - began)
     return flow.programs[key]
+
+
+def _is_small(flow: Flow) -> bool:
+    """Whether compiling takes longer than running, and its time counts more."""
+    numbers = sum(np.size(leaf) for leaf in jax.tree.leaves(flow.data))
+    return numbers * flow.spec.size < LARGE
 
 
 def overhead(flow: Flow, program: Program, *arguments: Any, recorder: Recorder) -> float:

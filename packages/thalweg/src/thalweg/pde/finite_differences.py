@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError
 from thalweg.pde.domains import TimeInterval
 from thalweg.pde.networks import float64
@@ -78,8 +79,8 @@ def finite_differences(
             found = rate(at, t, u, *(matrix @ u for matrix in slopes))
             return found if periodic else found.at[0].set(0.0).at[-1].set(0.0)
 
-        compiled = jax.jit(right_side)
-        slope = jax.jit(jax.jacfwd(right_side, argnums=1))
+        compiled = quick_jit(right_side)
+        slope = quick_jit(jax.jacfwd(right_side, argnums=1))
         start = np.asarray(jax.vmap(initial)(at), float)
         found = solve_ivp(
             lambda t, u: np.asarray(compiled(t, u)),

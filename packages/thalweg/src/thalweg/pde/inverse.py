@@ -18,9 +18,9 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import jax
 import numpy as np
 
+from thalweg._util.xla import quick_jit
 from thalweg.flow import build_flow
 from thalweg.flow.flatten import ParamSpec, flatten
 from thalweg.pde.conditions import Data
@@ -151,7 +151,7 @@ class _Decomposed(NamedTuple):
 def _decomposed(terms: Sequence[Term], theta: np.ndarray, spec: ParamSpec) -> _Decomposed:
     squares: Any = sum(term.squares() for term in terms)
     flow: Any = build_flow(squares, spec)
-    residuals, rows = map(np.asarray, jax.jit(flow.jacobian)(flow.data, theta))
+    residuals, rows = map(np.asarray, quick_jit(flow.jacobian)(flow.data, theta))
     scale = np.linalg.norm(rows, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     triangle = np.asarray(np.linalg.qr(np.column_stack([rows / scale, residuals]), mode="r"))

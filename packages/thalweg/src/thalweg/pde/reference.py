@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError, DataError, ShapeError
 from thalweg.pde.domains import as_points
 from thalweg.pde.networks import float64
@@ -81,7 +82,7 @@ def known_values(problem: Problem, reference: Any, count: int) -> Table | None:
 def formula_at(problem: Problem, formula: Any, points: np.ndarray) -> np.ndarray:
     """A formula of one point at rows of points."""
     with float64():
-        at = jax.jit(jax.vmap(lambda row: formula(*problem.split(row))))
+        at = quick_jit(jax.vmap(lambda row: formula(*problem.split(row))))
         return np.asarray(at(points), float)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError, DataError, ShapeError
 from thalweg.pde.inverse import Curvature, Unknown, curvature, places_of
 from thalweg.pde.networks import float64
@@ -160,7 +161,7 @@ class Result:
 
         with float64():
             theta = spec.ravel(self.params)
-            both = jax.jit(jax.vmap(jax.value_and_grad(value), (None, 0)))
+            both = quick_jit(jax.vmap(jax.value_and_grad(value), (None, 0)))
             values, gradients = map(np.asarray, both(theta, points))
         return values.reshape(shape), self.curvature.errors(gradients).reshape(shape)
 
@@ -269,14 +270,14 @@ class Result:
             u = self.ansatz.field(spec.unravel(theta), origin)
             return u(*self.problem.split(row))
 
-        return jax.jit(jax.vmap(one, (None, None, None, 0)), static_argnums=1)
+        return quick_jit(jax.vmap(one, (None, None, None, 0)), static_argnums=1)
 
     @functools.cached_property
     def _residual(self) -> Any:
         def one(theta: Any, spec: Any, origin: Any, row: Any) -> Any:
             return equation_at(self.problem, self.ansatz, spec.unravel(theta), origin, row)
 
-        return jax.jit(jax.vmap(one, (None, None, None, 0)), static_argnums=1)
+        return quick_jit(jax.vmap(one, (None, None, None, 0)), static_argnums=1)
 
     def _by_stage(self, points: np.ndarray, function: Any) -> np.ndarray:
         with float64():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from thalweg._util.xla import quick_jit
 from thalweg.errors import DataError, ShapeError
 from thalweg.pde.conditions import Condition, Data, Initial, Periodic, value_at
 from thalweg.pde.domains import as_points
@@ -116,7 +117,7 @@ def _draw_start(problem: Problem, ansatz: Ansatz, condition: Initial, count: int
         u = ansatz.field(spec.unravel(theta), origin)
         return condition.residual(u, problem.split(row), None, 0.0)
 
-    at_end = jax.jit(jax.vmap(ended, (None, None, None, 0)), static_argnums=1)
+    at_end = quick_jit(jax.vmap(ended, (None, None, None, 0)), static_argnums=1)
 
     def draw(seed: int, window: Window) -> Rows:
         inside = problem.domain.points(count, seed=seed)
@@ -156,7 +157,7 @@ def _draw_edge(problem: Problem, condition: Any, count: int) -> Draw:
 
 def _at_points(problem: Problem, function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of one point at rows of points, compiled once."""
-    return jax.jit(jax.vmap(lambda row: function(*problem.split(row))))
+    return quick_jit(jax.vmap(lambda row: function(*problem.split(row))))
 
 
 def finite(values: Any, points: np.ndarray, label: str) -> np.ndarray:

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import thalweg as tw
+from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError, DataError, ShapeError
 from thalweg.pde.conditions import AbstractCondition, Condition, Data, Periodic
 from thalweg.pde.rows import draw_condition, draw_inside, text_of
@@ -67,7 +68,7 @@ class Term:
             return jnp.sum(jax.jacrev(one)(theta, spec, row) ** 2, axis=1)
 
         def over_rows(function: Callable[..., Any]) -> Any:
-            return jax.jit(jax.vmap(function, (None, None, 0)), static_argnums=1)
+            return quick_jit(jax.vmap(function, (None, None, 0)), static_argnums=1)
 
         self._scaled = scaled  # one object, by which compiled programs are known
         self._residuals, self._squares = over_rows(one), over_rows(squares)
