@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
-from command import COMMAND, PATIENCE, interrupt_when, run
+from command import COMMAND, PATIENCE, interrupt_when, run, run_anew
 from tables import table
 from thalweg.sklearn import FlowRegressor
 from thalweg.tabular import load_model
@@ -36,7 +36,9 @@ def decay(tmp_path: Path) -> str:
 
 def test_a_chart_that_has_no_room_is_one_sentence_and_no_file(decay: str, tmp_path: Path):
     """Where no file may grow beyond 1 KiB, nothing is left of it, and the status is 1."""
-    done = run("fit", decay, FORMULA, "--plot", str(tmp_path / "fit.svg"), blocks=2, **NO_CACHE)
+    done = run_anew(
+        *("fit", decay, FORMULA, "--plot", str(tmp_path / "fit.svg")), blocks=2, **NO_CACHE
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert "fit.svg` cannot be written" in done.stderr

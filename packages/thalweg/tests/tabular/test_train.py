@@ -338,7 +338,7 @@ def test_the_command_prints_scores_and_makes_a_folder(tmp_path: Path):
     """JSON on stdout, notes on stderr, and a model that loads; a second run refuses the folder."""
     out = tmp_path / "deep" / "model"
     arguments = ["train", str(table("wine")), "--target", "class", "--out", str(out), "--json"]
-    result = run(*arguments, "--hidden", "6,4", "--ignore", "hue", "--seconds", "3")
+    result = run(*arguments, "--hidden", "6,4", "--ignore", "hue", "--method", "l-bfgs")
     assert result.returncode == 0, result.stderr
     assert result.stderr == "thalweg: classification: `class` holds text with 3 values\n"
     printed = json.loads(result.stdout)
