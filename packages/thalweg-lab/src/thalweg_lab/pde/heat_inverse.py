@@ -54,7 +54,7 @@ def problem() -> pde.Problem:
 SCRIPT = Script(
     "heat-inverse",
     problem,
-    {"network": pde.MLP(width=12, depth=2), "points": 600, "seconds": 20},
+    {"network": pde.MLP(width=12, depth=2), "points": 1500, "seconds": 20},
     NOT_READ,
     "hard start and ends",
 )
