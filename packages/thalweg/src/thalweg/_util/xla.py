@@ -15,11 +15,11 @@ import jax
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUICK = {"xla_cpu_use_fusion_emitters": False}
+QUICK: dict[str, str | bool] = {"xla_cpu_use_fusion_emitters": False}
 
 
 @functools.cache
-def compiler_options() -> dict[str, bool]:
+def compiler_options() -> dict[str, str | bool]:
     """Options for `Lowered.compile`; none on a GPU, or where XLA has no such option.
 
     Cost: some milliseconds, once a process.
