@@ -193,7 +193,8 @@ def test_seconds_are_those_of_the_whole_call(method):
     assert all(each.steps > 0 for each in solution.starts)
     if method == "gradient-descent":
         assert {each.outcome for each in solution.starts} == {tw.Outcome.BUDGET_SPENT}
-        assert all(each.history["seconds"][-1] >= 0.29 for each in solution.starts)
+        # Three clocks that ran only during calls of their own start would end at a third.
+        assert all(each.history["seconds"][-1] > 0.11 for each in solution.starts)
 
 
 def test_a_callback_sees_all_starts_and_ends_the_one_it_is_asked_to():
