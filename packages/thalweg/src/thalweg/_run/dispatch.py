@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thalweg._recorder import RunEnded
-from thalweg._run.driver import integrate
+from thalweg._run.integrate import integrate
 from thalweg._run.multistart import one_after_another
 from thalweg._run.side_by_side import integrate_side_by_side
 from thalweg.errors import ConfigError

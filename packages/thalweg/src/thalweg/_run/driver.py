@@ -26,7 +26,7 @@ import jax
 import numpy as np
 
 from thalweg._recorder import RunEnded
-from thalweg._run.call import Call, refreshed
+from thalweg._run.call import Call
 from thalweg._run.first_loop import first_loop, placed
 from thalweg._run.notes import Earlier, Notes
 from thalweg._run.state import RunState
@@ -41,7 +41,6 @@ from thalweg._run.step_loop import (
     run_chunk,
     run_side_by_side,
 )
-from thalweg._util.threads import one_blas_thread
 from thalweg.flow.compiled import HostFunctions, compiled, overhead
 from thalweg.flow.sharding import agreed_on
 from thalweg.solution import End, Outcome
@@ -58,62 +57,13 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from thalweg._recorder import Recorder
-    from thalweg._run.call import Between
     from thalweg._run.checkpoint import Checkpoint
     from thalweg.flow import Flow
 
 CHUNK_SECONDS = 0.03  # what a call may take: short enough for clock and Ctrl-C
 PASSED_ON = (HANDED_OVER, RESTARTED)  # codes at which the next stage takes over
 FEW = 31  # a first call takes twice as many steps and one, if they fit into that time
-
-
-def integrate(
-    method: AbstractJitMethod,
-    flow: Flow,
-    theta: np.ndarray,
-    recorder: Recorder,
-    *,
-    checkpoint: Checkpoint | None = None,
-    between: Between | None = None,
-) -> End:
-    """Run a jitted method until it ends or the budget is spent.
-
-    Args:
-        method: The configured method.
-        flow: The flow; its compiled programs are kept with it.
-        theta: The start, shape `(n,)`.
-        recorder: Takes the rows; its criteria end the run.
-        checkpoint: Where the state is kept; a run that is there already goes on.
-        between: Called with θ before each call that takes steps; where it returns data of the same
-            shapes, the run goes on with them, and what was best is judged by them alone. It may
-            limit the steps of a call.
-
-    Returns:
-        How it ended.
-
-    Raises:
-        ConfigError: The checkpoint is damaged, of another run, or cannot be written.
-        RuntimeError: Or ValueError, from JAX: another process has gone; the last state is kept.
-    """
-    run = Run(method, flow, theta, recorder)
-    if checkpoint is not None:
-        run.keep(checkpoint)
-    calls = run.calls()
-    chunk = None
-    with one_blas_thread():
-        try:
-            while True:
-                call = calls.send(chunk)  # pyright: ignore[reportArgumentType] - None begins it
-                if between is not None and call.advances:
-                    call = refreshed(call, flow, recorder, between)
-                chunk = call.program(flow.data, call.loop, call.limits)
-        except StopIteration as end:
-            return end.value
-        except (RuntimeError, ValueError) as error:
-            run.is_left_alone = flow.devices is not None and flow.devices.is_loss(error)
-            raise
-        finally:
-            run.save()
+MOST_DEPARTURES = 3  # of a run from ends beyond which its method knows a lower point
 
 
 class Run:
@@ -148,6 +98,7 @@ class Run:
         self._start = theta
         self._stages = [method, *method.successors]
         self._stage = 0
+        self._departures = 0  # from ends that a method took for ones, and was wrong about
         self._width = width
         self.notes = Notes()
         self.is_ending = False
@@ -204,14 +155,18 @@ class Run:
             to=self._stages[self._stage].name, step=recorder.rows - 1, earlier=earlier
         )
         at = self._start if is_restarted else np.asarray(last.theta)
-        fresh = self._first_loop(at)
-        self._loop = last._replace(
+        self._go_on_from(at, loss=None if is_restarted else last.loss)
+        self._compile()
+
+    def _go_on_from(self, theta: np.ndarray, *, loss: jax.Array | None = None) -> None:
+        """Begin again at a point with the rows so far; its loss is evaluated where it is None."""
+        fresh = self._first_loop(theta)
+        self._loop = self._loop._replace(
             theta=fresh.theta,
-            loss=fresh.loss if is_restarted else last.loss,
+            loss=fresh.loss if loss is None else loss,
             solver_state=fresh.solver_state,
             code=fresh.code,
         )
-        self._compile()
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Resume from a checkpoint if there is one; else write the first."""
@@ -290,10 +245,24 @@ class Run:
         while True:
             steps, end = self._agreed((yield from self._turn(steps)))
             if end is not None:
-                return end
-            if int(self._loop.code) in PASSED_ON:
+                if not self._goes_beyond(end):
+                    return end
+                steps, _ = self._agreed((self._next_chunk(FEW), None))
+            elif int(self._loop.code) in PASSED_ON:
                 self._hand_over()
                 steps, _ = self._agreed((self._next_chunk(FEW), None))
+
+    def _goes_beyond(self, outcome: Outcome) -> bool:
+        """Whether the method knows a lower point beyond its own end, from which the run goes on."""
+        loop, method = self._loop, self._stages[self._stage]
+        if OUTCOMES.get(int(loop.code)) is not outcome or self._departures == MOST_DEPARTURES:
+            return False
+        point = method.beyond(self._flow, loop.theta, loop.solver_state, outcome)
+        if point is None:
+            return False
+        self._departures += 1
+        self._go_on_from(point)
+        return True
 
     def _turn(self, steps: int) -> Generator[Call, Chunk, tuple[int, Outcome | None]]:
         """One call, and what this process would do next: so many steps, or end."""

@@ -132,6 +132,23 @@ class AbstractJitMethod(AbstractMethod):
         """
         del solver_state
 
+    def beyond(
+        self, flow: Flow, theta: jax.Array, solver_state: Any, outcome: Outcome
+    ) -> np.ndarray | None:
+        """A lower point from which a run goes on that the method itself ended; called on the host.
+
+        Args:
+            flow: The flow.
+            theta: The last point, shape `(n,)`.
+            solver_state: What the last step returned.
+            outcome: What the last step's code stands for.
+
+        Returns:
+            The point, `(n,)`; None to end the run.
+        """
+        del flow, theta, solver_state, outcome
+        return None
+
     def ending(self, flow: Flow, theta: jax.Array, solver_state: Any, outcome: Outcome) -> End:
         """What is known of the end of a run that the method itself ended; called on the host.
 

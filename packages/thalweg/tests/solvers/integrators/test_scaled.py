@@ -242,6 +242,17 @@ def test_a_saddle_is_no_minimum():
     assert solution.outcome is tw.Outcome.PLATEAU
 
 
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_a_saddle_where_parameters_are_equal_is_left(scale: float):
+    """Four numbers from the sums of their powers: where two meet, J is singular (POWERSUM)."""
+    k = np.arange(1, 5)[:, None]
+    truth = np.array([1.0, 2.0, 3.0, 2.0])
+    problem = tw.LeastSquares(lambda x: jnp.sum(x**k, axis=1) - np.sum(truth**k, axis=1))
+    solution = tw.minimize(problem, np.full(4, 2.0 * scale), stop=STOP)
+    assert solution.outcome is tw.Outcome.CONVERGED
+    assert 2 * solution.loss < 1e-16
+
+
 def test_a_singular_jacobian_at_a_true_minimum_is_convergence():
     """Jennrich and Sampson's function, of equal rates: rank 1, but the Hessian has no doubt."""
     i = np.arange(1.0, 11)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from thalweg.flow import Flow
 
+# Lengths that are tried along a direction in which the loss curves down, in that after which a
+# parabola of this curvature would have lost all of it.
+PARTS = (1.0, 0.3, 0.1, 0.03, 0.01, 1e-3)
+
 
 def about_not_finite(count: int) -> str:
     """A sentence on the points where the model was not finite, if there were any."""
@@ -23,18 +27,54 @@ def about_not_finite(count: int) -> str:
     return f"The model was not finite at {points} on the way; shorter steps avoided them. "
 
 
-def by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome, str]:
-    """What the exact Hessian says of a point where the gradient is zero and J is singular."""
+class _Curvature(NamedTuple):
+    """The least curvature at a point, in units in which the Hessian has a diagonal of ±1.
+
+    Attributes:
+        least: The smallest eigenvalue of the Hessian.
+        noise: What of an eigenvalue may be rounding.
+        direction: Its eigenvector, in units of θ, `(n,)`.
+    """
+
+    least: float
+    noise: float
+    direction: np.ndarray
+
+
+def _least_curvature(flow: Flow, theta: jax.Array) -> _Curvature:
     hessian = np.asarray(flow.jit(flow.dense_hessian)(flow.data, flow.everywhere(theta)))
     scale = np.sqrt(np.abs(np.diag(hessian)))
     scale[scale == 0] = 1
     values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
     noise = len(scale) * RANK * max(values[-1], 0)
-    main = np.argmax(np.abs(vectors[:, 0] / scale))
+    return _Curvature(float(values[0]), float(noise), vectors[:, 0] / scale)
+
+
+def beyond_saddle(flow: Flow, theta: jax.Array) -> np.ndarray | None:
+    """The lowest of some points along the direction in which the loss curves down; None if none.
+
+    Cost: a dense Hessian, and a loss for each point where there is such a direction.
+    """
+    found = _least_curvature(flow, theta)
+    if not found.least < -found.noise:
+        return None
+    loss_at = flow.jit(flow.loss)
+    here = np.asarray(theta)
+    lengths = np.sqrt(2 * float(loss_at(flow.data, flow.everywhere(here))) / -found.least)
+    points = [here + sign * lengths * part * found.direction for part in PARTS for sign in (1, -1)]
+    losses = [float(loss_at(flow.data, flow.everywhere(point))) for point in (here, *points)]
+    best = int(np.nanargmin(losses))
+    return None if best == 0 else points[best - 1]
+
+
+def by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome, str]:
+    """What the exact Hessian says of a point where the gradient is zero and J is singular."""
+    least, noise, direction = _least_curvature(flow, theta)
+    main = np.argmax(np.abs(direction))
     name = f"`{flow.spec.component(int(main))}`"
-    if values[0] < -noise:
+    if least < -noise:
         return Outcome.PLATEAU, f"It is a saddle: the loss falls along a direction with {name}."
-    if values[0] > noise:
+    if least > noise:
         return Outcome.CONVERGED, ""
     if _is_redundant(flow, theta, start):
         return Outcome.CONVERGED, f"The model has a parameter too many: {name} is undetermined."

@@ -49,7 +49,7 @@ from thalweg.solvers.integrators.column_units import (
     Linearised,
     linearised,
 )
-from thalweg.solvers.integrators.fit_ends import about_not_finite, by_hessian
+from thalweg.solvers.integrators.fit_ends import about_not_finite, beyond_saddle, by_hessian
 from thalweg.solvers.integrators.geodesic import (
     ImplicitGeodesic,
     Trial,
@@ -302,6 +302,13 @@ class ScaledGeodesic(AbstractJitMethod):
             code=jnp.where(ends, best.code, RUNNING).astype(jnp.int32),
             solver_state=_either(ends, state, fresh)._replace(best=best),
         )
+
+    def beyond(
+        self, flow: Flow, theta: jax.Array, solver_state: State, outcome: Outcome
+    ) -> np.ndarray | None:
+        """A lower point beside a saddle."""
+        is_doubtful = outcome is Outcome.CONVERGED and bool(solver_state.best.is_doubtful)
+        return beyond_saddle(flow, theta) if is_doubtful else None
 
     def ending(self, flow: Flow, theta: jax.Array, solver_state: State, outcome: Outcome) -> End:
         """Which trial it was, and what is known of the point: minimum, plateau or saddle."""
