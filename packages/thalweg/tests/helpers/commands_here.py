@@ -16,8 +16,6 @@ import sklearn.neural_network  # noqa: F401
 import thalweg.tabular  # noqa: F401
 from thalweg.cli import app
 
-warnings.simplefilter("ignore")  # that JAX does not like forks
-
 
 def run(command: dict[str, object]) -> None:
     """In the child: as the script `thalweg` would; never returns."""
@@ -31,10 +29,17 @@ def run(command: dict[str, object]) -> None:
     sys.exit(app())
 
 
-for line in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        run(json.loads(line))
-    sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
-    sys.stdout.flush()
+def main() -> None:
+    """Until stdin is closed."""
+    warnings.simplefilter("ignore")  # that JAX does not like forks
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            run(json.loads(line))
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -33,10 +33,7 @@ def refuse_folder(folder: Path, *, force: bool) -> None:
     """
     if folder.exists() or folder.is_symlink():
         if not force:
-            raise ConfigError(
-                f"`{folder}` exists already; name another folder by `--out`, or replace the model "
-                "in it by `--force`"
-            )
+            raise _exists(folder)
         is_model = folder.is_dir() and not folder.is_symlink()
         if not is_model or (any(folder.iterdir()) and not (folder / MARK).is_file()):
             raise ConfigError(
@@ -47,7 +44,7 @@ def refuse_folder(folder: Path, *, force: bool) -> None:
         trial.mkdir()
 
 
-def write_folder(folder: Path, write: Callable[[Path], None], *, force: bool) -> None:
+def write_folder(folder: Path, write: Callable[[Path], object], *, force: bool) -> None:
     """Write a folder as a whole.
 
     Args:
@@ -63,17 +60,26 @@ def write_folder(folder: Path, write: Callable[[Path], None], *, force: bool) ->
         new.mkdir()
         write(new)
         old = None
-        if folder.exists():
+        if force and folder.exists():
             old = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
             folder.rename(old)
         try:
             new.rename(folder)
-        except OSError:
+        except OSError as error:
             if old is not None:
                 old.rename(folder)
+            if error.errno in {errno.ENOTEMPTY, errno.EEXIST}:  # made by another run meanwhile
+                raise _exists(folder) from error
             raise
         if old is not None:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _exists(folder: Path) -> ConfigError:
+    return ConfigError(
+        f"`{folder}` exists already; name another folder by `--out`, or replace the model in it by "
+        "`--force`"
+    )
 
 
 @contextlib.contextmanager
