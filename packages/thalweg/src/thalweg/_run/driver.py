@@ -244,13 +244,13 @@ class Run:
         steps, _ = self._agreed((self._next_chunk(FEW), None))
         while True:
             steps, end = self._agreed((yield from self._turn(steps)))
-            if end is not None:
-                if not self._goes_beyond(end):
-                    return end
-                steps, _ = self._agreed((self._next_chunk(FEW), None))
-            elif int(self._loop.code) in PASSED_ON:
+            if end is None and int(self._loop.code) not in PASSED_ON:
+                continue
+            if end is None:
                 self._hand_over()
-                steps, _ = self._agreed((self._next_chunk(FEW), None))
+            elif not self._goes_beyond(end):
+                return end
+            steps, _ = self._agreed((self._next_chunk(FEW), None))
 
     def _goes_beyond(self, outcome: Outcome) -> bool:
         """Whether the method knows a lower point beyond its own end, from which the run goes on."""

@@ -140,6 +140,18 @@ def fit(  # noqa: PLR0913, PLR0917 - each is an option of its own
     intervals = found.confidence_intervals(level, by="profile" if profile else "curvature")
     if plot is not None:
         _draw(found, plot, columns, (x_name, y_name), expression, level)
+    _report(found, intervals, expression, level, as_json=as_json)
+
+
+def _report(
+    found: CurveFit,
+    intervals: dict[str, tuple[float, float]],
+    expression: str,
+    level: float,
+    *,
+    as_json: bool,
+) -> None:
+    """Print the table; the exit status is 1 where the fit did not end at a minimum."""
     if as_json:
         print_json(_as_json(found, intervals, expression, level))
     else:

@@ -58,11 +58,16 @@ def beyond_saddle(flow: Flow, theta: jax.Array) -> np.ndarray | None:
     found = _least_curvature(flow, theta)
     if not found.least < -found.noise:
         return None
-    loss_at = flow.jit(flow.loss)
+    program = flow.jit(flow.loss)
+
+    def loss_at(point: np.ndarray) -> float:
+        return float(program(flow.data, flow.everywhere(point)))
+
     here = np.asarray(theta)
-    lengths = np.sqrt(2 * float(loss_at(flow.data, flow.everywhere(here))) / -found.least)
-    points = [here + sign * lengths * part * found.direction for part in PARTS for sign in (1, -1)]
-    losses = [float(loss_at(flow.data, flow.everywhere(point))) for point in (here, *points)]
+    loss = loss_at(here)
+    length = np.sqrt(2 * loss / -found.least)
+    points = [here + sign * length * part * found.direction for part in PARTS for sign in (1, -1)]
+    losses = [loss, *map(loss_at, points)]
     best = int(np.nanargmin(losses))
     return None if best == 0 else points[best - 1]
 
