@@ -47,6 +47,29 @@ def test_a_boundary_layer_is_solved(solved: pde.Result):
     assert solved.u(0.5).shape == ()
 
 
+def steep(u, x):
+    """A boundary layer of width 0.02."""
+    _, u_x, u_xx = pde.taylor(u, 2)(x)
+    return -0.02 * u_xx + u_x - 1
+
+
+def test_points_that_stay_are_drawn_again_where_the_equation_holds_at_them_only():
+    """24 points are few for 37 weights. Were they kept, the gap would be 4e4; enough stay."""
+    problem = pde.Problem(pde.Interval(0, 1), steep, [pde.Dirichlet(0.0)])
+    few, enough = (
+        pde.solve(problem, seconds=60, steps=300, network=pde.MLP(12, 1), points=points, seed=seed)
+        for points, seed in ((24, 2), (60, 0))
+    )
+    assert few.gap < 1000
+
+    def changes_late(result: pde.Result) -> bool:
+        """New points have another loss, and a method's own steps do not raise it."""
+        return bool(np.any(np.diff(result.history["loss"][155:]) > 0))
+
+    assert changes_late(few)
+    assert not changes_late(enough)
+
+
 def test_new_points_need_no_new_program(solved: pde.Result):
     """With more rounds there are other points and weights, and not one program more."""
     counts = {}

@@ -188,7 +188,7 @@ class Result:
     @property
     def is_only_at_points(self) -> bool:
         """Whether the equation holds at the points of training, and not between them."""
-        return self.gap > GAP and self.residuals["equation"] > TIGHT
+        return is_only_at_points(self.gap, self.residuals["equation"])
 
     @property
     def has_converged(self) -> bool:
@@ -349,6 +349,16 @@ class Result:
         return write_page(self, path)
 
 
+def is_only_at_points(gap: float, residual: float) -> bool:
+    """Whether the equation holds at the points of training, and not between them.
+
+    Args:
+        gap: Residual between the points over that at the points.
+        residual: Residual between the points, relative to that without training.
+    """
+    return gap > GAP and residual > TIGHT
+
+
 def is_constant(value: Any) -> bool:
     """Whether an unknown is a constant, and no field."""
     return isinstance(value, (np.ndarray, np.generic, jax.Array, float)) and np.ndim(value) == 0
@@ -361,20 +371,15 @@ def _judged(
     untrained = ansatz.init(seed)
     found: dict[str, float] = {}
     equation = terms[0]
-    trained = _size(equation.residuals(stages[-1].params, equation.rows), equation.scale)
+    trained = equation.size(stages[-1].params)
     gap = 1.0
     for k, stage in enumerate(stages):
         before = (stages[k - 1].params, stages[k - 1].start) if k else None
         window = Window(stage.start, stage.end, before)
         for term in terms:
             rows = term.draw(seed + 991, window)
-            now = _size(term.residuals(stage.params, rows), term.scale)
-            then = _size(term.residuals(untrained, rows), term.scale)
+            now, then = term.size(stage.params, rows), term.size(untrained, rows)
             found[term.label] = max(found.get(term.label, 0.0), now / (then or 1.0))
             if term is equation and k == len(stages) - 1:
                 gap = now / (trained or 1.0)
     return found, gap
-
-
-def _size(values: Any, scale: np.ndarray) -> float:
-    return float(np.sqrt(np.mean((values * scale) ** 2)))

@@ -88,6 +88,10 @@ class Term:
         theta, spec = self.ansatz.flat(params)
         return np.asarray(self._residuals(theta, spec, self.rows if rows is None else rows))
 
+    def size(self, params: Any, rows: Rows | None = None) -> float:
+        """The root of the mean square of the scaled residuals at some rows."""
+        return float(np.sqrt(np.mean((self.residuals(params, rows) * self.scale) ** 2)))
+
     def sensitivity(self, params: Any) -> np.ndarray:
         """The mean of |∂r/∂θ|² over some rows, for each component, `(k,)`."""
         some = np.linspace(0, self.count - 1, min(ROWS, self.count)).astype(int)

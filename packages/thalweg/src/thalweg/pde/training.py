@@ -2,9 +2,10 @@
 
 The loss is a sum of least squares, and `auto` picks the method. Training goes in rounds: after
 each, points are drawn again, half of them where the residual is large, and the weights of the
-terms are balanced again. In the second half of the time both stay. Functions and shapes stay
-throughout, so the compiled program goes on with other data, from the step size that it had. A long
-time can be cut into windows, solved one after the other: each starts where the one before ended.
+terms are balanced again. In the second half of the time both stay, unless the equation turns out to
+hold at the points only. Functions and shapes stay throughout, so the compiled program goes on with
+other data, from the step size that it had. A long time can be cut into windows, solved one after
+the other: each starts where the one before ended.
 
 Source: Wu, Zhu, Tan, Kartha & Lu 2023, "A comprehensive study of non-adaptive and residual-based
 adaptive sampling for physics-informed neural networks" (the distribution of points).
@@ -30,13 +31,14 @@ from thalweg.flow import MEMORY_BUDGET, build_flow
 from thalweg.flow.flatten import flatten
 from thalweg.pde.networks import MLP, float64
 from thalweg.pde.problem import Ansatz, Problem, output_scale
-from thalweg.pde.result import Result, Stage
+from thalweg.pde.result import Result, Stage, is_only_at_points
 from thalweg.pde.rows import Rows, Window, thinned
 from thalweg.pde.terms import Term, balance, build_terms, refuse_singular
 from thalweg.solvers import make
 
 ROUNDS = 8
 CHANGING = 0.5  # of the time, in which points and weights change; then they stay, to be fitted hard
+LOOK = 0.05  # of the time, after which the residual between points that stay is looked at again
 ENDS = (tw.Outcome.CONVERGED, tw.Outcome.STALLED, tw.Outcome.PLATEAU)  # new points help after them
 MOST_RUNS = 4  # that end by themselves; a further one would end where they did
 LEAST = 0.05  # of the budget, that must be left to begin again
@@ -96,7 +98,8 @@ def solve(  # noqa: PLR0913 - all but two are options that few calls name
         transform: `transform(u)`, a field made of that of the network, such as an odd one,
             `lambda u: lambda x, t: (u(x, t) - u(-x, t)) / 2`.
         method: As in `thalweg.minimize`.
-        rounds: How often points are drawn, all in the first half of the time.
+        rounds: How often points are drawn in the first half of the time. Later they are drawn
+            again only if the equation holds at them and not between them.
         windows: Into how many windows the time is cut, each with weights of its own.
         resample: Whether points are drawn again after each round.
         params: Parameters to begin with, those of an earlier result; by default new ones.
@@ -186,6 +189,7 @@ class _Run:
         self.history: dict[str, list[np.ndarray]] = {}
         self.solutions: list[tw.Solution] = []
         self._began = clock.perf_counter()
+        self._untrained = self.ansatz.init(plan.seed)
         weights = flatten(self.params)[1].size
         enough = int(np.clip(POINTS_A_WEIGHT * weights, LEAST_POINTS, MOST_POINTS))
         count = plan.points or enough
@@ -219,6 +223,15 @@ class _Run:
         together = {key: np.concatenate([pool[key] for pool in pools]) for key in pools[0]}
         large = thinned(together, size, equation.count - half, seed)
         return {key: np.concatenate([equation.rows[key][:half], large[key]]) for key in large}
+
+    def holds_only_at_points(self, window: Window, seed: int) -> bool:
+        """Whether the equation holds at the present points, and not at as many others."""
+        equation = self.terms[0]
+        other = equation.draw(self.plan.seed + seed, window)
+        between, untrained = (
+            equation.size(params, other) for params in (self.params, self._untrained)
+        )
+        return is_only_at_points(between / equation.size(self.params), between / untrained)
 
     def squares(self) -> tw.LeastSquares:
         """The loss as it is now."""
@@ -281,6 +294,7 @@ class _Rounds:
         self._seconds = plan.seconds / plan.windows
         self._steps = None if plan.steps is None else max(plan.steps // plan.windows, 1)
         self._spent, self._taken, self._number = 0.0, 0, 0
+        self._looks = 0
 
     def share(self, recorder: Recorder | None = None) -> float:
         """The share of the budget that is spent, with that of a run that is going on."""
@@ -289,11 +303,14 @@ class _Rounds:
         return spent if self._steps is None else max(spent, (self._taken + rows) / self._steps)
 
     def due(self) -> float | None:
-        """The share of the budget at which the present round ends; None if points stay."""
+        """The share of the budget at which points may change next; None if they stay."""
         plan = self.run.plan
-        if self._number >= plan.rounds - 1 or not plan.resample:
+        if not plan.resample:
             return None
-        return CHANGING * (self._number + 1) / (plan.rounds - 1)
+        if self._is_changing:
+            return CHANGING * (self._number + 1) / (plan.rounds - 1)
+        share = CHANGING + LOOK * (self._looks + 1)
+        return share if share < 1 - LOOK / 2 else None
 
     def steps_left(self, recorder: Recorder) -> int | None:
         """How many steps are left to the end of the round, if steps are limited."""
@@ -301,6 +318,17 @@ class _Rounds:
         if due is None or self._steps is None:
             return None
         return max(math.ceil(due * self._steps) - self._taken - recorder.rows, 1)
+
+    @property
+    def _is_changing(self) -> bool:
+        return self._number < self.run.plan.rounds - 1
+
+    def must_begin_next(self) -> bool:
+        """Whether points change where they may: later on, where they have proved too few."""
+        if self._is_changing:
+            return True
+        self._looks += 1
+        return self.run.holds_only_at_points(self._window, 2003 + self._looks)
 
     def begin_next(self) -> None:
         """Draw points and balance weights again, at the present parameters."""
@@ -357,6 +385,8 @@ class _Redrawn:
         if due is None or rounds.share(self._recorder) < due:
             return None
         rounds.run.params = self._spec.unravel(np.asarray(theta))
+        if not rounds.must_begin_next():
+            return None
         rounds.begin_next()
         return self._flow.laid_out(rounds.run.squares())
 
