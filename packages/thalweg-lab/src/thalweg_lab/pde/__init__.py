@@ -23,6 +23,7 @@ _MODULES = {
     "reaction": "reaction",
     "wave": "wave",
     "korteweg-de-vries": "korteweg_de_vries",
+    "kuramoto-sivashinsky": "kuramoto_sivashinsky",
     "kovasznay": "kovasznay",
     "cavity": "cavity",
     "heat-inverse": "heat_inverse",
