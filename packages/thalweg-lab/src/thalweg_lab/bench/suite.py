@@ -13,11 +13,22 @@ from thalweg.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SMALL = ("adam", "l-bfgs", "optax-l-bfgs", "bfgs")
-FEW_RESIDUALS = (*SMALL, "scipy-trf", "optimistix-lm")  # MINPACK wants as many as weights
+SMALL = ("adam", "l-bfgs", "optax-l-bfgs", "bfgs", "soap", "ss-broyden-jax")
+# MINPACK wants as many residuals as weights.
+FEW_RESIDUALS = (*SMALL, "scipy-trf", "optimistix-lm", "engd-w")
 RESIDUALS = (*FEW_RESIDUALS, "scipy-lm")
-PHYSICS = ("adam", "l-bfgs", "optax-l-bfgs", "adam-l-bfgs", "ss-broyden")
-LARGE = ("adam", "l-bfgs", "optax-l-bfgs")
+PHYSICS = (
+    "adam",
+    "l-bfgs",
+    "optax-l-bfgs",
+    "adam-l-bfgs",
+    "ss-broyden",
+    "ss-broyden-jax",
+    "engd-w",
+    "soap",
+    "adam-lbfgs-nncg",
+)
+LARGE = ("adam", "l-bfgs", "optax-l-bfgs", "soap")
 QUICK, FULL = "quick", "full"
 QUICK_STARTS = 3
 
@@ -57,7 +68,7 @@ ENTRIES = (
     Entry("sinc", "least squares", RESIDUALS, 6.0, floor=1e-8),
     Entry("lotka-volterra", "least squares", RESIDUALS, 4.0, floor=1e-10, outputs=62),
     Entry(
-        "poisson", "physics", (*PHYSICS, *RESIDUALS[3:]), 2.5, starts=5, floor=1e-12, is_quick=True
+        "poisson", "physics", tuple(dict.fromkeys(PHYSICS + RESIDUALS)), 2.5, starts=5, floor=1e-12, is_quick=True
     ),
     Entry("burgers", "physics", PHYSICS, 20.0, starts=3, floor=1e-9),
     Entry("allen-cahn", "physics", PHYSICS, 16.0, starts=3, floor=1e-9),
@@ -78,6 +89,7 @@ def entries(
     suite: str,
     *,
     only: Sequence[str] = (),
+    peers: Sequence[str] = (),
     starts: int | None = None,
     seconds: float | None = None,
 ) -> tuple[Entry, ...]:
@@ -86,25 +98,37 @@ def entries(
     Args:
         suite: `quick` or `full`.
         only: Names of problems, of either suite; all of the suite where it is empty.
+        peers: Names of peers that race, of those that suit a problem; all of them where it is empty.
         starts: How many starts instead of the suite's own.
         seconds: The budget of a run instead of each problem's own.
 
     Raises:
-        ConfigError: A problem is not in the benchmark.
+        ConfigError: A problem or a peer is not in the benchmark.
     """
-    names = {entry.problem for entry in ENTRIES}
-    for name in only:
-        if name not in names:
-            raise ConfigError(
-                f"`{name}` is not a problem of the benchmark; choose from "
-                f"{', '.join(f'`{entry.problem}`' for entry in ENTRIES)}"
-            )
+    _refuse_unknown(only, [entry.problem for entry in ENTRIES], what="problem")
+    racing = dict.fromkeys(name for entry in ENTRIES for name in entry.peers)
+    _refuse_unknown(peers, list(racing), what="peer")
     chosen = [e for e in ENTRIES if (e.problem in only if only else suite == FULL or e.is_quick)]
     return tuple(
         dataclasses.replace(
             entry,
+            peers=tuple(name for name in entry.peers if not peers or name in peers),
             starts=starts or (min(entry.starts, QUICK_STARTS) if suite == QUICK else entry.starts),
             seconds=seconds or entry.seconds,
         )
         for entry in chosen
     )
+
+
+def _refuse_unknown(given: Sequence[str], known: Sequence[str], *, what: str) -> None:
+    """Refuse a name that the benchmark does not have.
+
+    Raises:
+        ConfigError: Naming it, and those to choose from.
+    """
+    for name in given:
+        if name not in known:
+            raise ConfigError(
+                f"`{name}` is not a {what} of the benchmark; choose from "
+                f"{', '.join(f'`{each}`' for each in known)}"
+            )

@@ -37,6 +37,14 @@ Only = Annotated[
     list[str] | None,
     typer.Option(metavar="PROBLEM", help="Race on this problem only. May be repeated."),
 ]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer",
+        metavar="METHOD",
+        help="Race against this peer only, where it suits the problem. May be repeated.",
+    ),
+]
 Starts = Annotated[
     int | None,
     typer.Option(min=1, help="Starts of each problem.", show_default="those of the suite"),
@@ -90,6 +98,7 @@ FIT_SECONDS = 10.0
 def bench(  # noqa: PLR0913, PLR0917 - all are options
     suite: SuiteOption = Suite.QUICK,
     only: Only = None,
+    peer: Peers = None,
     starts: Starts = None,
     seconds: Seconds = None,
     out: Out = None,
@@ -107,6 +116,7 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     - `thalweg bench` races on four problems in some minutes.
     - `thalweg bench --suite full --out race` races on all of them in about two hours.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
+    - `thalweg bench --only poisson --peer engd-w --peer soap` races against two peers.
     - `thalweg bench --only iris --new-process` includes what a new process compiles.
     - `thalweg bench --cost` compares steps with plain code, in a minute or two.
     - `thalweg bench --fits --suite full` fits 87 problems from 234 starts, in a quarter of an hour.
@@ -115,10 +125,10 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     if cost and fits:
         raise typer.BadParameter("leave `--cost` or `--fits` out", param_hint="--cost")
     if fits:
-        if starts is not None or new_process:
+        if starts is not None or new_process or peer:
             raise typer.BadParameter(
-                "`--fits` has starts and processes of its own; leave `--starts` and "
-                "`--new-process` out",
+                "`--fits` has peers, starts and processes of its own; leave `--peer`, `--starts` "
+                "and `--new-process` out",
                 param_hint="--fits",
             )
         from thalweg_lab.cli.bench_fits import show_fits
@@ -128,10 +138,10 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
         show_fits(suite.value, folder, json_file, only=only or (), seconds=budget)
         return
     if cost:
-        if only or starts is not None or seconds is not None or new_process:
+        if only or peer or starts is not None or seconds is not None or new_process:
             raise typer.BadParameter(
-                "`--cost` has sizes of its own; leave `--only`, `--starts`, `--seconds` and "
-                "`--new-process` out",
+                "`--cost` has sizes of its own; leave `--only`, `--peer`, `--starts`, "
+                "`--seconds` and `--new-process` out",
                 param_hint="--cost",
             )
         from thalweg_lab.cli.bench_cost import show_cost
@@ -143,9 +153,11 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
 
     folder = out or Path(f"thalweg-bench-{suite.value}")
     try:
-        chosen = entries(suite.value, only=only or (), starts=starts, seconds=seconds)
+        chosen = entries(
+            suite.value, only=only or (), peers=peer or (), starts=starts, seconds=seconds
+        )
     except ConfigError as error:
-        raise typer.BadParameter(str(error), param_hint="--only") from error
+        raise typer.BadParameter(str(error)) from error
     use_float64()
     use_no_cache()
     results = _raced(suite, chosen, folder, new_process=new_process)
