@@ -28,10 +28,16 @@ class Suite(StrEnum):
 
     QUICK = "quick"
     FULL = "full"
+    PUBLISHED = "published"
 
 
 SuiteOption = Annotated[
-    Suite, typer.Option(help="`quick` takes some minutes, `full` about two hours on two cores.")
+    Suite,
+    typer.Option(
+        help="`quick` takes a quarter of an hour, `full` about three hours on two cores, "
+        "`published` about five: differential equations in the settings of papers, with the time "
+        "to an error."
+    ),
 ]
 Only = Annotated[
     list[str] | None,
@@ -113,8 +119,9 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     the missing runs. Run nothing else on the machine at the same time.
 
     Examples:
-    - `thalweg bench` races on four problems in some minutes.
-    - `thalweg bench --suite full --out race` races on all of them in about two hours.
+    - `thalweg bench` races on four problems in a quarter of an hour.
+    - `thalweg bench --suite full --out race` races on twenty in about three hours.
+    - `thalweg bench --suite published --out papers` races on equations as papers train them.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
     - `thalweg bench --only poisson --peer engd-w --peer soap` races against two peers.
     - `thalweg bench --only iris --new-process` includes what a new process compiles.
@@ -125,6 +132,10 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     if cost and fits:
         raise typer.BadParameter("leave `--cost` or `--fits` out", param_hint="--cost")
     if fits:
+        if suite is Suite.PUBLISHED:
+            raise typer.BadParameter(
+                "`--fits` has the suites `quick` and `full` alone", param_hint="--suite"
+            )
         if starts is not None or new_process or peer:
             raise typer.BadParameter(
                 "`--fits` has peers, starts and processes of its own; leave `--peer`, `--starts` "
