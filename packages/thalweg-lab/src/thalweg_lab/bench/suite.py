@@ -86,9 +86,9 @@ ENTRIES = (
     Entry("mnist-cnn", "classification", LARGE, 4.0, starts=3),
     Entry("convection-large", "large", LARGE, 10.0, starts=3, floor=1e-7),
     Entry("franke", "large", LARGE, 8.0, starts=3, floor=1e-7),
-    Entry("convection-40", "physics", PHYSICS, 60.0, starts=3, floor=1e-9, errors=ERRORS),
-    Entry("reaction", "physics", PHYSICS, 60.0, starts=3, floor=1e-9, errors=ERRORS),
-    Entry("wave", "physics", PHYSICS, 60.0, starts=3, floor=1e-9, errors=ERRORS),
+    Entry("convection-40", "physics", PHYSICS, 40.0, starts=3, floor=1e-9, errors=ERRORS),
+    Entry("reaction", "physics", PHYSICS, 40.0, starts=3, floor=1e-9, errors=ERRORS),
+    Entry("wave", "physics", PHYSICS, 40.0, starts=3, floor=1e-9, errors=ERRORS),
     Entry("helmholtz", "physics", PHYSICS, 30.0, starts=3, floor=1e-9, errors=ERRORS),
     Entry("poisson-5d", "physics", PHYSICS, 20.0, starts=3, floor=1e-9, errors=ERRORS),
 )
