@@ -126,10 +126,10 @@ def test_times_to_an_error_stand_in_the_page_the_summary_and_the_json():
     results = results_of(QUICK, [dataclasses.replace(whole, entry=entry)])
     # Of ours, (0.1, 0.1, 0.1) and (0.2, 0.3, 0.1) seconds; nobody comes to 1e-6.
     assert error_rows(results) == [
-        ("xor", "0.1", "100 ms", "100 ms", "Adam"),
-        ("xor", "0.01", "200 ms", "300 ms", "L-BFGS (SciPy)"),
+        ("xor", "0.1", "0.1 s", "0.1 s", "Adam"),
+        ("xor", "0.01", "0.2 s", "0.3 s", "L-BFGS (SciPy)"),
     ]
-    assert "| `xor` | 0.01 | 200 ms | 300 ms | L-BFGS (SciPy) |" in markdown(results)
+    assert "| `xor` | 0.01 | 0.2 s | 0.3 s | L-BFGS (SciPy) |" in markdown(results)
     title = "Median seconds to each error"
     assert title in render_bench(results)
     found = json.loads(json.dumps(results.as_json(), allow_nan=False))

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 HALVINGS = 31  # step sizes of the line search, from 1 down
+# Bytes of a loss up to which all step sizes are tried at once: 0.6 of the time on a network of 481
+# weights and 400 examples, but 1.8 to 3.7 times as long where it takes 8 MB and more.
+TOGETHER = 2**20
 SKIPPED_STEPS = 100  # consecutive steps that lower the loss at no step size, after which it ends
 
 
@@ -126,7 +129,8 @@ class EngdW(AbstractJitMethod):
         steps = old.steps + 1
         direction = phi / jnp.sqrt(1 - self.momentum ** (2 * steps.astype(theta.dtype)))
         sizes = 0.5 ** jnp.arange(HALVINGS, dtype=theta.dtype)
-        losses = jax.lax.map(lambda size: flow.loss(data, theta + size * direction), sizes)
+        every = jax.vmap if flow.pass_bytes <= TOGETHER else _one_by_one
+        losses = every(lambda size: flow.loss(data, theta + size * direction))(sizes)
         losses = jnp.where(jnp.isnan(losses), jnp.inf, losses)
         best = jnp.argmin(losses)
         is_taken = losses[best] <= loss
@@ -146,6 +150,11 @@ class EngdW(AbstractJitMethod):
             code=jnp.where(jnp.isfinite(loss), code, DIVERGED).astype(jnp.int32),
             solver_state=State(phi, steps, skipped.astype(jnp.int32)),
         )
+
+
+def _one_by_one(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    """`jax.vmap`, but one after the other."""
+    return lambda values: jax.lax.map(function, values)
 
 
 def _system(
