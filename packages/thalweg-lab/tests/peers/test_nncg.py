@@ -68,7 +68,7 @@ def matrix_of(values: np.ndarray) -> jax.Array:
 
 
 def test_the_approximation_keeps_to_its_bound():
-    """That of Frangella, Tropp & Udell, proposition 2.2; and it is never above the matrix."""
+    """That on the mean error, of Frangella, Tropp & Udell; and it is never above the matrix."""
     size, rank = 40, 12
     values = 0.6 ** np.arange(size)
     matrix = matrix_of(values)

@@ -15,7 +15,7 @@ Source: Guzmán-Cordero, Dangel, Goldshlager & Zeinhofer 2025, "Improving energy
 descent through Woodbury, momentum, and randomization", arXiv:2505.12149, and their code, where this
 is `RNGD` with the exact kernel and `grid_line_search`; Goldshlager, Abrahamsen & Lin 2024,
 "A Kaczmarz-inspired approach to accelerate the optimization of neural network wavefunctions",
-J. Comput. Phys. 516, 113351 (SPRING).
+arXiv:2401.10190 (SPRING).
 """
 
 from __future__ import annotations

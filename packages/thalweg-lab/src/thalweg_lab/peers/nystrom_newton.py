@@ -9,9 +9,8 @@ by conjugate gradients from the last d, preconditioned by the Nyström approxima
 θ⁺ = θ - t d with t halved from 1 until L falls by at least t dᵀ∇L / 10.
 
 Source: Rathore, Lei, Frangella, Lu & Udell 2024, "Challenges in training PINNs: A loss landscape
-perspective", arXiv:2402.01868, algorithms 3 to 6, and their code, whose defaults these are;
-Frangella, Tropp & Udell 2023, "Randomized Nyström preconditioning", SIAM J. Matrix Anal. Appl. 44,
-718-752.
+perspective", arXiv:2402.01868, and their code, whose defaults these are; Frangella, Tropp & Udell
+2023, "Randomized Nyström preconditioning", SIAM J. Matrix Anal. Appl.
 """
 
 from __future__ import annotations

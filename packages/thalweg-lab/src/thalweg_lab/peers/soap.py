@@ -13,8 +13,8 @@ Vectors are left to Adam. The first step only builds the bases.
 
 with w the weight decay of AdamW.
 
-Source: Vyas, Morwani, Zhao, Shapira, Brandfonbrener, Janson & Kakade 2025, "SOAP: Improving and
-stabilizing Shampoo using Adam", arXiv:2409.11321, and their code, whose defaults these are.
+Source: Vyas et al., "SOAP: Improving and stabilizing Shampoo using Adam", arXiv:2409.11321, and
+their code, whose defaults these are.
 """
 
 from __future__ import annotations
