@@ -55,7 +55,8 @@ def test_the_loss_is_half_of_that_of_the_paper(name: str, equation: Any, start: 
     """Mean squares of equation, start and ends, by other derivatives, on the points described."""
     task = load(name)
     layers = task.start(0)
-    inside, x, t = (block.data[0] for block in task.problem.blocks)
+    problem: Any = task.problem
+    inside, x, t = (block.data[0] for block in problem.blocks)
     assert (inside.shape, x.shape, t.shape) == ((INSIDE, 2), (PLACES,), (TIMES,))
     assert len(np.unique(inside, axis=0)) == INSIDE
     assert (inside.min(axis=0) > 0).all()

@@ -70,7 +70,7 @@ class _Solve(NamedTuple):
     residual: jax.Array
     z: jax.Array
     p: jax.Array
-    count: jax.Array
+    taken: jax.Array
 
 
 @final
@@ -234,7 +234,7 @@ def solved(
         return vectors @ (weights * inside) + (v - vectors @ inside)
 
     def goes_on(now: _Solve) -> jax.Array:
-        return (jnp.linalg.norm(now.residual) > TOLERANCE) & (now.count < most)
+        return (jnp.linalg.norm(now.residual) > TOLERANCE) & (now.taken < most)
 
     def iterate(now: _Solve) -> _Solve:
         image = product(now.p) + damping * now.p
@@ -247,7 +247,7 @@ def solved(
             residual,
             z,
             z + jnp.vdot(residual, z) / before * now.p,
-            now.count + 1,
+            now.taken + 1,
         )
 
     residual = right - (product(start) + damping * start)
@@ -255,4 +255,4 @@ def solved(
     last = jax.lax.while_loop(
         goes_on, iterate, _Solve(start, residual, z, z, jnp.zeros((), jnp.int32))
     )
-    return last.x, last.count
+    return last.x, last.taken

@@ -85,7 +85,7 @@ class SSBroyden(AbstractTransformation):
         del spec
         import optax
 
-        zoom = optax.scale_by_zoom_linesearch(
+        zoom: Any = optax.scale_by_zoom_linesearch(
             MOST_TRIALS,
             slope_rtol=SUFFICIENT_DECREASE,
             curv_rtol=CURVATURE,
