@@ -45,7 +45,7 @@ LAYERS = {
     ),
     "thalweg_lab": (
         ("__init__",),
-        ("fits", "problems"),
+        ("fits", "peers", "problems"),
         ("pde",),
         ("study",),
         ("bench",),

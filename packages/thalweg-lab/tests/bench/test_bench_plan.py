@@ -20,14 +20,15 @@ from thalweg_lab.bench.plan import (
     tuning_specs,
 )
 from thalweg_lab.bench.running import run_bench, runs_of
-from thalweg_lab.bench.suite import ENTRIES, FULL, QUICK, Entry, entries
+from thalweg_lab.bench.suite import ENTRIES, FULL, PUBLISHED, QUICK, Entry, entries
 from thalweg_lab.study import Store
 from thalweg_lab.study.configured import mistakes
 
 ENTRY = Entry(
     "sine", "least squares", ("l-bfgs", "adam", "bfgs"), seconds=1.0, starts=2, floor=1e-9
 )
-QUICKEST, LONGEST = 8 * 60, 105 * 60  # seconds of runs that the two suites may take at most
+# Seconds of runs that the suites may take at most.
+LONGEST = {QUICK: 15 * 60, FULL: 180 * 60, PUBLISHED: 240 * 60}
 
 
 def test_every_entry_names_problems_peers_and_settings_that_exist():
@@ -51,13 +52,16 @@ def test_an_entry_says_of_its_problem_what_the_problem_says_itself(entry: Entry)
     assert problems.load(entry.problem).kind == entry.kind
 
 
-def test_the_quick_suite_is_a_part_of_the_full_one_and_both_end_in_time():
-    """Without compilation."""
+def test_the_quick_suite_is_a_part_of_the_full_one_and_all_end_in_time():
+    """Without compilation; that of published problems is another."""
     quick, full = entries(QUICK), entries(FULL)
+    published = entries(PUBLISHED)
     assert {e.problem for e in quick} < {e.problem for e in full}
-    assert len(full) == len(ENTRIES)
-    assert most_seconds(quick) <= QUICKEST
-    assert most_seconds(full) <= LONGEST
+    assert {e.problem for e in (*full, *published)} == {e.problem for e in ENTRIES}
+    assert not {e.problem for e in full} & {e.problem for e in published}
+    assert {suite: most_seconds(entries(suite)) <= most for suite, most in LONGEST.items()} == (
+        dict.fromkeys(LONGEST, True)
+    )
 
 
 def test_starts_seconds_and_problems_can_be_chosen():
@@ -66,6 +70,28 @@ def test_starts_seconds_and_problems_can_be_chosen():
     assert (found.problem, found.starts, found.seconds) == ("burgers", 4, 0.5)
     with pytest.raises(ConfigError, match="`bugers`"):
         entries(QUICK, only=["bugers"])
+
+
+def test_peers_can_be_chosen_and_the_runs_of_the_others_stay_the_same():
+    """So a race with some peers makes runs that the whole race finds finished."""
+    (whole,) = entries(FULL, only=["poisson"])
+    (some,) = entries(FULL, only=["poisson"], peers=["soap", "engd-w", "bfgs"])
+    assert some.peers == ("engd-w", "soap", "bfgs")
+    assert set(tuning_specs(some)) < set(tuning_specs(whole))
+    assert set(first_specs(some)) < set(first_specs(whole))
+    with pytest.raises(ConfigError, match="`soup` is not a peer"):
+        entries(FULL, peers=["soup"])
+
+
+def test_the_error_is_watched_where_the_time_to_it_is_wanted():
+    """In the race alone; specifications of other problems, and so their ids, have no watch."""
+    (entry,) = entries(PUBLISHED, only=["poisson-5d"])
+    assert {spec.watch for spec in race_specs(entry, entrants(entry, []))} == {("measure",)}
+    assert {spec.watch for spec in (*tuning_specs(entry), *first_specs(entry))} == {()}
+    assert {spec.watch for spec in race_specs(ENTRY, entrants(ENTRY, []))} == {()}
+    # The id that this run has had since the first record of the benchmark.
+    old = race_specs(ENTRY, entrants(ENTRY, []))[0]
+    assert (old.problem, old.method, old.id) == ("sine", "auto", "23ed307befb3")
 
 
 def test_all_methods_race_from_one_start_before_the_next():

@@ -1,5 +1,6 @@
 """The benchmark's tables follow from the runs: targets, ratios, means, profiles, goals."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench_case import ADAM, BAD, LBFGS, race
+from bench_case import ADAM, BAD, ENTRY, LBFGS, race, spec
 from small_study import made_up
 from thalweg_lab.bench.goals import Goal, goals
 from thalweg_lab.bench.peers import OURS
 from thalweg_lab.bench.profiles import profiles
 from thalweg_lab.bench.results import raced, work
+from thalweg_lab.bench.running import Race
 from thalweg_lab.bench.targets import (
     AT_LEAST,
     AT_MOST,
@@ -207,6 +209,22 @@ def test_work_counts_products_twice_and_a_jacobian_by_its_residuals():
         jacobians=np.array([2]),
     )
     assert work(made, 4).tolist() == [22.0]
+
+
+def test_the_time_to_an_error_is_the_median_over_starts_of_the_first_row_below_it():
+    """Rows where the error was not taken are passed over; one start of three misses 0.01."""
+    entry = dataclasses.replace(ENTRY, errors=(0.1, 0.01))
+    measures = ((1, 0.5, math.nan, 0.1, 0.001), (1, math.nan, 0.05, 0.005, 0.5), (1,) * 5)
+    made = [
+        made_up(spec(OURS, start), (2.0, 1.5, 1.0, 0.5, 0.1), measures=each)
+        for start, each in enumerate(measures)
+    ]
+    found = raced(Race(entry=entry, entrants={OURS: {"name": "auto"}}, runs=made))
+    assert found.errors == (0.1, 0.01)
+    assert found.ours.error_seconds == pytest.approx((0.3, 0.4))
+    assert raced(race()).ours.error_seconds == ()
+    without = raced(dataclasses.replace(race(), entry=entry))
+    assert set(without.ours.error_seconds) == {NEVER}
 
 
 @pytest.mark.parametrize(

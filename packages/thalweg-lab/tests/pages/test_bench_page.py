@@ -1,12 +1,14 @@
 """What the benchmark shows: JSON, page, Markdown and the command say the same."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
-from bench_case import MAKERS, race
+from bench_case import ENTRY, MAKERS, race
 from command import interrupt_when, run
 from small_study import made_up
 from thalweg.cli import app
@@ -17,6 +19,7 @@ from thalweg_lab.bench.running import Unable
 from thalweg_lab.bench.suite import QUICK, Entry, entries
 from thalweg_lab.pages.bench_markdown import markdown
 from thalweg_lab.pages.bench_page import render_bench
+from thalweg_lab.pages.bench_words import error_rows
 from thalweg_lab.study import Store
 
 
@@ -113,11 +116,48 @@ def test_the_command_makes_only_what_is_missing_and_writes_everything(tmp_path: 
     assert "thalweg lost none of" in done.stdout
 
 
-def test_wrong_usage_of_the_benchmark_exits_with_2():
-    """An unknown problem is named, nothing is printed on stdout."""
-    done = run("bench", "--only", "bugers")
+def test_times_to_an_error_stand_in_the_page_the_summary_and_the_json():
+    """Thalweg's and the quickest peer's; where the errors are not read off there is no table."""
+    whole = race()
+    for made in whole.runs:
+        if len(made.history["loss"]):
+            made.history["measure"] = made.history["loss"] / 10
+    entry = dataclasses.replace(ENTRY, errors=(0.1, 0.01, 1e-6))
+    results = results_of(QUICK, [dataclasses.replace(whole, entry=entry)])
+    # Of ours, (0.1, 0.1, 0.1) and (0.2, 0.3, 0.1) seconds; nobody comes to 1e-6.
+    assert error_rows(results) == [
+        ("xor", "0.1", "0.1 s", "0.1 s", "Adam"),
+        ("xor", "0.01", "0.2 s", "0.3 s", "L-BFGS (SciPy)"),
+    ]
+    assert "| `xor` | 0.01 | 0.2 s | 0.3 s | L-BFGS (SciPy) |" in markdown(results)
+    title = "Median seconds to each error"
+    assert title in render_bench(results)
+    found = json.loads(json.dumps(results.as_json(), allow_nan=False))
+    assert found["problems"][0]["timings"][0]["error_seconds"] == [
+        pytest.approx(0.1),
+        pytest.approx(0.2),
+        None,
+    ]
+    plain = results_of(QUICK, [race()])
+    assert title not in render_bench(plain)
+    assert error_rows(plain) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--only", "bugers"), "bugers"),
+        (("--peer", "soup"), "soup"),
+        (("--fits", "--peer", "soap"), "--peer"),
+        (("--fits", "--suite", "published"), "--suite"),
+        (("--cost", "--peer", "soap"), "--peer"),
+    ],
+)
+def test_wrong_usage_of_the_benchmark_exits_with_2(options: tuple[str, ...], named: str):
+    """What is wrong is named, nothing is printed on stdout."""
+    done = run("bench", *options)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "bugers" in done.stderr
+    assert named in done.stderr
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from small_study import METHODS, small_study
 from thalweg.errors import ConfigError
-from thalweg.solvers import REGISTRY
+from thalweg_lab.peers import METHODS as ALL_METHODS
 from thalweg_lab.study import Grid, Study
 from thalweg_lab.study.configured import configured, mistakes, options_of
 from thalweg_lab.study.definition import read_study, study_of, write_study
@@ -176,7 +176,7 @@ def test_an_id_depends_on_everything_that_decides_a_run():
     assert len({spec.id, *(other.id for other in others)}) == 1 + len(dataclasses.fields(spec))
 
 
-@pytest.mark.parametrize("name", ["auto", *REGISTRY])
+@pytest.mark.parametrize("name", ["auto", *ALL_METHODS])
 def test_every_method_can_be_made_by_name_and_refuses_what_it_does_not_know(name: str):
     """A name alone makes the method; an option that it lacks is a mistake."""
     made = configured({"name": name})

@@ -6,12 +6,12 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from thalweg._util.record import json_values
-from thalweg.solvers import REGISTRY
 from thalweg_lab.bench.goals import Goal, goals
 from thalweg_lab.bench.peers import LEFT_OUT, PEERS
 from thalweg_lab.bench.profiles import profiles
 from thalweg_lab.bench.results import Raced, as_json, raced
 from thalweg_lab.bench.running import Race, Unable, all_runs
+from thalweg_lab.peers import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -111,7 +111,7 @@ def results_of(suite: str, races: Sequence[Race], unable: Sequence[Unable] = ())
     missing = {
         peer.label: f"this thalweg has no method `{name}`"
         for name, peer in PEERS.items()
-        if name not in REGISTRY
+        if name not in METHODS
     }
     return Results(
         suite=suite,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from thalweg.solvers import REGISTRY
+from thalweg_lab.peers import METHODS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,11 +21,11 @@ OUR_MAKER: Mapping[str, Any] = {"name": "auto"}  # nothing tuned
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """A method of another library.
+    """A method of another library, or of a paper as `thalweg_lab.peers` has it.
 
     Attributes:
         label: What tables and charts call it.
-        name: What `thalweg.methods()` calls it.
+        name: What `thalweg.methods()` or `thalweg_lab.peers` calls it.
         grid: The settings that are tried; the one with the lowest final loss from the tuning start
             races. Never empty; a single one needs no tuning.
         defaults: The library's own settings; None where they follow the same trajectory.
@@ -49,6 +49,17 @@ class Peer:
         return None if self.defaults is None else {"name": self.name, **self.defaults}
 
 
+# The authors of ENGD-W try every power of ten of the damping from 1e-12 to 1e-8, and 0.
+ENGD_DAMPINGS = (1e-12, 1e-10, 1e-8)
+ENGD_MOMENTA = (0.0, 0.9, 0.99, 0.999)  # theirs, and 0 for ENGD-W itself
+# Those of NNCG try powers of ten from 1e-5 to 1e-1. They let each solution take 1,000 products and
+# L-BFGS 40,000 steps, for which the budgets here are too short: so fewer are tried too.
+NNCG_DAMPINGS = (1e-5, 1e-3, 1e-1)
+NNCG_STAGES = (
+    {"adam_steps": 200, "learning_rate": 1e-2, "lbfgs_steps": 300, "most_products": 100},
+    {"adam_steps": 1000, "learning_rate": 1e-3, "lbfgs_steps": 1000, "most_products": 1000},
+)
+SOAP_RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 ADAM_RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 
 _ALL = (
@@ -88,6 +99,40 @@ _ALL = (
         defaults={"steps": 1000, "learning_rate": 1e-3},
     ),
     Peer("SS-Broyden", "ss-broyden"),
+    Peer(
+        "SS-Broyden (JAX)",
+        "ss-broyden-jax",
+        grid=({"initial_scale": False}, {"initial_scale": True}),
+        defaults={"initial_scale": False},
+        is_jax=True,
+    ),
+    Peer(
+        "ENGD-W, SPRING",
+        "engd-w",
+        grid=tuple(
+            {"damping": damping, "momentum": momentum}
+            for momentum in ENGD_MOMENTA
+            for damping in ENGD_DAMPINGS
+        ),
+        defaults={"damping": 1e-8, "momentum": 0.0},
+        is_jax=True,
+    ),
+    Peer(
+        "SOAP",
+        "soap",
+        # Weight decay is not part of the loss; without it the loss falls further.
+        grid=tuple({"learning_rate": rate, "weight_decay": 0.0} for rate in SOAP_RATES),
+        defaults={"learning_rate": 3e-3},
+        is_jax=True,
+    ),
+    Peer(
+        "NNCG",
+        "adam-lbfgs-nncg",
+        grid=tuple(
+            {**stages, "damping": damping} for stages in NNCG_STAGES for damping in NNCG_DAMPINGS
+        ),
+        is_jax=True,
+    ),
 )
 PEERS: Mapping[str, Peer] = {peer.name: peer for peer in _ALL}
 
@@ -101,5 +146,5 @@ LEFT_OUT: Mapping[str, str] = {
 
 
 def known(names: tuple[str, ...]) -> tuple[Peer, ...]:
-    """The peers of these names whose methods this version of thalweg has."""
-    return tuple(PEERS[name] for name in names if name in REGISTRY)
+    """The peers of these names whose methods this version has."""
+    return tuple(PEERS[name] for name in names if name in METHODS)

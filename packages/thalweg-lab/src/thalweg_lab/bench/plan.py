@@ -80,7 +80,7 @@ def race_specs(entry: Entry, racing: Mapping[str, Mapping[str, Any]]) -> list[Ru
     """The race, one start after the other. Entrants with the same settings share their runs."""
     return list(
         dict.fromkeys(
-            _spec(entry, maker, start, _stop(entry))
+            _spec(entry, maker, start, _stop(entry), watch=("measure",) if entry.errors else ())
             for start in range(entry.starts)
             for maker in racing.values()
         )
@@ -92,9 +92,21 @@ def _stop(entry: Entry) -> dict[str, float]:
     return {"seconds": entry.seconds, **floor}
 
 
-def _spec(entry: Entry, maker: Mapping[str, Any], start: int, stop: dict[str, Any]) -> RunSpec:
+def _spec(
+    entry: Entry,
+    maker: Mapping[str, Any],
+    start: int,
+    stop: dict[str, Any],
+    *,
+    watch: tuple[str, ...] = (),
+) -> RunSpec:
     return RunSpec(
-        problem=entry.problem, method=label_of(maker), maker=dict(maker), start=start, stop=stop
+        problem=entry.problem,
+        method=label_of(maker),
+        maker=dict(maker),
+        start=start,
+        stop=stop,
+        watch=watch,
     )
 
 

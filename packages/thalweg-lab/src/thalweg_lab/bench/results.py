@@ -61,6 +61,8 @@ class Timing:
         failed: How many of them raised.
         error: What the first of them raised.
         run_ids: The ids of the runs.
+        error_seconds: Seconds to each relative error of the problem, without compilation; infinite
+            where half of the starts miss it.
     """
 
     label: str
@@ -78,6 +80,7 @@ class Timing:
     failed: int
     error: str
     run_ids: tuple[str, ...]
+    error_seconds: tuple[float, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +103,7 @@ class Raced:
         compiled: The same targets, with seconds including it.
         timings: The entrants, thalweg first.
         tuning: The final loss of each setting of the peers' grids, from the tuning start.
+        errors: The relative errors to which the time is read off.
     """
 
     problem: str
@@ -117,6 +121,7 @@ class Raced:
     compiled: tuple[Target, ...]
     timings: tuple[Timing, ...]
     tuning: Mapping[str, float]
+    errors: tuple[float, ...] = ()
 
     def timing(self, label: str) -> Timing | None:
         """An entrant."""
@@ -171,6 +176,7 @@ def raced(race: Race) -> Raced:
         compiled=_targets(losses, timings, "compiled_seconds", race.entry.seconds),
         timings=timings,
         tuning={run.spec.method: run.loss for run in race.tuning},
+        errors=race.entry.errors,
     )
 
 
@@ -223,7 +229,15 @@ def _timing(race: Race, label: str, runs: Sequence[Run], losses: Sequence[float]
         failed=len(raised),
         error=raised[0].error if raised else "",
         run_ids=tuple(run.id for run in runs),
+        error_seconds=tuple(medians([_to_errors(run, race.entry.errors) for run in runs]).tolist()),
     )
+
+
+def _to_errors(run: Run, errors: Sequence[float]) -> np.ndarray:
+    """Seconds until the measure was first at or below each error, `(k,)`."""
+    if "measure" not in run.history:
+        return np.full(len(errors), math.inf)
+    return reach_by(run.history["measure"], run.history["seconds"], errors)
 
 
 def work(run: Run, outputs: int) -> np.ndarray:

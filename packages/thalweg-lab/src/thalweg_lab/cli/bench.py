@@ -28,14 +28,28 @@ class Suite(StrEnum):
 
     QUICK = "quick"
     FULL = "full"
+    PUBLISHED = "published"
 
 
 SuiteOption = Annotated[
-    Suite, typer.Option(help="`quick` takes some minutes, `full` about two hours on two cores.")
+    Suite,
+    typer.Option(
+        help="`quick` takes a quarter of an hour, `full` about three hours on two cores, "
+        "`published` about four: differential equations in the settings of papers, with the time "
+        "to an error."
+    ),
 ]
 Only = Annotated[
     list[str] | None,
     typer.Option(metavar="PROBLEM", help="Race on this problem only. May be repeated."),
+]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--peer",
+        metavar="METHOD",
+        help="Race against this peer only, where it suits the problem. May be repeated.",
+    ),
 ]
 Starts = Annotated[
     int | None,
@@ -90,6 +104,7 @@ FIT_SECONDS = 10.0
 def bench(  # noqa: PLR0913, PLR0917 - all are options
     suite: SuiteOption = Suite.QUICK,
     only: Only = None,
+    peer: Peers = None,
     starts: Starts = None,
     seconds: Seconds = None,
     out: Out = None,
@@ -104,9 +119,11 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     the missing runs. Run nothing else on the machine at the same time.
 
     Examples:
-    - `thalweg bench` races on four problems in some minutes.
-    - `thalweg bench --suite full --out race` races on all of them in about two hours.
+    - `thalweg bench` races on four problems in a quarter of an hour.
+    - `thalweg bench --suite full --out race` races on twenty in about three hours.
+    - `thalweg bench --suite published --out papers` races on equations as papers train them.
     - `thalweg bench --only bessel --only digits --starts 3` races on two.
+    - `thalweg bench --only poisson --peer engd-w --peer soap` races against two peers.
     - `thalweg bench --only iris --new-process` includes what a new process compiles.
     - `thalweg bench --cost` compares steps with plain code, in a minute or two.
     - `thalweg bench --fits --suite full` fits 87 problems from 234 starts, in a quarter of an hour.
@@ -115,10 +132,14 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     if cost and fits:
         raise typer.BadParameter("leave `--cost` or `--fits` out", param_hint="--cost")
     if fits:
-        if starts is not None or new_process:
+        if suite is Suite.PUBLISHED:
             raise typer.BadParameter(
-                "`--fits` has starts and processes of its own; leave `--starts` and "
-                "`--new-process` out",
+                "`--fits` has the suites `quick` and `full` alone", param_hint="--suite"
+            )
+        if starts is not None or new_process or peer:
+            raise typer.BadParameter(
+                "`--fits` has peers, starts and processes of its own; leave `--peer`, `--starts` "
+                "and `--new-process` out",
                 param_hint="--fits",
             )
         from thalweg_lab.cli.bench_fits import show_fits
@@ -128,10 +149,10 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
         show_fits(suite.value, folder, json_file, only=only or (), seconds=budget)
         return
     if cost:
-        if only or starts is not None or seconds is not None or new_process:
+        if only or peer or starts is not None or seconds is not None or new_process:
             raise typer.BadParameter(
-                "`--cost` has sizes of its own; leave `--only`, `--starts`, `--seconds` and "
-                "`--new-process` out",
+                "`--cost` has sizes of its own; leave `--only`, `--peer`, `--starts`, "
+                "`--seconds` and `--new-process` out",
                 param_hint="--cost",
             )
         from thalweg_lab.cli.bench_cost import show_cost
@@ -143,9 +164,11 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
 
     folder = out or Path(f"thalweg-bench-{suite.value}")
     try:
-        chosen = entries(suite.value, only=only or (), starts=starts, seconds=seconds)
+        chosen = entries(
+            suite.value, only=only or (), peers=peer or (), starts=starts, seconds=seconds
+        )
     except ConfigError as error:
-        raise typer.BadParameter(str(error), param_hint="--only") from error
+        raise typer.BadParameter(str(error)) from error
     use_float64()
     use_no_cache()
     results = _raced(suite, chosen, folder, new_process=new_process)

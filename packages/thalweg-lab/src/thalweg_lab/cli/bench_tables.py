@@ -10,7 +10,9 @@ from rich.text import Text
 from thalweg.cli.tables import plain_console, plain_table
 from thalweg.report.text import number
 from thalweg_lab.pages.bench_words import (
+    ERROR_HEADS,
     NEW_PROCESS_HEADS,
+    error_rows,
     lost_sentence,
     lost_targets,
     new_process_rows,
@@ -43,6 +45,7 @@ def print_results(results: Results) -> None:
         )
     console.print(table)
     _print_lost(results)
+    _print_errors(results)
     _print_new_processes(results)
     goals = plain_table("Goals")
     for head in ("goal", "wanted", "found", "standing"):
@@ -51,6 +54,18 @@ def print_results(results: Results) -> None:
         found = "-" if math.isnan(goal.found) else number(goal.found)
         goals.add_row(goal.name, number(goal.wanted), found, goal.standing)
     console.print(goals)
+
+
+def _print_errors(results: Results) -> None:
+    rows = error_rows(results)
+    if not rows:
+        return
+    table = plain_table("Seconds to an error against the exact solution")
+    for head in ERROR_HEADS:
+        table.add_column(head, justify="left" if head in ("problem", "which") else "right")
+    for row in rows:
+        table.add_row(*row)
+    plain_console().print(table)
 
 
 def _print_new_processes(results: Results) -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from thalweg.report.text import known, number
 from thalweg_lab.pages.bench_words import (
+    ERROR_HEADS,
     NEW_PROCESS_HEADS,
+    error_rows,
     how_sentences,
     lost_sentence,
     lost_targets,
@@ -71,6 +73,8 @@ def markdown(results: Results) -> str:
     ]
     if lost:
         parts.append(table(("lost on", "at the loss", "thalweg", "peer", "which", "ratio"), lost))
+    if errors := error_rows(results):
+        parts.append(table(ERROR_HEADS, [(f"`{first}`", *rest) for first, *rest in errors]))
     if results.launched:
         parts.append(table(NEW_PROCESS_HEADS, new_process_rows(results)))
     parts += [f"`{one.entry.problem}` could not be run: {one.reason}." for one in results.unable]

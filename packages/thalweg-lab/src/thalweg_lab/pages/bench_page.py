@@ -173,6 +173,7 @@ def _problem(raced: Raced, looks: Looks) -> dict[str, object]:
         "charts": [draw_lines(chart) for chart in target_charts(raced, looks)]
         if raced.targets
         else [],
+        "errors": _errors(raced, looks) if raced.errors else None,
         "entrants": _entrants(raced, looks),
         "tuning": Table(
             title="Final loss of each setting, from the tuning start",
@@ -222,6 +223,20 @@ def _time(timing: Timing, place: int, *, is_first: bool) -> Cell:
         mark="first" if is_first else "",
         css="won" if is_first else "",
         note=arrived,
+    )
+
+
+def _errors(raced: Raced, looks: Looks) -> Table:
+    """Median seconds of each entrant to each error against the exact solution."""
+    return Table(
+        title="Median seconds to each error against the exact solution, without compilation",
+        name=f"{raced.problem}: seconds to each error",
+        heads=["entrant", *(f"to {number(error)}" for error in raced.errors)],
+        rows=[
+            Row([_name(t, looks), *map(time_text, t.error_seconds)], entrant=t.label)
+            for t in raced.timings
+        ],
+        css="ladder",
     )
 
 

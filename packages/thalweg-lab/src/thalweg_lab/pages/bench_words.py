@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 SIGNS = {AT_LEAST: "≥ ", AT_MOST: "≤ "}
 
 TUNED = (
-    "thalweg runs as `auto`, untuned. Each peer runs twice: at its library's defaults, and with "
-    "the best settings of its grid by the final loss from a start that does not count."
+    "thalweg runs as `auto`, untuned. Each peer runs twice: at the defaults of its library or its "
+    "authors, and with the best settings of its grid by the final loss from a start that does "
+    "not count."
 )
 TARGETS = (
     "A target is a power of ten of the loss, or of its excess over the lowest loss found where the "
@@ -39,6 +40,7 @@ NEW_PROCESS = (
     "peer is the one that the race finds quickest to that target, compilation included. The last "
     "ratio is that of processor time, which counts the work of all threads."
 )
+ERROR_HEADS = ("problem", "to the relative error", "thalweg", "peer", "which")
 NEW_PROCESS_HEADS = (
     "problem",
     "loss",
@@ -91,6 +93,21 @@ def times(ratio: float) -> str:
 def time_text(seconds: float) -> str:
     """A time, or that there is none."""
     return duration(seconds) if math.isfinite(seconds) else "not reached"
+
+
+def error_rows(results: Results) -> list[tuple[str, ...]]:
+    """Problem, relative error, thalweg's time to it, the quickest peer's, and which that is."""
+    rows = []
+    for raced in results.problems:
+        for place, error in enumerate(raced.errors):
+            times = {t.label: t.error_seconds[place] for t in raced.timings}
+            ours = times.pop(OURS, math.inf)
+            winner = min(times, key=lambda label: times[label], default="")
+            best = times.get(winner, math.inf)
+            if math.isfinite(ours) or math.isfinite(best):
+                name = winner if math.isfinite(best) else "-"
+                rows.append((raced.problem, number(error), time_text(ours), time_text(best), name))
+    return rows
 
 
 def worst_text(raced: Raced) -> str:

@@ -9,7 +9,7 @@ from thalweg_lab.problems.base import KINDS, TrainingProblem
 
 __all__ = ["DEMO", "KINDS", "NAMES", "TrainingProblem", "load"]
 
-# name -> (module here, function in it that builds the problem)
+# name -> (module here, or from one level up; function in it that builds the problem)
 _REGISTRY = {
     "digits": ("digits", "build"),
     "poisson": ("poisson", "build"),
@@ -32,6 +32,12 @@ _REGISTRY = {
     "convection-30": ("convection", "fast"),
     "convection-large": ("convection", "large"),
     "franke": ("franke", "build"),
+    # Scripts of `thalweg_lab.pde`, which itself stands on the problems here.
+    "convection-40": (".pde.fixed_points", "convection_40"),
+    "reaction": (".pde.fixed_points", "reaction_5"),
+    "wave": (".pde.fixed_points", "wave_5"),
+    "helmholtz": (".pde.fixed_points", "helmholtz_4"),
+    "poisson-5d": (".pde.fixed_points", "poisson"),
 }
 NAMES = tuple(_REGISTRY)
 DEMO = ("digits", "poisson", "bessel")  # those with a story and pictures for the report
@@ -49,4 +55,4 @@ def load(name: str) -> TrainingProblem:
             f"no problem is called `{name}`; choose from {', '.join(f'`{n}`' for n in NAMES)}"
         )
     module, build = _REGISTRY[name]
-    return getattr(importlib.import_module(f"thalweg_lab.problems.{module}"), build)()
+    return getattr(importlib.import_module(f".{module}", __name__), build)()

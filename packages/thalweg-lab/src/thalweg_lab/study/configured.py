@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pydantic
 
 from thalweg.errors import ConfigError, UnknownMethodError
-from thalweg.solvers import REGISTRY
+from thalweg_lab.peers import METHODS
 from thalweg_lab.study.mistakes import expected, unknown
 
 if TYPE_CHECKING:
@@ -158,9 +158,9 @@ def _optimiser(name: str, preset: Any, options: dict[str, Any]) -> AbstractMetho
 
 def _preset(name: str) -> Any:
     """The method of a name with its defaults."""
-    if name not in REGISTRY:
-        raise UnknownMethodError(name, [*REGISTRY, "auto"])
-    module, factory = REGISTRY[name]
+    if name not in METHODS:
+        raise UnknownMethodError(name, [*METHODS, "auto"])
+    module, factory = METHODS[name]
     return getattr(importlib.import_module(module), factory)()
 
 

@@ -20,7 +20,8 @@ class RunSpec:
     Attributes:
         problem: A name that `thalweg_lab.problems.load` knows.
         method: The label under which tables and charts show the method.
-        maker: The method itself: `name`, one of `thalweg.methods()`, and its options, such as
+        maker: The method itself: `name`, one of `thalweg.methods()` or of
+            `thalweg_lab.peers`, and its options, such as
             `{"name": "lsoda", "rtol": 1e-4, "max_order": 2}`.
         start: Seed of the starting parameters.
         stop: The fields of `thalweg.Stop` that are set.

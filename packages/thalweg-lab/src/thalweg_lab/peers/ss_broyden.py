@@ -1,0 +1,206 @@
+"""Self-scaled Broyden with a dense matrix and a Wolfe line search, in one compiled loop.
+
+The formulas are those of `thalweg.solvers.adapters.self_scaled`, whose loop runs on the host. Here
+the line search is Optax's zoom under the strong Wolfe conditions, and a step is one program. As in
+the authors' code, which is SciPy's BFGS with another update, the first trial step of a search has
+the length that the last decrease suggests, at most that of the whole step:
+
+    α = min(1, 2.02 (L₋ - L) / -dᵀ∇L),   L₋ - L = |∇L| / 2 in the first step
+
+When a search lowers the loss no more, H is reset to the identity.
+
+Source: Urbán, Stefanou & Pons 2025, "Unveiling the optimization process of physics informed neural
+networks", J. Comput. Phys. 523, 113656, and their code, where this is SSBroyden2; Nocedal & Wright,
+*Numerical Optimization*, 2nd ed., algorithms 3.5 and 3.6.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
+
+import jax
+import jax.numpy as jnp
+
+from thalweg.solvers.dense import refuse_bytes
+from thalweg_lab.peers.base import AbstractTransformation
+
+if TYPE_CHECKING:
+    from thalweg.flow import Flow
+    from thalweg.flow.flatten import ParamSpec
+
+SUFFICIENT_DECREASE, CURVATURE = 1e-4, 0.9  # of the line search, as the authors' code has them
+MOST_TRIALS = 30  # of a line search
+GUESS = 2.02  # SciPy's, in the formula above
+
+
+class State(NamedTuple):
+    """What is carried from step to step.
+
+    Attributes:
+        inverse: H, shape `(n, n)`.
+        direction: -H ∇L at the point, `(n,)`; meaningless before the first step.
+        before: The loss before the last step; NaN before there is one.
+        is_fresh: Whether H is the identity.
+        search: Optax's state of the line search.
+    """
+
+    inverse: jax.Array
+    direction: jax.Array
+    before: jax.Array
+    is_fresh: jax.Array
+    search: Any
+
+
+@final
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SSBroyden(AbstractTransformation):
+    """Self-scaled Broyden, in one compiled loop.
+
+    Attributes:
+        initial_scale: Whether the first update after a start or a reset scales the identity to the
+            curvature it has seen, an option of the authors' code.
+
+    Cost: one gradient for each trial point; for each step two passes over H; memory for n² numbers.
+    """
+
+    name: ClassVar[str] = "ss-broyden-jax"
+    summary: ClassVar[str] = "self-scaled Broyden with a zoom line search, in a compiled loop"
+    needs: ClassVar[str] = "any problem, n² memory"
+
+    initial_scale: bool = False
+
+    def check(self, flow: Flow) -> None:
+        """Refuse a matrix that does not fit into memory.
+
+        Raises:
+            ConfigError: It would not fit.
+        """
+        refuse_bytes(
+            self.name, 2 * flow.spec.dtype.itemsize * flow.size**2, flow, use="`optax-l-bfgs`"
+        )
+
+    def transformation(self, spec: ParamSpec) -> Any:
+        """The transformation; it includes the line search."""
+        del spec
+        import optax
+
+        zoom: Any = optax.scale_by_zoom_linesearch(
+            MOST_TRIALS,
+            slope_rtol=SUFFICIENT_DECREASE,
+            curv_rtol=CURVATURE,
+            initial_guess_strategy="one",
+        )
+
+        def init(theta: jax.Array) -> State:
+            return State(
+                inverse=jnp.eye(theta.size, dtype=theta.dtype),
+                direction=jnp.zeros_like(theta),
+                before=jnp.asarray(jnp.nan, theta.dtype),
+                is_fresh=jnp.ones((), bool),
+                search=zoom.init(theta),
+            )
+
+        def update(
+            updates: jax.Array,
+            state: State,
+            theta: jax.Array,
+            *,
+            value: jax.Array,
+            grad: jax.Array,
+            value_fn: Any,
+        ) -> tuple[jax.Array, State]:
+            del updates  # the gradient, as Optax passes it on
+            is_first = jnp.isnan(state.before)
+            direction = jnp.where(is_first, -grad, state.direction)
+            before = jnp.where(is_first, value + jnp.linalg.norm(grad) / 2, state.before)
+            guess = GUESS * (before - value) / -jnp.vdot(direction, grad)
+            guess = jnp.where((guess > 0) & (guess < 1), guess, 1)  # false for a NaN
+            step, search = zoom.update(
+                guess * direction, state.search, theta, value=value, grad=grad, value_fn=value_fn
+            )
+            is_lower = (search.value <= value) & (search.learning_rate > 0)
+            step = jnp.where(is_lower, step, 0)
+            new_grad = jnp.where(is_lower, search.grad, grad)
+            length = guess * search.learning_rate
+            inverse, new_direction = updated(
+                state.inverse,
+                step,
+                new_grad - grad,
+                # sᵀH⁻¹s = -α sᵀ∇L, as s = -α H ∇L
+                curvature=-length * jnp.vdot(step, grad),
+                grad=new_grad,
+                scales_first=state.is_fresh if self.initial_scale else None,
+            )
+            is_kept = is_lower & (jnp.vdot(new_direction, new_grad) < 0)
+            identity = jnp.eye(theta.size, dtype=theta.dtype)
+            return step, State(
+                inverse=jax.lax.cond(is_kept, lambda: inverse, lambda: identity),
+                direction=jnp.where(is_kept, new_direction, -new_grad),
+                before=jnp.where(is_kept, value, jnp.nan).astype(theta.dtype),
+                is_fresh=~is_kept,
+                search=search._replace(
+                    value=jnp.where(is_lower, search.value, value), grad=new_grad
+                ),
+            )
+
+        return optax.GradientTransformationExtraArgs(init, update)  # pyright: ignore[reportArgumentType] - of arrays
+
+
+def updated(
+    inverse: jax.Array,
+    step: jax.Array,
+    change: jax.Array,
+    *,
+    curvature: jax.Array,
+    grad: jax.Array,
+    scales_first: jax.Array | None = None,
+) -> tuple[jax.Array, jax.Array]:
+    """H⁺ and -H⁺ ∇L⁺; H itself if `yᵀs` is not positive.
+
+    Args:
+        inverse: H, shape `(n, n)`, symmetric.
+        step: s, shape `(n,)`.
+        change: y, shape `(n,)`.
+        curvature: sᵀH⁻¹s.
+        grad: ∇L after the step, `(n,)`.
+        scales_first: Whether H is to be scaled to the curvature first; None for never.
+    """
+    images = inverse @ jnp.stack([change, grad], axis=1)  # one pass over H for both
+    image = images[:, 0]
+    along, inner = jnp.vdot(step, change), jnp.vdot(change, image)  # yᵀs and yᵀHy
+    phi, tau = _weights(curvature / along, inner / along, size=step.size, scales_first=scales_first)
+    is_good = (along > 0) & (inner > 0) & (tau > 0) & jnp.isfinite(tau) & jnp.isfinite(phi)
+    # The update as a matrix of rank 2 in the directions Hy and s.
+    mixed = -phi / (tau * along)
+    within = jnp.array(
+        [
+            [(phi - 1) / (tau * inner), mixed],
+            [mixed, phi * inner / (tau * along**2) + 1 / along],
+        ]
+    )
+    within, tau = jnp.where(is_good, within, 0), jnp.where(is_good, tau, 1)
+    directions = jnp.where(is_good, jnp.stack([image, step], axis=1), 0)
+    right = within @ directions.T
+    new = inverse / tau + (directions[:, :1] * right[0] + directions[:, 1:] * right[1])
+    return new, -(images[:, 1] / tau + directions @ (right @ grad))
+
+
+def _weights(
+    b: jax.Array, h: jax.Array, *, size: int, scales_first: jax.Array | None
+) -> tuple[jax.Array, jax.Array]:
+    """φ and τ."""
+    scale = jnp.minimum(1, 1 / b)
+    a = jnp.maximum(b * h - 1, jnp.finfo(b.dtype).eps)  # at least 0 by Cauchy-Schwarz
+    rho = jnp.minimum(1, h * (1 - jnp.sqrt(a / (1 + a))))
+    theta = jnp.maximum((rho - 1) / a, jnp.minimum(1 / rho, (1 - b) / b))
+    sigma = 1 + a * theta
+    spread = jnp.abs(sigma) ** (1 / (1 - size)) if size > 1 else jnp.ones_like(sigma)
+    tau = jnp.where(
+        theta > 0,
+        scale * jnp.minimum(spread, 1 / theta),
+        jnp.minimum(scale * spread, sigma),
+    )
+    if scales_first is not None:
+        tau = jnp.where(scales_first, h / sigma, tau)
+    return (1 - theta) / sigma, tau
