@@ -17,6 +17,8 @@ import numpy as np
 from thalweg.errors import ConfigError
 
 if TYPE_CHECKING:
+    import jax
+
     from thalweg.fitting.parameters import Layout
 
 FREE, LOWER, UPPER, BOTH = range(4)
@@ -101,6 +103,12 @@ def _pair(given: Any) -> tuple[Any, Any]:
     return (-np.inf if lower is None else lower), (np.inf if upper is None else upper)
 
 
+def box_of(kinds: tuple[int, ...], low: jax.Array, high: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The bounds with ∞ where there is none, from those of `Bounds.finite`. Pure."""
+    has_low, has_high = ((np.asarray(kinds) & side) > 0 for side in (LOWER, UPPER))
+    return jnp.where(has_low, low, -jnp.inf), jnp.where(has_high, high, jnp.inf)
+
+
 def inner_start(theta: np.ndarray, bounds: Bounds) -> np.ndarray:
     """V for θ, with parameters on or close to a bound moved a little inside."""
     v = theta.astype(float).copy()
@@ -134,13 +142,3 @@ def outer(v: Any, kinds: tuple[int, ...], low: Any, high: Any, *, arrays: Any = 
     one_sided = arrays.where(which == LOWER, low + v * v, high - v * v)
     return arrays.where(which == BOTH, both, arrays.where(which == FREE, v, one_sided))
 
-
-def outer_slope(v: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """The derivative of each θ by its v, `(n,)`."""
-    if not any(bounds.kinds):
-        return np.ones_like(v)
-    kinds = np.asarray(bounds.kinds)
-    low, high = bounds.finite
-    both = (high - low) * np.sin(2 * v)
-    one_sided = np.where(kinds == LOWER, 2 * v, -2 * v)
-    return np.where(kinds == BOTH, both, np.where(kinds == FREE, 1.0, one_sided))

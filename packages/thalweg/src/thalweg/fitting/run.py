@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.errors import DataError
-from thalweg.fitting.bounds import Bounds, inner_start, outer, outer_slope
+from thalweg.fitting.batch import pushed
+from thalweg.fitting.bounds import Bounds, inner_start, outer
 from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
 from thalweg.fitting.short import NAME, REASON, run_short
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from thalweg.stop import Stop
 
 LARGE = 2 * 10**6  # entries of the Jacobian from which the clock is watched between steps
-AT_BOUND = 1e-6  # distance to a bound over the parameter, up to which a fit is completed there
 DEAD = 1e-8  # size of a column of the Jacobian over that at the start, from which it counts as lost
 
 
@@ -128,7 +128,7 @@ class Fit:
         return np.asarray(s), np.asarray(jacobian)
 
     def _from(self, start: np.ndarray) -> Fitted:
-        short = self._short(inner_start(start, self._bounds))
+        short = self._short(start)
         if short is not None:
             return short
         if any(self._engine.form.kinds):
@@ -162,28 +162,34 @@ class Fit:
         """Whether the fit may run without a look at the clock between calls."""
         return self._stop is None and v.size * self._data.y.size < LARGE
 
-    def _short(self, v: np.ndarray) -> Fitted | None:
-        """A short run, for `auto`; None where its end is not to be trusted, or is at a bound."""
-        if self._asked != "auto" or not self._is_small(v):
+    def _short(self, start: np.ndarray) -> Fitted | None:
+        """A short run, for `auto`; None where its end is not to be trusted."""
+        if self._asked != "auto" or not self._is_small(start):
             return None
-        found = run_short(self._engine, self._data, v)
+        found = run_short(self._engine, self._data, start)
         if found is None:
             return None
         end, s, jacobian = found
-        theta = outer(end.params, self._engine.form.kinds, *self._bounds.finite, arrays=np)
-        slope = outer_slope(end.params, self._bounds)
-        span = np.minimum(theta - self._bounds.low, self._bounds.high - theta)
-        if np.any(span <= AT_BOUND * np.abs(theta)):
-            return None
+        active = pushed(end.params, jacobian.T @ s, (self._bounds.low, self._bounds.high))
+        detail = f"{end.detail} {self._at_bounds(end.params, active)}".strip()
         solution = Solution.of(
-            (dataclasses.replace(end, params=theta),),
+            (dataclasses.replace(end, detail=detail),),
             best=0,
             compile_seconds=0.0,
             method=NAME,
             reason=REASON,
             has_starts=False,
         )
-        return Fitted(theta, s, jacobian / slope, np.zeros(len(v), bool), solution)
+        return Fitted(end.params, s, jacobian, active, solution)
+
+    def _at_bounds(self, theta: np.ndarray, active: np.ndarray) -> str:
+        """Which parameters are at their bounds, in sentences."""
+        low, high = self._bounds.low, self._bounds.high
+        return " ".join(
+            f"`{self._names[k]}` is at its "
+            + (f"lower bound {low[k]:g}." if theta[k] <= low[k] else f"upper bound {high[k]:g}.")
+            for k in np.flatnonzero(active)
+        )
 
     def _solve(self, v: np.ndarray, method: Any) -> Solution:
         """Run a method in the variables without bounds; `params` is v at the end."""
@@ -249,9 +255,7 @@ class Fit:
             outcome = Outcome.PLATEAU if lost.any() else Outcome.STALLED
             names = ", ".join(f"`{self._names[k]}`" for k in np.flatnonzero(lost).tolist())
             detail = f"The loss does not depend on {names} here." if lost.any() else ""
-        for k in np.flatnonzero(point.active).tolist():
-            side, bound = ("lower", low) if point.theta[k] <= low[k] else ("upper", high)
-            detail += f" `{self._names[k]}` is at its {side} bound {bound[k]:g}."
+        detail = f"{detail} {self._at_bounds(point.theta, point.active)}"
         done = dataclasses.replace(
             solution, params=point.theta, loss=point.loss, outcome=outcome, detail=detail.strip()
         )

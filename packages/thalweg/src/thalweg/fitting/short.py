@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, step
+from thalweg.fitting.bounds import box_of
 from thalweg.fitting.residuals import variation
 from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
 from thalweg.solvers.integrators.column_units import explains
@@ -50,13 +51,17 @@ class Short(NamedTuple):
     is_taken: np.ndarray
 
 
-def short_run(residuals: Residuals) -> Callable[[Data, Any], jax.Array]:
+def short_run(residuals: Residuals, kinds: tuple[int, ...]) -> Callable[[Data, Any], jax.Array]:
     """The whole run as one pure function of data and start, `(k,)`; to be jitted.
+
+    Where parameters have bounds, each step is the best within them.
 
     It returns one vector, which `_unpacked` reads: each array of a program takes time to fetch.
     """
 
     def run(data: Data, theta: jax.Array) -> jax.Array:
+        box = box_of(kinds, data.low, data.high) if any(kinds) else None
+
         def goes_on(carry: tuple[jax.Array, State, jax.Array]) -> jax.Array:
             return (carry[0] < MOST_STEPS) & (carry[1].code <= REFINED)
 
@@ -64,7 +69,7 @@ def short_run(residuals: Residuals) -> Callable[[Data, Any], jax.Array]:
             carry: tuple[jax.Array, State, jax.Array],
         ) -> tuple[jax.Array, State, jax.Array]:
             count, state, rows = carry
-            new = step(residuals, data, state)
+            new = step(residuals, data, state, box)
             is_taken = (count == 0) | jnp.any(new.at.theta != state.at.theta)
             row = jnp.stack([new.at.loss, jnp.linalg.norm(new.at.gradient), 1.0 * is_taken])
             return count + 1, new, rows.at[count].set(row)
@@ -104,21 +109,21 @@ def _places(size: int, k: int) -> tuple[Any, list[tuple[slice, tuple[int, ...]]]
 
 
 def run_short(
-    engine: Engine, data: Data, v: np.ndarray
+    engine: Engine, data: Data, start: np.ndarray
 ) -> tuple[Start, np.ndarray, np.ndarray] | None:
-    """Try a short run from v.
+    """Try a short run.
 
     Args:
         engine: The programs.
         data: The data.
-        v: The start, in the variables without bounds, `(k,)`.
+        start: The start within the bounds, `(k,)`.
 
     Returns:
-        What came of it, residuals `(m,)` and Jacobian `(m, k)` by v at the end; None where the end
-        is not to be trusted.
+        What came of it, residuals `(m,)` and Jacobian `(m, k)` at the end; None where the end is
+        not to be trusted.
     """
     began = time.perf_counter() - engine.compile_seconds
-    short = _unpacked(np.asarray(engine.short(data, v)), len(v))
+    short = _unpacked(np.asarray(engine.short(data, start)), len(start))
     seconds = time.perf_counter() - engine.compile_seconds - began
     state = short.state
     if not _is_trusted(state, data, engine.form):
