@@ -115,7 +115,11 @@ def inner_start(theta: np.ndarray, bounds: Bounds) -> np.ndarray:
     for k, kind in enumerate(bounds.kinds):
         low, high = bounds.low[k], bounds.high[k]
         if kind == BOTH:
-            share = np.clip((theta[k] - low) / (high - low), INSIDE, 1 - INSIDE)
+            nearest = low if theta[k] - low <= high - theta[k] else high
+            least = INSIDE * min(1, (abs(nearest) or 1.0) / (high - low))
+            share = (theta[k] - low) / (high - low)
+            if not 0 < share < 1:
+                share = least if nearest == low else 1 - least
             v[k] = np.arcsin(np.sqrt(share))
         elif kind != FREE:
             bound = low if kind == LOWER else high
@@ -141,4 +145,3 @@ def outer(v: Any, kinds: tuple[int, ...], low: Any, high: Any, *, arrays: Any = 
     both = low + (high - low) * arrays.square(arrays.sin(v))
     one_sided = arrays.where(which == LOWER, low + v * v, high - v * v)
     return arrays.where(which == BOTH, both, arrays.where(which == FREE, v, one_sided))
-

@@ -108,9 +108,23 @@ def _places(size: int, k: int) -> tuple[Any, list[tuple[slice, tuple[int, ...]]]
     return structure, places
 
 
-def run_short(
-    engine: Engine, data: Data, start: np.ndarray
-) -> tuple[Start, np.ndarray, np.ndarray] | None:
+class ShortEnd(NamedTuple):
+    """A certain minimum that a short run ended at.
+
+    Attributes:
+        start: What came of the start; `params` has the parameters there.
+        residuals: S there, `(m,)`.
+        jacobian: Its Jacobian, `(m, k)`.
+        explains: Whether it explains the data, so that no other trial is worth its time.
+    """
+
+    start: Start
+    residuals: np.ndarray
+    jacobian: np.ndarray
+    explains: bool
+
+
+def run_short(engine: Engine, data: Data, start: np.ndarray) -> ShortEnd | None:
     """Try a short run.
 
     Args:
@@ -119,14 +133,13 @@ def run_short(
         start: The start within the bounds, `(k,)`.
 
     Returns:
-        What came of it, residuals `(m,)` and Jacobian `(m, k)` at the end; None where the end is
-        not to be trusted.
+        What came of it; None where it did not end at a certain minimum.
     """
     began = time.perf_counter() - engine.compile_seconds
     short = _unpacked(np.asarray(engine.short(data, start)), len(start))
     seconds = time.perf_counter() - engine.compile_seconds - began
     state = short.state
-    if not _is_trusted(state, data, engine.form):
+    if int(state.code) not in {REFINED, CONVERGED}:
         return None
     history = _history(short, seconds)
     work = Work._make(int(history[name][-1]) for name in Work._fields)
@@ -134,16 +147,15 @@ def run_short(
     theta, loss = state.at.theta, float(state.at.loss)
     end = Start(0, None, theta, loss, Outcome.CONVERGED, detail, history, work)
     s, jacobian = state.at.whole
-    return end, np.asarray(s), np.asarray(jacobian)
+    explained = _explains(state, data, engine.form)
+    return ShortEnd(end, np.asarray(s), np.asarray(jacobian), explained)
 
 
-def _is_trusted(state: State, data: Data, form: Form) -> bool:
-    """Whether a run ended at a certain minimum that explains the data.
+def _explains(state: State, data: Data, form: Form) -> bool:
+    """Whether a minimum explains the data.
 
     A start may be close already, so that a loss counts as small also beside that of a constant.
     """
-    if int(state.code) not in {REFINED, CONVERGED}:
-        return False
     beside = float(state.start_loss)
     if form.loss == "linear":
         beside = max(beside, variation(data, form.sigma) / 2)
