@@ -2,7 +2,8 @@
 
 Between two bounds `θ = l + (u - l) sin²v`; above one `θ = l + v²`; below one `θ = u - v²`. No unit
 matters: with θ and its bounds, only v is scaled. At a bound the derivative by v vanishes, so a fit
-that ends there is completed by steps in θ itself, see `thalweg.fitting.projected`.
+that ends there is completed by steps in θ itself, see `thalweg.fitting.projected`. The short run of
+`auto` needs no such change, see `thalweg.fitting.box`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from thalweg.fitting.batch import pushed
 from thalweg.fitting.bounds import Bounds, inner_start, outer
 from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
-from thalweg.fitting.short import NAME, REASON, run_short
+from thalweg.fitting.short import NAME, REASON, REASON_LEAST, run_short
 from thalweg.solution import Outcome, Solution, Start
 from thalweg.solvers.base import AbstractJitMethod
 from thalweg.solvers.integrators.scaled import ScaledGeodesic
@@ -153,7 +153,12 @@ class Fit:
             methods = [ScaledGeodesic(ways=method.ways[:1]), method]
         fits = [] if short is None else [self._ended(short)]
         for method in methods:
-            fits.append(self._completed(start, self._solve(v, method)))
+            try:
+                fits.append(self._completed(start, self._solve(v, method)))
+            except DataError:  # a start on a bound is moved, maybe to where the model is not finite
+                if not fits:
+                    raise
+                break
             if fits[-1].solution.outcome.is_success:
                 break
         least = min(fit.solution.loss for fit in fits)
@@ -172,7 +177,7 @@ class Fit:
 
     def _ended(self, short: ShortEnd) -> Fitted:
         """A fit by a short run."""
-        end, s, jacobian, _ = short
+        end, s, jacobian, explains = short
         active = pushed(end.params, jacobian.T @ s, (self._bounds.low, self._bounds.high))
         detail = f"{end.detail} {self._at_bounds(end.params, active)}".strip()
         solution = Solution.of(
@@ -180,7 +185,7 @@ class Fit:
             best=0,
             compile_seconds=0.0,
             method=NAME,
-            reason=REASON,
+            reason=REASON if explains else REASON_LEAST,
             has_starts=False,
         )
         return Fitted(end.params, s, jacobian, active, solution)
@@ -191,7 +196,7 @@ class Fit:
         return " ".join(
             f"`{self._names[k]}` is at its "
             + (f"lower bound {low[k]:g}." if theta[k] <= low[k] else f"upper bound {high[k]:g}.")
-            for k in np.flatnonzero(active)
+            for k in np.flatnonzero(active).tolist()
         )
 
     def _solve(self, v: np.ndarray, method: Any) -> Solution:

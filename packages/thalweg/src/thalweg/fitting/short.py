@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "levenberg-marquardt"
 REASON = "a short run ended at a certain minimum that explains the data"
+REASON_LEAST = "a short run ended at a certain minimum, and the careful method at none below it"
 MOST_STEPS = 60  # attempts; fits that need more start over with the careful method
 OF_ROWS = 1 + 3 * MOST_STEPS  # entries of the vector before the state: their count, and the rows
 
