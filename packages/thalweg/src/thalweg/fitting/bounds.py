@@ -144,5 +144,6 @@ def outer(v: Any, kinds: tuple[int, ...], low: Any, high: Any, *, arrays: Any = 
         return v
     which = np.asarray(kinds)
     both = low + (high - low) * arrays.square(arrays.sin(v))
+    both = arrays.clip(both, low, high)  # as it may be rounded to beyond a bound
     one_sided = arrays.where(which == LOWER, low + v * v, high - v * v)
     return arrays.where(which == BOTH, both, arrays.where(which == FREE, v, one_sided))
