@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from thalweg.fitting.box import first_side, least_in_box
 from thalweg.solution import VISIBLE
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from thalweg.fitting.residuals import Data
 
     Residuals = Callable[[Data, jax.Array], jax.Array]
+    Box = tuple[jax.Array, jax.Array]
 
 RUNNING, REFINED, CONVERGED, DOUBTFUL = range(4)
 STEPS = 20  # of one call; what still runs is gathered into new batches
@@ -133,27 +135,41 @@ def _point(residuals: Residuals, data: Data, theta: jax.Array, *, keeps: bool) -
     return Point(theta, 0.5 * jnp.sum(s * s), gradient, normal, whole)
 
 
-def step(residuals: Residuals, data: Data, state: State) -> State:
-    """One attempt of one fit; a fit that has ended stays as it is."""
+def step(residuals: Residuals, data: Data, state: State, box: Box | None = None) -> State:
+    """One attempt of one fit; a fit that has ended stays as it is.
+
+    Args:
+        residuals: S of one fit.
+        data: Its data.
+        state: Where it is.
+        box: The bounds that θ keeps to; None where there are none.
+    """
     at = state.at
     is_first = jnp.isinf(at.loss)
     unit = jnp.sqrt(jnp.where(state.columns > 0, state.columns, 1))
     matrix = at.normal / unit[:, None] / unit
     right = -at.gradient / unit
     damped = matrix + state.damping * jnp.eye(unit.size, dtype=unit.dtype)
-    scaled, pivot = solved(damped, right)
-    predicted = 0.5 * jnp.sum(scaled * (right + state.damping * scaled))
-    trial = _point(residuals, data, at.theta + scaled / unit, keeps=bool(at.whole))
+    if box is None:
+        scaled, pivot = solved(damped, right)
+        predicted = 0.5 * jnp.sum(scaled * (right + state.damping * scaled))
+        decrement = jnp.sum(scaled * right)
+        theta = at.theta + scaled / unit
+    else:
+        scaled, pivot, theta = _within(box, damped, right, at.theta, unit)
+        predicted = jnp.sum(scaled * (right - 0.5 * (matrix @ scaled)))
+        decrement = 2 * predicted  # 0 only where the KKT conditions hold
+    trial = _point(residuals, data, theta, keeps=bool(at.whole))
     is_finite = jnp.isfinite(trial.loss) & jnp.all(jnp.isfinite(trial.normal))
     is_newton = state.damping <= SMALL_DAMPING
-    is_flat = is_newton & (jnp.sum(scaled * right) <= FLAT**2 * 2 * at.loss)
+    is_flat = is_newton & (decrement <= FLAT**2 * 2 * at.loss)
     is_spent = trial.loss <= SPENT * state.start_loss
     is_refined = state.code == REFINED
     # Where so little is predicted, rounding decides whether the loss falls.
     noise = _noise(at)
     is_unseen = predicted <= noise
     is_lower = (trial.loss < at.loss) | (is_unseen & (trial.loss <= at.loss + noise))
-    is_less_steep = _steepness(trial) <= REFINES * _steepness(at)
+    is_less_steep = _steepness(trial, box) < REFINES * _steepness(at, box)
     is_taken = is_finite & jnp.where(is_refined, is_less_steep, is_lower)
     ratio = jnp.where(is_unseen, 1.0, (at.loss - trial.loss) / predicted)
     ratio = jnp.where(is_taken, ratio, -1.0)
@@ -162,10 +178,12 @@ def step(residuals: Residuals, data: Data, state: State) -> State:
     damping = jnp.where(ratio > GOOD, shrunk, jnp.where(ratio < POOR, grown, state.damping))
     squares = jnp.diagonal(trial.normal)
     columns = jnp.where(is_taken, jnp.maximum(state.columns, squares), state.columns)
-    is_lost = jnp.any(squares <= DEAD * columns)
+    is_lost = squares <= DEAD * columns
+    if box is not None:
+        is_lost &= ~pushed(trial.theta, trial.gradient, box)
     is_over = ~is_first & (is_flat | (is_spent & is_taken))
     is_regular = pivot > (LEAST_REFINED if at.whole else LEAST_PIVOT)
-    is_sure = is_taken & is_newton & is_regular & ~is_lost
+    is_sure = is_taken & is_newton & is_regular & ~jnp.any(is_lost)
     is_stuck = ~is_finite & (is_first | (state.damping > MOST_DAMPING)) | (damping > MOST_DAMPING)
     end = jnp.where(is_sure, REFINED if at.whole else CONVERGED, DOUBTFUL)
     code = jnp.where(is_over, end, jnp.where(is_stuck, DOUBTFUL, RUNNING))
@@ -189,10 +207,47 @@ def _noise(point: Point) -> jax.Array:
     return VISIBLE * eps * point.loss + eps * size * jnp.sqrt(2 * point.loss)
 
 
-def _steepness(point: Point) -> jax.Array:
-    """The largest component of the gradient, in units of its column of J."""
+def pushed(theta: Any, gradient: Any, box: tuple[Any, Any]) -> Any:
+    """Which parameters are at a bound that the loss pushes against, `(k,)`."""
+    return ((theta <= box[0]) & (gradient > 0)) | ((theta >= box[1]) & (gradient < 0))
+
+
+def _steepness(point: Point, box: Box | None) -> jax.Array:
+    """The largest component of the gradient, in units of its column of J.
+
+    Without those that push against a bound.
+    """
     squares = jnp.diagonal(point.normal)
-    return jnp.max(jnp.abs(point.gradient) / jnp.sqrt(jnp.where(squares > 0, squares, 1)))
+    slope = jnp.abs(point.gradient)
+    if box is not None:
+        slope = jnp.where(pushed(point.theta, point.gradient, box), 0, slope)
+    return jnp.max(slope / jnp.sqrt(jnp.where(squares > 0, squares, 1)))
+
+
+def _within(
+    box: Box, damped: jax.Array, right: jax.Array, theta: jax.Array, unit: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The step that keeps θ to its bounds, the least squared pivot, and the new θ."""
+    low, high = (box[0] - theta) * unit, (box[1] - theta) * unit
+
+    def solve(side: jax.Array) -> tuple[jax.Array, jax.Array]:
+        is_held = side != 0
+        there = jnp.where(is_held, jnp.where(side < 0, low, high), 0)
+        rest = jnp.where(is_held, there, right - damped @ there)
+        alone = jnp.where(is_held[:, None] | is_held, 0, damped)
+        return solved(alone + jnp.diag(1.0 * is_held), rest)
+
+    side, (scaled, pivot) = least_in_box(
+        solve,
+        lambda scaled: damped @ scaled - right,
+        first_side(-right, low, high),
+        low,
+        high,
+        blank=(jnp.zeros_like(right), jnp.zeros_like(right[0])),
+    )
+    new = jnp.clip(theta + scaled / unit, *box)
+    new = jnp.where(side < 0, box[0], jnp.where(side > 0, box[1], new))
+    return (new - theta) * unit, pivot, new
 
 
 def solved(matrix: jax.Array, right: jax.Array) -> tuple[jax.Array, jax.Array]:

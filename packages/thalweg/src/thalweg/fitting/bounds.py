@@ -2,7 +2,8 @@
 
 Between two bounds `θ = l + (u - l) sin²v`; above one `θ = l + v²`; below one `θ = u - v²`. No unit
 matters: with θ and its bounds, only v is scaled. At a bound the derivative by v vanishes, so a fit
-that ends there is completed by steps in θ itself, see `thalweg.fitting.projected`.
+that ends there is completed by steps in θ itself, see `thalweg.fitting.projected`. The short run of
+`auto` needs no such change, see `thalweg.fitting.box`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy as np
 from thalweg.errors import ConfigError
 
 if TYPE_CHECKING:
+    import jax
+
     from thalweg.fitting.parameters import Layout
 
 FREE, LOWER, UPPER, BOTH = range(4)
@@ -101,13 +104,23 @@ def _pair(given: Any) -> tuple[Any, Any]:
     return (-np.inf if lower is None else lower), (np.inf if upper is None else upper)
 
 
+def box_of(kinds: tuple[int, ...], low: jax.Array, high: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The bounds with ∞ where there is none, from those of `Bounds.finite`. Pure."""
+    has_low, has_high = ((np.asarray(kinds) & side) > 0 for side in (LOWER, UPPER))
+    return jnp.where(has_low, low, -jnp.inf), jnp.where(has_high, high, jnp.inf)
+
+
 def inner_start(theta: np.ndarray, bounds: Bounds) -> np.ndarray:
     """V for θ, with parameters on or close to a bound moved a little inside."""
     v = theta.astype(float).copy()
     for k, kind in enumerate(bounds.kinds):
         low, high = bounds.low[k], bounds.high[k]
         if kind == BOTH:
-            share = np.clip((theta[k] - low) / (high - low), INSIDE, 1 - INSIDE)
+            nearest = low if theta[k] - low <= high - theta[k] else high
+            least = INSIDE * min(1, (abs(nearest) or 1.0) / (high - low))
+            share = (theta[k] - low) / (high - low)
+            if not 0 < share < 1:
+                share = least if nearest == low else 1 - least
             v[k] = np.arcsin(np.sqrt(share))
         elif kind != FREE:
             bound = low if kind == LOWER else high
@@ -131,16 +144,6 @@ def outer(v: Any, kinds: tuple[int, ...], low: Any, high: Any, *, arrays: Any = 
         return v
     which = np.asarray(kinds)
     both = low + (high - low) * arrays.square(arrays.sin(v))
+    both = arrays.clip(both, low, high)  # as it may be rounded to beyond a bound
     one_sided = arrays.where(which == LOWER, low + v * v, high - v * v)
     return arrays.where(which == BOTH, both, arrays.where(which == FREE, v, one_sided))
-
-
-def outer_slope(v: np.ndarray, bounds: Bounds) -> np.ndarray:
-    """The derivative of each θ by its v, `(n,)`."""
-    if not any(bounds.kinds):
-        return np.ones_like(v)
-    kinds = np.asarray(bounds.kinds)
-    low, high = bounds.finite
-    both = (high - low) * np.sin(2 * v)
-    one_sided = np.where(kinds == LOWER, 2 * v, -2 * v)
-    return np.where(kinds == BOTH, both, np.where(kinds == FREE, 1.0, one_sided))

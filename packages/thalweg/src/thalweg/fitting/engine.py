@@ -122,8 +122,8 @@ class Engine:
 
     @functools.cached_property
     def short(self) -> Callable[[Data, Any], jax.Array]:
-        """A short run from a start, in the variables without bounds; compiled."""
-        return self._compiled(short_run(self._inside))
+        """A short run from a start within the bounds; compiled."""
+        return self._compiled(short_run(self.residuals, self.form.kinds))
 
     @functools.cached_property
     def hessian(self) -> Callable[[Data, Any], jax.Array]:

@@ -3,8 +3,9 @@
 They complete a fit whose parameters end at bounds, and follow the likelihood along a parameter.
 Problems are small there, and the start is close.
 
-A parameter at a bound that the loss pushes against is held. The step of the others is cut off at
-their bounds. With growing damping it turns into a scaled gradient step, which always descends.
+A parameter at a bound that the loss pushes against is held. Where the step of the others leaves the
+bounds, the best one within them is taken. With growing damping it turns into a scaled gradient
+step, so that one that descends is found.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from thalweg.fitting.batch import pushed
+from thalweg.fitting.box import first_side, least_in_box, loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,11 +85,17 @@ def descend(
     is_stationary = False
     for _ in range(most_steps):
         gradient = jacobian.T @ s
-        active = held | ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
+        active = held | pushed(theta, gradient, (low, high))
         scale = np.maximum(scale, np.linalg.norm(jacobian, axis=0))
-        step, cosine = _step(s, jacobian, np.where(scale > 0, scale, 1), ~active, damping)
+        unit = np.where(scale > 0, scale, 1)
+        step, cosine, weight = _step(s, jacobian / unit, ~active, damping)
         is_stationary = cosine <= FLAT or np.linalg.norm(s) <= ROUNDING * largest
-        trial = np.clip(theta + step, low, high)
+        ends = (low - theta) * unit, (high - theta) * unit
+        side = np.zeros(len(theta), int)
+        if np.any((step < ends[0]) | (step > ends[1])):
+            step, side = _step_in_box(s, jacobian / unit, ~held, ends, weight)
+        trial = np.clip(theta + step / unit, low, high)
+        trial = np.where(side < 0, low, np.where(side > 0, high, trial))
         if np.all(np.abs(trial - theta) <= ROUNDING * np.abs(theta)):
             is_stationary |= damping <= FIRST_DAMPING
             break
@@ -100,23 +110,61 @@ def descend(
         else:
             damping = max(10 * damping, FIRST_DAMPING)
     gradient = jacobian.T @ s
-    active = held | ((theta <= low) & (gradient > 0)) | ((theta >= high) & (gradient < 0))
+    active = held | pushed(theta, gradient, (low, high))
     return Point(theta, s, jacobian, active, bool(is_stationary))
 
 
 def _step(
-    s: np.ndarray, jacobian: np.ndarray, scale: np.ndarray, free: np.ndarray, damping: float
-) -> tuple[np.ndarray, float]:
-    """The damped step of the free parameters, and the cosine of s with their tangent space."""
-    step = np.zeros(len(scale))
+    s: np.ndarray, jacobian: np.ndarray, free: np.ndarray, damping: float
+) -> tuple[np.ndarray, float, float]:
+    """The damped step of the free parameters, and the cosine of s with their tangent space.
+
+    All in units of the columns. Last comes what is added to the squared singular values.
+    """
+    step = np.zeros(len(free))
     if not free.any():
-        return step, 0.0
-    left, values, right = np.linalg.svd(jacobian[:, free] / scale[free], full_matrices=False)
+        return step, 0.0, 0.0
+    step[free], inside, weight = _damped(jacobian[:, free], s, damping)
+    size = np.linalg.norm(s)
+    return step, float(inside / size) if size > 0 else 0.0, weight
+
+
+def _damped(
+    jacobian: np.ndarray, s: np.ndarray, damping: float = 0.0, weight: float = 0.0
+) -> tuple[np.ndarray, float, float]:
+    """A damped step in the directions that are determined, |s| within them, and the weight.
+
+    The weight is added to the squared singular values, and `damping` times the largest of these.
+    """
+    left, values, right = np.linalg.svd(jacobian, full_matrices=False)
     seen = values > len(s) * np.finfo(float).eps * values[0] if len(values) else values > 0
     inside = left.T @ s
-    size = np.linalg.norm(s)
-    cosine = np.linalg.norm(inside[seen]) / size if size > 0 else 0.0
+    weight = weight + damping * values[0] ** 2 if len(values) else weight
     with np.errstate(divide="ignore", invalid="ignore"):
-        amounts = np.where(seen, values / (values**2 + damping * values[0] ** 2), 0.0)
-    step[free] = -(right.T @ (amounts * inside)) / scale[free]
-    return step, float(cosine)
+        amounts = np.where(seen, values / (values**2 + weight), 0.0)
+    return -(right.T @ (amounts * inside)), float(np.linalg.norm(inside[seen])), float(weight)
+
+
+def _step_in_box(
+    s: np.ndarray,
+    jacobian: np.ndarray,
+    free: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
+    weight: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best step within a box, and the side at which each parameter is held there."""
+    low, high = ends
+
+    def solve(side: np.ndarray) -> tuple[np.ndarray]:
+        step = np.where(side < 0, low, np.where(side > 0, high, 0.0))
+        moves = free & (side == 0)
+        rest = s + jacobian[:, side != 0] @ step[side != 0]
+        step[moves] = _damped(jacobian[:, moves], rest, weight=weight)[0]
+        return (step,)
+
+    def slope_at(step: np.ndarray) -> np.ndarray:
+        return np.where(free, jacobian.T @ (s + jacobian @ step) + weight * step, 0.0)
+
+    first = first_side(np.where(free, jacobian.T @ s, 0.0), low, high, arrays=np)
+    side, (step,) = least_in_box(solve, slope_at, first, low, high, arrays=np, repeat=loop)
+    return step, side

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from thalweg.fitting.residuals import Data
 
 
-def run_quickly(engine: Engine, method: Any, data: Data, v: np.ndarray) -> Start:
+def run_quickly(
+    engine: Engine, method: Any, data: Data, v: np.ndarray, *, is_judged: bool
+) -> Start:
     """Run a method from v to its end.
 
     Args:
@@ -30,6 +32,8 @@ def run_quickly(engine: Engine, method: Any, data: Data, v: np.ndarray) -> Start
         method: A jitted method without successors.
         data: The data.
         v: The start, in the variables without bounds, `(k,)`.
+        is_judged: Whether the method looks closer at its end, which takes it seconds where a
+            direction is flat.
 
     Returns:
         What came of it. `params` is the vector v at the end, `(k,)`.
@@ -59,7 +63,7 @@ def run_quickly(engine: Engine, method: Any, data: Data, v: np.ndarray) -> Start
     is_end = int(loop.code) == CONVERGED
     theta = np.asarray(loop.theta if is_end else loop.best_theta)
     end = End(outcome)
-    if OUTCOMES.get(int(loop.code)) is outcome:
+    if is_judged and OUTCOMES.get(int(loop.code)) is outcome:
         end = method.ending(flow, loop.theta, loop.solver_state, outcome)
     history = _history(tables, times)
     work = Work._make(int(history[name][-1]) for name in Work._fields)

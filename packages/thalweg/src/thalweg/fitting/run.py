@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.errors import DataError
-from thalweg.fitting.bounds import Bounds, inner_start, outer, outer_slope
+from thalweg.fitting.batch import pushed
+from thalweg.fitting.bounds import Bounds, inner_start, outer
 from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
-from thalweg.fitting.short import NAME, REASON, run_short
+from thalweg.fitting.short import NAME, REASON, REASON_LEAST, run_short
 from thalweg.solution import Outcome, Solution, Start
 from thalweg.solvers.base import AbstractJitMethod
-from thalweg.solvers.integrators.column_units import EXPLAINED
 from thalweg.solvers.integrators.scaled import ScaledGeodesic
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
     from thalweg.fitting.engine import Engine
     from thalweg.fitting.residuals import Data
+    from thalweg.fitting.short import ShortEnd
     from thalweg.stop import Stop
 
 LARGE = 2 * 10**6  # entries of the Jacobian from which the clock is watched between steps
-AT_BOUND = 1e-6  # distance to a bound over the parameter, up to which a fit is completed there
+SAME = 1e-9  # relative difference of losses, up to which a proven minimum is preferred
 DEAD = 1e-8  # size of a column of the Jacobian over that at the start, from which it counts as lost
 
 
@@ -128,62 +129,75 @@ class Fit:
         return np.asarray(s), np.asarray(jacobian)
 
     def _from(self, start: np.ndarray) -> Fitted:
-        short = self._short(inner_start(start, self._bounds))
-        if short is not None:
-            return short
-        if any(self._engine.form.kinds):
-            return self._within_bounds(start)
+        is_bounded = any(self._engine.form.kinds)
+        short = self._short(start)
+        if short is not None and short.explains:
+            return self._ended(short)
+        if is_bounded:
+            return self._within_bounds(start, short)
         active = np.zeros(len(start), bool)
         solution = self._solve(start, self._chosen[0])
         s, jacobian = self.evaluate(solution.params)
         return Fitted(solution.params, s, jacobian, active, self._named(solution))
 
-    def _within_bounds(self, start: np.ndarray) -> Fitted:
-        """A fit with bounds, whose first trial is enough where it explains most of the loss.
+    def _within_bounds(self, start: np.ndarray, short: ShortEnd | None) -> Fitted:
+        """A fit with bounds by a change of variables, and the best of it and a short run.
 
         At a bound the derivative by v vanishes, which a method must take for a plateau and try
-        again; only the steps that complete the fit know better.
+        again. So its first trial is enough where the steps that complete the fit prove its end.
         """
         v = inner_start(start, self._bounds)
         method = self._chosen[0]
         methods = [method]
         if isinstance(method, ScaledGeodesic) and len(method.ways) > 1:
             methods = [ScaledGeodesic(ways=method.ways[:1]), method]
-        fits: list[Fitted] = []
+        fits = [] if short is None else [self._ended(short)]
         for method in methods:
-            found = self._completed(start, self._solve(v, method))
-            fits.append(found)
-            first = found.solution.history["loss"][0]
-            if found.solution.outcome.is_success and found.solution.loss <= EXPLAINED * first:
+            try:
+                fits.append(self._completed(start, self._solve(v, method)))
+            except DataError:  # a start on a bound is moved, maybe to where the model is not finite
+                if not fits:
+                    raise
                 break
-        return min(fits, key=lambda fit: fit.solution.loss)
+            if fits[-1].solution.outcome.is_success:
+                break
+        least = min(fit.solution.loss for fit in fits)
+        as_low = [fit for fit in fits if fit.solution.loss <= least * (1 + SAME)]
+        return min(as_low, key=lambda fit: (not fit.solution.outcome.is_success, fit.solution.loss))
 
     def _is_small(self, v: np.ndarray) -> bool:
         """Whether the fit may run without a look at the clock between calls."""
         return self._stop is None and v.size * self._data.y.size < LARGE
 
-    def _short(self, v: np.ndarray) -> Fitted | None:
-        """A short run, for `auto`; None where its end is not to be trusted, or is at a bound."""
-        if self._asked != "auto" or not self._is_small(v):
+    def _short(self, start: np.ndarray) -> ShortEnd | None:
+        """A short run, for `auto`; None where it did not end at a certain minimum."""
+        if self._asked != "auto" or not self._is_small(start):
             return None
-        found = run_short(self._engine, self._data, v)
-        if found is None:
-            return None
-        end, s, jacobian = found
-        theta = outer(end.params, self._engine.form.kinds, *self._bounds.finite, arrays=np)
-        slope = outer_slope(end.params, self._bounds)
-        span = np.minimum(theta - self._bounds.low, self._bounds.high - theta)
-        if np.any(span <= AT_BOUND * np.abs(theta)):
-            return None
+        return run_short(self._engine, self._data, start)
+
+    def _ended(self, short: ShortEnd) -> Fitted:
+        """A fit by a short run."""
+        end, s, jacobian, explains = short
+        active = pushed(end.params, jacobian.T @ s, (self._bounds.low, self._bounds.high))
+        detail = f"{end.detail} {self._at_bounds(end.params, active)}".strip()
         solution = Solution.of(
-            (dataclasses.replace(end, params=theta),),
+            (dataclasses.replace(end, detail=detail),),
             best=0,
             compile_seconds=0.0,
             method=NAME,
-            reason=REASON,
+            reason=REASON if explains else REASON_LEAST,
             has_starts=False,
         )
-        return Fitted(theta, s, jacobian / slope, np.zeros(len(v), bool), solution)
+        return Fitted(end.params, s, jacobian, active, solution)
+
+    def _at_bounds(self, theta: np.ndarray, active: np.ndarray) -> str:
+        """Which parameters are at their bounds, in sentences."""
+        low, high = self._bounds.low, self._bounds.high
+        return " ".join(
+            f"`{self._names[k]}` is at its "
+            + (f"lower bound {low[k]:g}." if theta[k] <= low[k] else f"upper bound {high[k]:g}.")
+            for k in np.flatnonzero(active).tolist()
+        )
 
     def _solve(self, v: np.ndarray, method: Any) -> Solution:
         """Run a method in the variables without bounds; `params` is v at the end."""
@@ -197,7 +211,8 @@ class Fit:
             problem = self._engine.problem(self._data)
             found = minimize(problem, v, method, self._stop)
             return dataclasses.replace(found, reason=self._chosen[1])
-        end = run_quickly(self._engine, method, self._data, v)
+        is_judged = not any(self._engine.form.kinds)  # with bounds, `_completed` judges
+        end = run_quickly(self._engine, method, self._data, v, is_judged=is_judged)
         if end.outcome is Outcome.DIVERGED and len(end.history["step"]) <= 2:  # noqa: PLR2004 - start and first step
             self._refuse_start(v)
         return Solution.of(
@@ -249,9 +264,7 @@ class Fit:
             outcome = Outcome.PLATEAU if lost.any() else Outcome.STALLED
             names = ", ".join(f"`{self._names[k]}`" for k in np.flatnonzero(lost).tolist())
             detail = f"The loss does not depend on {names} here." if lost.any() else ""
-        for k in np.flatnonzero(point.active).tolist():
-            side, bound = ("lower", low) if point.theta[k] <= low[k] else ("upper", high)
-            detail += f" `{self._names[k]}` is at its {side} bound {bound[k]:g}."
+        detail = f"{detail} {self._at_bounds(point.theta, point.active)}"
         done = dataclasses.replace(
             solution, params=point.theta, loss=point.loss, outcome=outcome, detail=detail.strip()
         )

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, step
+from thalweg.fitting.bounds import box_of
 from thalweg.fitting.residuals import variation
 from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
 from thalweg.solvers.integrators.column_units import explains
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 NAME = "levenberg-marquardt"
 REASON = "a short run ended at a certain minimum that explains the data"
+REASON_LEAST = "a short run ended at a certain minimum, and the careful method at none below it"
 MOST_STEPS = 60  # attempts; fits that need more start over with the careful method
 OF_ROWS = 1 + 3 * MOST_STEPS  # entries of the vector before the state: their count, and the rows
 
@@ -50,13 +52,17 @@ class Short(NamedTuple):
     is_taken: np.ndarray
 
 
-def short_run(residuals: Residuals) -> Callable[[Data, Any], jax.Array]:
+def short_run(residuals: Residuals, kinds: tuple[int, ...]) -> Callable[[Data, Any], jax.Array]:
     """The whole run as one pure function of data and start, `(k,)`; to be jitted.
+
+    Where parameters have bounds, each step is the best within them.
 
     It returns one vector, which `_unpacked` reads: each array of a program takes time to fetch.
     """
 
     def run(data: Data, theta: jax.Array) -> jax.Array:
+        box = box_of(kinds, data.low, data.high) if any(kinds) else None
+
         def goes_on(carry: tuple[jax.Array, State, jax.Array]) -> jax.Array:
             return (carry[0] < MOST_STEPS) & (carry[1].code <= REFINED)
 
@@ -64,7 +70,7 @@ def short_run(residuals: Residuals) -> Callable[[Data, Any], jax.Array]:
             carry: tuple[jax.Array, State, jax.Array],
         ) -> tuple[jax.Array, State, jax.Array]:
             count, state, rows = carry
-            new = step(residuals, data, state)
+            new = step(residuals, data, state, box)
             is_taken = (count == 0) | jnp.any(new.at.theta != state.at.theta)
             row = jnp.stack([new.at.loss, jnp.linalg.norm(new.at.gradient), 1.0 * is_taken])
             return count + 1, new, rows.at[count].set(row)
@@ -103,25 +109,38 @@ def _places(size: int, k: int) -> tuple[Any, list[tuple[slice, tuple[int, ...]]]
     return structure, places
 
 
-def run_short(
-    engine: Engine, data: Data, v: np.ndarray
-) -> tuple[Start, np.ndarray, np.ndarray] | None:
-    """Try a short run from v.
+class ShortEnd(NamedTuple):
+    """A certain minimum that a short run ended at.
+
+    Attributes:
+        start: What came of the start; `params` has the parameters there.
+        residuals: S there, `(m,)`.
+        jacobian: Its Jacobian, `(m, k)`.
+        explains: Whether it explains the data, so that no other trial is worth its time.
+    """
+
+    start: Start
+    residuals: np.ndarray
+    jacobian: np.ndarray
+    explains: bool
+
+
+def run_short(engine: Engine, data: Data, start: np.ndarray) -> ShortEnd | None:
+    """Try a short run.
 
     Args:
         engine: The programs.
         data: The data.
-        v: The start, in the variables without bounds, `(k,)`.
+        start: The start within the bounds, `(k,)`.
 
     Returns:
-        What came of it, residuals `(m,)` and Jacobian `(m, k)` by v at the end; None where the end
-        is not to be trusted.
+        What came of it; None where it did not end at a certain minimum.
     """
     began = time.perf_counter() - engine.compile_seconds
-    short = _unpacked(np.asarray(engine.short(data, v)), len(v))
+    short = _unpacked(np.asarray(engine.short(data, start)), len(start))
     seconds = time.perf_counter() - engine.compile_seconds - began
     state = short.state
-    if not _is_trusted(state, data, engine.form):
+    if int(state.code) not in {REFINED, CONVERGED}:
         return None
     history = _history(short, seconds)
     work = Work._make(int(history[name][-1]) for name in Work._fields)
@@ -129,16 +148,15 @@ def run_short(
     theta, loss = state.at.theta, float(state.at.loss)
     end = Start(0, None, theta, loss, Outcome.CONVERGED, detail, history, work)
     s, jacobian = state.at.whole
-    return end, np.asarray(s), np.asarray(jacobian)
+    explained = _explains(state, data, engine.form)
+    return ShortEnd(end, np.asarray(s), np.asarray(jacobian), explained)
 
 
-def _is_trusted(state: State, data: Data, form: Form) -> bool:
-    """Whether a run ended at a certain minimum that explains the data.
+def _explains(state: State, data: Data, form: Form) -> bool:
+    """Whether a minimum explains the data.
 
     A start may be close already, so that a loss counts as small also beside that of a constant.
     """
-    if int(state.code) not in {REFINED, CONVERGED}:
-        return False
     beside = float(state.start_loss)
     if form.loss == "linear":
         beside = max(beside, variation(data, form.sigma) / 2)
