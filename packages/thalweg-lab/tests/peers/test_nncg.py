@@ -67,8 +67,8 @@ def matrix_of(values: np.ndarray) -> jax.Array:
     return jnp.asarray(turns * values @ turns.T)
 
 
-def test_the_approximation_keeps_to_its_bound():
-    """That on the mean error, of Frangella, Tropp & Udell; and it is never above the matrix."""
+def test_the_approximation_is_nearer_than_any_of_half_its_rank():
+    """On average; and it is never above the matrix, nor nearer than the best of its rank."""
     size, rank = 40, 12
     values = 0.6 ** np.arange(size)
     matrix = matrix_of(values)
@@ -80,12 +80,7 @@ def test_the_approximation_keeps_to_its_bound():
 
     spectra = np.array([rest(seed) for seed in range(20)])
     assert spectra.min() > -1e-12
-    bounds = [
-        (1 + 2 * (rank - p) / (p - 1)) * values[rank - p]
-        + 2 * np.e**2 * rank / (p**2 - 1) * values[rank - p :].sum()
-        for p in range(2, rank - 1)
-    ]
-    assert values[rank] <= spectra.max(axis=1).mean() <= min(bounds)
+    assert values[rank] <= spectra.max(axis=1).mean() <= values[rank // 2]
 
 
 def test_a_matrix_of_low_rank_is_found_whole_and_makes_its_system_easy():
