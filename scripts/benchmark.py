@@ -1,6 +1,7 @@
 """Draws `docs/images/benchmark.png`, fills in the tables, and writes the benchmark's pages.
 
     python scripts/benchmark.py
+    python scripts/benchmark.py race/results.json    # first takes over problems raced again
 
 All are made from `docs/benchmark/results.json`, the record of `thalweg bench --suite full`, and
 `cost.json` next to it, that of `thalweg bench --cost`.
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
-from benchmark_pages import with_targets, write_pages
+from benchmark_pages import results_of_record, with_races, with_targets, write_pages
 from figure_style import SCHEMES, save
 from matplotlib.lines import Line2D
 
@@ -177,8 +178,8 @@ def _summary(results: dict[str, Any]) -> str:
     machine = results["machines"][0]
     hours = (results["run_seconds"] + results["compile_seconds"]) / 3600
     where = f"{machine['processor']}, {machine['cores']} cores, float64"
-    record = f"{results['runs']:,} runs in {hours:.1f} hours on {results['began'][:10]}: {where}."
-    return "\n".join([*lines, "", _errors(results), "", record])
+    record = f"{results['runs']:,} runs in {hours:.1f} hours, {results_of_record(results).when}"
+    return "\n".join([*lines, "", _errors(results), "", f"{record}: {where}."])
 
 
 def _errors(results: dict[str, Any]) -> str:
@@ -198,6 +199,9 @@ def _mean(targets: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Draw the picture, fill in the tables and write the pages."""
     results = record()
+    for path in sys.argv[1:]:
+        results = with_races(results, json.loads(Path(path).read_text(encoding="utf-8")))
+        RECORD.write_text(json.dumps(results, indent=1), encoding="utf-8")
     README.write_text(filled(README.read_text(encoding="utf-8"), results), encoding="utf-8")
     PAGE.write_text(with_verdicts(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
     images = save(IMAGE, lambda scheme: drawn(results, scheme))

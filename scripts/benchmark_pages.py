@@ -23,7 +23,14 @@ from thalweg_lab.pages.bench_page import render_bench
 from thalweg_lab.pages.cost_page import render_cost
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmark"
-INFINITE = {"seconds", "compiled_seconds", "work", "ours", "peers"}  # what null stands for there
+INFINITE = {
+    "seconds",
+    "compiled_seconds",
+    "work",
+    "ours",
+    "peers",
+    "error_seconds",
+}  # what null stands for there
 
 
 def pages(record: dict[str, Any], cost: dict[str, Any]) -> dict[str, str]:
@@ -67,6 +74,31 @@ def results_of_record(record: dict[str, Any]) -> Results:
     )
 
 
+def with_races(record: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """A record in which problems that were raced again later stand as they were then.
+
+    Args:
+        record: The record, as `Results.as_json` has it.
+        later: That of a later race, with the problems raced again and no others.
+
+    Raises:
+        ValueError: A problem of the later race is not in the record.
+    """
+    again = {problem["problem"]: problem for problem in later["problems"]}
+    if missing := again.keys() - {problem["problem"] for problem in record["problems"]}:
+        raise ValueError(f"{sorted(missing)} were raced, but are not in the record")
+    sums = ("runs", "run_seconds", "compile_seconds")
+    joined = {
+        **record,
+        "problems": [again.get(problem["problem"], problem) for problem in record["problems"]],
+        "ended": later["ended"],
+        "machines": [*{repr(m): m for m in record["machines"] + later["machines"]}.values()],
+        "commits": list(dict.fromkeys(record["commits"] + later["commits"])),
+        **{name: record[name] + later[name] for name in sums},
+    }
+    return results_of_record(joined).as_json()
+
+
 def _raced(problem: dict[str, Any]) -> Raced:
     problem = with_targets(problem)
     values = _only(Raced, problem)
@@ -83,7 +115,7 @@ def with_targets(problem: dict[str, Any]) -> dict[str, Any]:
 def _only(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     """The fields of a dataclass, with the numbers that JSON does not know."""
     names = [field.name for field in dataclasses.fields(kind)]
-    return {name: _number(values[name], name) for name in names}
+    return {name: _number(values[name], name) for name in names if name in values}
 
 
 def _number(value: Any, name: str) -> Any:

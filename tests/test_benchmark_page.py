@@ -89,6 +89,33 @@ def test_the_committed_pages_are_those_that_the_records_make(script):
         assert (FOLDER / name).read_text("utf-8") == text, name
 
 
+def test_a_problem_that_was_raced_again_stands_as_it_was_then(script):
+    """The others stay, sums and goals follow, and a problem from nowhere is refused."""
+    from benchmark_pages import results_of_record, with_races
+
+    record = results_of_record(script.record()).as_json()
+    first, *others = record["problems"]
+    targets = [{**target, "ratio": 7.0, "bound": "measured"} for target in first["targets"]]
+    later = {
+        **record,
+        "problems": [{**first, "targets": targets}],
+        "began": "2030-01-01T00:00:00+00:00",
+        "ended": "2030-01-01T01:00:00+00:00",
+        "commits": ["abc"],
+        "runs": 5,
+    }
+    joined = with_races(record, later)
+    assert joined["problems"][1:] == others
+    assert {target["ratio"] for target in joined["problems"][0]["targets"]} == {7.0}
+    assert joined["runs"] == record["runs"] + 5
+    assert joined["commits"] == [*record["commits"], "abc"]
+    assert joined["goals"] != record["goals"]
+    assert results_of_record(joined).when == f"{record['began'][:10]} to 2030-01-01"
+    later["problems"] = [{**first, "problem": "unheard-of"}]
+    with pytest.raises(ValueError, match="unheard-of"):
+        with_races(record, later)
+
+
 def test_the_committed_pages_are_small_and_load_nothing(script):
     """Below 2 MB each, with no address but places on the page itself."""
     from benchmark_pages import FOLDER

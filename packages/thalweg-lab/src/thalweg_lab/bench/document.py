@@ -59,6 +59,12 @@ class Results:
     compile_seconds: float
     launched: tuple[NewProcess, ...] = ()
 
+    @property
+    def when(self) -> str:
+        """The day of the runs, or the first and the last."""
+        first, last = self.began[:10], self.ended[:10]
+        return first if first == last else f"{first} to {last}"
+
     def with_new_processes(self, launched: tuple[NewProcess, ...]) -> Results:
         """The same with what was measured in new processes, and the goals that follow from it."""
         found = tuple(goals(self.problems, launched))

@@ -56,7 +56,7 @@ def markdown(results: Results) -> str:
         for problem, target in lost_targets(results)
     ]
     parts = [
-        f"Suite `{results.suite}`, {results.began[:10]}. {lost_sentence(results)}",
+        f"Suite `{results.suite}`, {results.when}. {lost_sentence(results)}",
         table(("goal", "wanted", "found", "standing", "behind it"), goals),
         table(
             (

@@ -46,7 +46,7 @@ def render_bench(results: Results) -> str:
         title=TITLE,
         lead=lost_sentence(results),
         suite=results.suite,
-        began=results.began[:10],
+        when=results.when,
         unable=[(one.entry.problem, one.reason) for one in results.unable],
         parts=[
             *([("lost", "Lost targets")] if lost else []),
