@@ -55,7 +55,7 @@ SCRIPT = Script(
         "points": 2500,
         "density": crowded,
         "transform": odd,
-        "seconds": 270,
+        "seconds": 200,
     },
     Published(5.30e-9, "Toscano et al. 2025 (vRBA), notebook Sensitivity_Analysis/Burgers/plots"),
     "hard start and ends, made odd, points crowd at the layer",
