@@ -116,6 +116,27 @@ def test_a_second_fit_of_the_model_compiles_nothing():
 FACTOR_READ = 1.0
 
 
+def test_an_end_is_judged_by_the_data_of_its_own_fit():
+    """With a²x + b and a falling line the least loss is at a = 0, where J loses a column.
+
+    The exact Hessian shows the minimum. For the rising line that was fitted first by the same
+    programs a = 0 is a saddle.
+    """
+
+    def bent(x: Any, a: Any, b: Any) -> Any:
+        return a * a * x + b
+
+    x = np.linspace(0, 1, 30)
+    noise = 0.05 * np.sin(37 * x)
+    rising = tw.curve_fit(bent, x, 1 + x + noise, [0.5, 0.1], method="scaled-geodesic")
+    assert rising.popt[0] == pytest.approx(1, abs=0.1)
+    falling = tw.curve_fit(bent, x, 1 - x + noise, [0.5, 0.1])
+    assert abs(falling.popt[0]) < 1e-6
+    assert falling.popt[1] == pytest.approx(np.mean(1 - x + noise), rel=1e-6)
+    assert falling.outcome is tw.Outcome.CONVERGED
+    assert "By the exact Hessian it is a minimum." in falling.message
+
+
 def test_a_global_that_has_changed_is_read_again(monkeypatch: pytest.MonkeyPatch):
     """The model is what it computes now, not what it computed when it was compiled."""
 

@@ -7,6 +7,7 @@ with each other, whatever a global that the model reads becomes later.
 from __future__ import annotations
 
 import collections
+import copy
 import functools
 import time
 from typing import TYPE_CHECKING, Any
@@ -164,6 +165,12 @@ class Engine:
             start = np.zeros(len(self.form.free))
             self.flows[0] = flow_of(self.problem(data), flatten(start)[1])
         return self.flows[0]
+
+    def flow_with(self, data: Data) -> Flow:
+        """The flow of the fit, with its data; programs are shared with all others."""
+        flow = copy.copy(self.flow(data))
+        flow.data = _laid(flow, jax.tree.leaves(data))
+        return flow
 
     def method(self, name: Any, data: Data) -> tuple[Any, str]:
         """The method for a name, and why it was picked; checked."""

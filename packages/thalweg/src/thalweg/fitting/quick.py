@@ -64,7 +64,7 @@ def run_quickly(
     theta = np.asarray(loop.theta if is_end else loop.best_theta)
     end = End(outcome)
     if is_judged and OUTCOMES.get(int(loop.code)) is outcome:
-        end = method.ending(flow, loop.theta, loop.solver_state, outcome)
+        end = method.ending(engine.flow_with(data), loop.theta, loop.solver_state, outcome)
     history = _history(tables, times)
     work = Work._make(int(history[name][-1]) for name in Work._fields)
     loss = float(loop.loss if is_end else loop.best_loss)

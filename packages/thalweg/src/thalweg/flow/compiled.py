@@ -7,6 +7,7 @@ for our own methods and for those of other libraries alike.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def compiled(
     key: Hashable,
     function: Callable[..., Any],
     *arguments: Any,
-    recorder: Recorder,
+    recorder: Recorder | None = None,
 ) -> Program:
     """The compiled program of `function(data, *arguments)`, made once a flow and key.
 
@@ -43,10 +44,10 @@ def compiled(
         key: What tells this program from others of the flow; equal keys mean equal functions.
         function: A pure function whose first argument is `flow.data`.
         *arguments: Example arguments that fix shapes and dtypes.
-        recorder: Its compile clock runs meanwhile.
+        recorder: Its compile clock runs meanwhile; None after a run.
     """
     if key not in flow.programs:
-        with recorder.compiling():
+        with contextlib.nullcontext() if recorder is None else recorder.compiling():
             placed = flow.everywhere(arguments)
             options = compiler_options() if _is_small(flow) else None
             program = flow.jit(function).lower(flow.data, *placed).compile(options)

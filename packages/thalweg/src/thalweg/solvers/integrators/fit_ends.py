@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from thalweg.flow.compiled import compiled
 from thalweg.solution import VISIBLE, Outcome
 from thalweg.solvers.integrators.column_units import RANK
 
@@ -27,6 +28,16 @@ def about_not_finite(count: int) -> str:
     return f"The model was not finite at {points} on the way; shorter steps avoided them. "
 
 
+def _at(flow: Flow, name: str, theta: Any) -> Any:
+    """A function of the flow at a point; compiled once, for all fits of a model."""
+    at = np.asarray(theta, flow.spec.dtype)
+    return compiled(flow, name, getattr(flow, name), at)(flow.data, flow.everywhere(at))
+
+
+def _hessian_at(flow: Flow, theta: Any) -> np.ndarray:
+    return np.asarray(_at(flow, "dense_hessian", theta))
+
+
 class _Curvature(NamedTuple):
     """The least curvature at a point, in units in which the Hessian has a diagonal of ±1.
 
@@ -41,8 +52,7 @@ class _Curvature(NamedTuple):
     direction: np.ndarray
 
 
-def _least_curvature(flow: Flow, theta: jax.Array) -> _Curvature:
-    hessian = np.asarray(flow.jit(flow.dense_hessian)(flow.data, flow.everywhere(theta)))
+def _least_curvature(hessian: np.ndarray) -> _Curvature:
     scale = np.sqrt(np.abs(np.diag(hessian)))
     scale[scale == 0] = 1
     values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
@@ -55,13 +65,12 @@ def beyond_saddle(flow: Flow, theta: jax.Array) -> np.ndarray | None:
 
     Cost: a dense Hessian, and a loss for each point where there is such a direction.
     """
-    found = _least_curvature(flow, theta)
+    found = _least_curvature(_hessian_at(flow, theta))
     if not found.least < -found.noise:
         return None
-    program = flow.jit(flow.loss)
 
     def loss_at(point: np.ndarray) -> float:
-        return float(program(flow.data, flow.everywhere(point)))
+        return float(_at(flow, "loss", point))
 
     here = np.asarray(theta)
     loss = loss_at(here)
@@ -72,9 +81,28 @@ def beyond_saddle(flow: Flow, theta: jax.Array) -> np.ndarray | None:
     return None if best == 0 else points[best - 1]
 
 
+def is_minimum(flow: Flow, theta: jax.Array) -> bool:
+    """Whether a Newton step would gain nothing visible, and the loss curves up in all directions.
+
+    Where J loses a column, as that of a in a²x does at a = 0, its products with the residuals are
+    no measure of how flat the loss is; its exact curvature is.
+
+    Cost: a gradient and a dense Hessian.
+    """
+    loss, gradient = (np.asarray(each) for each in _at(flow, "value_and_grad", theta))
+    hessian = _hessian_at(flow, theta)
+    if not (np.isfinite(hessian).all() and np.isfinite(gradient).all()):
+        return False
+    found = _least_curvature(hessian)
+    if not found.least > found.noise:
+        return False
+    gain = gradient @ np.linalg.solve(hessian, gradient) / 2
+    return bool(gain <= VISIBLE * np.finfo(hessian.dtype).eps * loss)
+
+
 def by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome, str]:
     """What the exact Hessian says of a point where the gradient is zero and J is singular."""
-    least, noise, direction = _least_curvature(flow, theta)
+    least, noise, direction = _least_curvature(_hessian_at(flow, theta))
     main = np.argmax(np.abs(direction))
     name = f"`{flow.spec.component(int(main))}`"
     if least < -noise:
@@ -91,9 +119,8 @@ def by_hessian(flow: Flow, theta: jax.Array, start: jax.Array) -> tuple[Outcome,
 def _is_redundant(flow: Any, *points: jax.Array) -> bool:
     """Whether J lacks rank to the last digit at all points, so that its model does."""
     eps = np.finfo(flow.spec.dtype).eps
-    jacobian_at = flow.jit(flow.jacobian)
     for theta in points:
-        jacobian = np.asarray(jacobian_at(flow.data, flow.everywhere(theta))[1])
+        jacobian = np.asarray(_at(flow, "jacobian", theta)[1])
         norms = np.linalg.norm(jacobian, axis=0)
         if not (np.isfinite(norms).all() and norms.all()):
             return False

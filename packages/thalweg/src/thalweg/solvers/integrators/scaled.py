@@ -49,7 +49,12 @@ from thalweg.solvers.integrators.column_units import (
     Linearised,
     linearised,
 )
-from thalweg.solvers.integrators.fit_ends import about_not_finite, beyond_saddle, by_hessian
+from thalweg.solvers.integrators.fit_ends import (
+    about_not_finite,
+    beyond_saddle,
+    by_hessian,
+    is_minimum,
+)
 from thalweg.solvers.integrators.geodesic import (
     ImplicitGeodesic,
     Trial,
@@ -320,6 +325,9 @@ class ScaledGeodesic(AbstractJitMethod):
         if outcome is Outcome.PLATEAU:
             names = ", ".join(f"`{flow.spec.component(int(k))}`" for k in vanished)
             return End(outcome, f"{detail}The loss does not depend on {names} here.")
+        if outcome is Outcome.STALLED and is_minimum(flow, theta):
+            detail += "By the exact Hessian it is a minimum."
+            return End(Outcome.CONVERGED, detail)
         if outcome is Outcome.CONVERGED and bool(best.is_doubtful):
             outcome, curvature = by_hessian(flow, theta, solver_state.start)
             detail += curvature
