@@ -223,7 +223,7 @@ def test_the_command_writes_results_and_tables(tmp_path: Path):
     ("arguments", "sentence"),
     [
         (("--only", "BoxBod"), "no problem is called `BoxBod`"),
-        (("--starts", "2"), "leave `--starts` and `--new-process` out"),
+        (("--starts", "2"), "leave `--peer`, `--starts` and `--new-process` out"),
         (("--cost",), "leave `--cost` or `--fits` out"),
     ],
 )
