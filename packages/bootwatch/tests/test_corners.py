@@ -148,6 +148,25 @@ def test_the_simulator_ends_whatever_it_is_doing(fault, boots):
     assert not _is_open(simulator.port)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a port can be kept")
+def test_nobody_gets_the_ports_of_a_simulated_device_that_is_off():
+    """It refuses connections and answers no SIP, and what it listened on is its own."""
+    with Simulator("auerswald-form", FakeDevice(), sip=True) as simulator:
+        assert simulator.sip_target
+        assert _is_open(simulator.port)
+        simulator.switch_off()
+        assert not _is_open(simulator.port)
+        sip_port = int(simulator.sip_target.split(":")[1])
+        for kind, port in (
+            (socket.SOCK_STREAM, simulator.port),
+            (socket.SOCK_DGRAM, sip_port),
+        ):
+            with socket.socket(socket.AF_INET, kind) as thief, pytest.raises(OSError, match="use"):
+                thief.bind(("127.0.0.1", port))
+    with socket.socket() as other:  # and is free when it has ended
+        other.bind(("127.0.0.1", simulator.port))
+
+
 def _is_open(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0

@@ -6,6 +6,7 @@ import contextlib
 import re
 import socket
 import ssl
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -153,16 +154,15 @@ class Simulator:
         self.closing = threading.Event()
         self.ready_at = 0.0
         self._first_context, self._later_context = _server_contexts(device, tls=tls)
-        self._sip: socket.socket | None = None
-        self._server = _Server(self, port, self._first_context)
+        self._held = _hold(port)
+        held_port = self._held.getsockname()[1] if self._held is not None else port
+        self._server = _Server(self, held_port, self._first_context)
         self.port: int = self._server.server_address[1]
         secure = self._first_context is not None
         self.ca = CERTIFICATES / "authority.pem" if secure else None
         self.url = f"http{'s' if secure else ''}://{LOOPBACK}:{self.port}"
-        self._sip_port = 0
-        if sip:
-            self._open_sip()
-        self.sip_target = f"{LOOPBACK}:{self._sip_port}" if sip else None
+        self._sip = _Sip() if sip else None
+        self.sip_target = None if self._sip is None else self._sip.target
 
     def __enter__(self) -> Self:
         self._listen()
@@ -175,6 +175,10 @@ class Simulator:
         self.device.restart_asked.set()
         self._life.join()
         self._go_down()
+        if self._sip is not None:
+            self._sip.close()
+        if self._held is not None:
+            self._held.close()
 
     def addresses(self) -> dict[str, str | None]:
         """Return what a configuration needs to know: `url`, `sip` and `ca`."""
@@ -212,10 +216,10 @@ class Simulator:
                 self.ready_at = time.monotonic() + SLOW * device.timing.boot
             self._server = _Server(self, self.port, self._later_context)
             self._listen()
-            if self._sip_port and not device.has(Fault.NO_SIP):
+            if self._sip is not None and not device.has(Fault.NO_SIP):
                 if device.has(Fault.LATE_SIP) and self._rest(SLOW * device.timing.boot):
                     return True
-                self._open_sip()
+                self._sip.is_up.set()
             if not again:
                 return False
             again -= 1
@@ -235,29 +239,63 @@ class Simulator:
         self._server.shutdown()
         self._server.server_close()
         if self._sip is not None:
-            self._sip.close()
-            self._sip = None
-
-    def _open_sip(self) -> None:
-        self._sip = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sip.bind((LOOPBACK, self._sip_port))
-        self._sip.settimeout(0.2)  # a closed socket is noticed so soon
-        self._sip_port = self._sip.getsockname()[1]
-        threading.Thread(target=_answer_options, args=(self._sip,), daemon=True).start()
+            self._sip.is_up.clear()
 
 
-def _answer_options(channel: socket.socket) -> None:
+def _hold(port: int) -> socket.socket | None:
+    """A socket that keeps the port for the device while it is down, and does not listen.
+
+    Otherwise any program could be given the port meanwhile. Connections to it are refused. Only
+    Linux lets a server listen on a port that another socket keeps.
+    """
+    if sys.platform != "linux":
+        return None
+    held = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((LOOPBACK, port))
+    except OSError:
+        held.close()
+        raise
+    return held
+
+
+class _Sip:
+    """A SIP socket that stays open, and answers nothing while the device is down.
+
+    Attributes:
+        is_up: Whether the device answers.
+        target: `host:port`.
+    """
+
+    def __init__(self) -> None:
+        self._channel = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._channel.bind((LOOPBACK, 0))
+        self._channel.settimeout(0.2)  # a closed socket is noticed so soon
+        self.target = f"{LOOPBACK}:{self._channel.getsockname()[1]}"
+        self.is_up = threading.Event()
+        self.is_up.set()
+        threading.Thread(
+            target=_answer_options, args=(self._channel, self.is_up), daemon=True
+        ).start()
+
+    def close(self) -> None:
+        """End for good."""
+        self._channel.close()
+
+
+def _answer_options(channel: socket.socket, is_up: threading.Event) -> None:
     """Answer SIP by 200, with the headers that a response must repeat."""
     while True:
         try:
             request, sender = channel.recvfrom(65535)
-            if request.startswith((b"OPTIONS ", b"REGISTER ")):
+            if is_up.is_set() and request.startswith((b"OPTIONS ", b"REGISTER ")):
                 kept = re.findall(rb"(?mi)^(?:Via|From|To|Call-ID|CSeq):[^\r\n]*", request)
                 lines = [b"SIP/2.0 200 OK", *kept, b"Content-Length: 0", b"", b""]
                 channel.sendto(b"\r\n".join(lines), sender)
         except TimeoutError:
             continue
-        except OSError:  # closed: the device goes down
+        except OSError:  # closed
             return
 
 
