@@ -23,14 +23,8 @@ from thalweg_lab.pages.bench_page import render_bench
 from thalweg_lab.pages.cost_page import render_cost
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmark"
-INFINITE = {
-    "seconds",
-    "compiled_seconds",
-    "work",
-    "ours",
-    "peers",
-    "error_seconds",
-}  # what null stands for there
+# Where null stands for infinity.
+INFINITE = {"seconds", "compiled_seconds", "work", "ours", "peers", "error_seconds"}
 
 
 def pages(record: dict[str, Any], cost: dict[str, Any]) -> dict[str, str]:

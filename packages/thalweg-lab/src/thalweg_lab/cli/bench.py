@@ -132,16 +132,7 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     if cost and fits:
         raise typer.BadParameter("leave `--cost` or `--fits` out", param_hint="--cost")
     if fits:
-        if suite is Suite.PUBLISHED:
-            raise typer.BadParameter(
-                "`--fits` has the suites `quick` and `full` alone", param_hint="--suite"
-            )
-        if starts is not None or new_process or peer:
-            raise typer.BadParameter(
-                "`--fits` has peers, starts and processes of its own; leave `--peer`, `--starts` "
-                "and `--new-process` out",
-                param_hint="--fits",
-            )
+        _refuse_with_fits(suite, is_other=starts is not None or new_process or bool(peer))
         from thalweg_lab.cli.bench_fits import show_fits
 
         budget = FIT_SECONDS if seconds is None else seconds
@@ -180,6 +171,24 @@ def bench(  # noqa: PLR0913, PLR0917 - all are options
     typer.echo(f"report: {folder / PAGE}")
     if not results.problems:
         raise typer.Exit(1)
+
+
+def _refuse_with_fits(suite: Suite, *, is_other: bool) -> None:
+    """Refuse what `--fits` has of its own.
+
+    Raises:
+        BadParameter: Naming it.
+    """
+    if suite is Suite.PUBLISHED:
+        raise typer.BadParameter(
+            "`--fits` has the suites `quick` and `full` alone", param_hint="--suite"
+        )
+    if is_other:
+        raise typer.BadParameter(
+            "`--fits` has peers, starts and processes of its own; leave `--peer`, `--starts` "
+            "and `--new-process` out",
+            param_hint="--fits",
+        )
 
 
 def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path, *, new_process: bool) -> Results:

@@ -138,21 +138,9 @@ class NystromNewton(AbstractJitMethod):
             damping=self.damping,
             most=self.most_products,
         )
-        slope = -jnp.vdot(grad, direction)
-
-        def is_too_long(trial: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
-            t, reached, trials = trial
-            return ~(reached <= loss + DECREASE * t * slope) & (trials < MOST_TRIALS)
-
-        def shortened(trial: tuple[jax.Array, jax.Array, jax.Array]) -> Any:
-            t = SHORTEN * trial[0]
-            return t, flow.loss(data, theta - t * direction), trial[2] + 1
-
-        first = (jnp.full_like(loss, 1 / SHORTEN), jnp.full_like(loss, jnp.inf))
-        t, reached, trials = jax.lax.while_loop(
-            is_too_long, shortened, (*first, jnp.zeros((), jnp.int32))
+        t, reached, trials, is_taken = _searched(
+            lambda t: flow.loss(data, theta - t * direction), loss, -jnp.vdot(grad, direction)
         )
-        is_taken = jnp.isfinite(reached) & (reached <= loss + DECREASE * t * slope)
         end = jnp.where(is_taken, theta - t * direction, theta)
         still = jnp.where(jnp.all(end == theta), old.still_steps + 1, 0).astype(jnp.int32)
         code = jnp.where(still >= STILL_STEPS, STALLED, RUNNING)
@@ -181,6 +169,35 @@ class NystromNewton(AbstractJitMethod):
                 still,
             ),
         )
+
+
+def _searched(
+    loss_at: Callable[[jax.Array], jax.Array], loss: jax.Array, slope: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Armijo's rule: t, the loss there, how many were tried, and whether it falls enough.
+
+    Args:
+        loss_at: The loss at t.
+        loss: That at 0.
+        slope: Its derivative at 0.
+    """
+
+    def is_enough(t: jax.Array, reached: jax.Array) -> jax.Array:
+        return reached <= loss + DECREASE * t * slope
+
+    def is_too_long(trial: tuple[jax.Array, jax.Array, jax.Array]) -> jax.Array:
+        t, reached, trials = trial
+        return ~is_enough(t, reached) & (trials < MOST_TRIALS)
+
+    def shortened(trial: tuple[jax.Array, jax.Array, jax.Array]) -> Any:
+        t = SHORTEN * trial[0]
+        return t, loss_at(t), trial[2] + 1
+
+    first = (jnp.full_like(loss, 1 / SHORTEN), jnp.full_like(loss, jnp.inf))
+    t, reached, trials = jax.lax.while_loop(
+        is_too_long, shortened, (*first, jnp.zeros((), jnp.int32))
+    )
+    return t, reached, trials, jnp.isfinite(reached) & is_enough(t, reached)
 
 
 def nystrom(

@@ -111,11 +111,7 @@ class SSBroyden(AbstractTransformation):
             value_fn: Any,
         ) -> tuple[jax.Array, State]:
             del updates  # the gradient, as Optax passes it on
-            is_first = jnp.isnan(state.before)
-            direction = jnp.where(is_first, -grad, state.direction)
-            before = jnp.where(is_first, value + jnp.linalg.norm(grad) / 2, state.before)
-            guess = GUESS * (before - value) / -jnp.vdot(direction, grad)
-            guess = jnp.where((guess > 0) & (guess < 1), guess, 1)  # false for a NaN
+            direction, guess = _first_trial(state, value, grad)
             step, search = zoom.update(
                 guess * direction, state.search, theta, value=value, grad=grad, value_fn=value_fn
             )
@@ -145,6 +141,15 @@ class SSBroyden(AbstractTransformation):
             )
 
         return optax.GradientTransformationExtraArgs(init, update)  # pyright: ignore[reportArgumentType] - of arrays
+
+
+def _first_trial(state: State, value: jax.Array, grad: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The direction of a search, and α of the module: its first trial."""
+    is_first = jnp.isnan(state.before)
+    direction = jnp.where(is_first, -grad, state.direction)
+    before = jnp.where(is_first, value + jnp.linalg.norm(grad) / 2, state.before)
+    guess = GUESS * (before - value) / -jnp.vdot(direction, grad)
+    return direction, jnp.where((guess > 0) & (guess < 1), guess, 1)  # false for a NaN
 
 
 def updated(

@@ -177,11 +177,11 @@ class Training:
             duration=float(edges[1] - edges[0]),
             transform=plan.transform,
         )
-        self.params = self.ansatz.init(plan.seed) if params is None else params
+        self._untrained = self.ansatz.init(plan.seed)
+        self.params = self._untrained if params is None else params
         self.history: dict[str, list[np.ndarray]] = {}
         self.solutions: list[tw.Solution] = []
         self._began = clock.perf_counter()
-        self._untrained = self.ansatz.init(plan.seed)
         weights = flatten(self.params)[1].size
         enough = int(np.clip(POINTS_A_WEIGHT * weights, LEAST_POINTS, MOST_POINTS))
         count = plan.points or enough
