@@ -69,8 +69,8 @@ def profile_chart(profiles: Mapping[str, tuple[np.ndarray, np.ndarray]], looks: 
         caption="A point (τ, share): the entrant reaches that share of all targets in at most τ "
         "times the time of the quickest. Higher and further left is better. At τ = 1 the share is "
         "that of targets where it is the quickest, at the right that of targets it reaches at all. "
-        "A peer that does not suit a problem's structure or size counts as not reaching its "
-        "targets (Dolan & Moré 2002).",
+        "A peer that did not race on a problem, because it does not suit its structure or size or "
+        "is newer than its record, counts as not reaching its targets (Dolan & Moré 2002).",
         x_label="τ, times the quickest",
         y_label="share of the targets",
         lines=profiles,
