@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import thalweg as tw
 from thalweg.errors import DataError, ShapeError
+from thalweg.fitting.batch import ONE_PASS, point
+from thalweg.fitting.precision import float64
 
 RANDOM = np.random.default_rng(11)
 X = np.linspace(0.0, 10.0, 60)
@@ -71,6 +74,57 @@ def test_fits_that_fail_have_outcomes_of_their_own():
         fits.popt[rest], tw.curve_fit_many(peak, X, Y[:20], START).popt[rest], rtol=1e-9
     )
     assert "17 converged" in repr(fits) or "converged" in repr(fits)
+
+
+def test_a_parameter_too_many_is_said_for_each_fit():
+    """Where two columns of J are one, a small damping hides it from the matrix of the last step."""
+    decays = np.stack([2 * np.exp(-rate * X) for rate in (0.5, 0.7, 0.9)])
+    noisy = decays + 0.01 * RANDOM.normal(size=decays.shape)
+
+    def model(x: Any, a: Any, b: Any, c: Any) -> Any:
+        return a * jnp.exp(-(b + c) * x)
+
+    fits = tw.curve_fit_many(model, X, noisy, [1.0, 0.5, 0.5])
+    assert fits.one_by_one.all()
+    assert np.isinf(fits.stderr[:, 1:]).all()
+    assert np.isfinite(fits.stderr[:, 0]).all()
+    assert all("undetermined" in detail for detail in fits.details)
+
+
+def test_no_fit_ends_where_a_peak_has_shrunk_to_one_measurement():
+    """Its height, place and width are then one direction, and no minimum is certain."""
+    random = np.random.default_rng(0)
+    x = np.linspace(0, 10, 300)
+    middles = 2.5 * np.arange(4) + 1.25
+
+    def model(x: Any, *p: Any) -> Any:
+        peaks = [p[i] * jnp.exp(-((x - p[i + 1]) ** 2) / (2 * p[i + 2] ** 2)) for i in (0, 3, 6, 9)]
+        return sum(peaks) + p[12]
+
+    start = np.array([value for middle in middles for value in (2, middle, 0.375)] + [0.5])
+    truth = start * random.uniform(0.9, 1.1, (60, start.size))
+    rows = np.stack([np.asarray(model(x, *row)) for row in truth])
+    rows += 0.05 * random.normal(size=rows.shape)
+    fits = tw.curve_fit_many(model, x, rows, start)
+    assert fits.one_by_one.any()
+    assert fits.success.all()
+    assert fits.chi_squared[fits.one_by_one].max() < 1.5 * 0.05**2 * 300
+
+
+@pytest.mark.parametrize("size", [2, 5, ONE_PASS])
+def test_sums_in_one_pass_are_those_of_the_jacobian(size: int):
+    """The brute-force twin: s and J as arrays."""
+    theta = RANDOM.uniform(0.5, 1.5, size)
+
+    def model(y: Any, p: Any) -> Any:
+        return sum(jnp.sin(value * (k + 1) * X) for k, value in enumerate(p)) - y
+
+    with float64():
+        found = point(model, Y[0], jnp.asarray(theta), keeps=False)
+        s, jacobian = model(Y[0], theta), jax.jacobian(lambda p: model(Y[0], p))(jnp.asarray(theta))
+    np.testing.assert_allclose(found.loss, 0.5 * s @ s, rtol=1e-13)
+    np.testing.assert_allclose(found.gradient, jacobian.T @ s, rtol=1e-11, atol=1e-10)
+    np.testing.assert_allclose(found.normal, jacobian.T @ jacobian, rtol=1e-11, atol=1e-10)
 
 
 def test_units_do_not_matter():

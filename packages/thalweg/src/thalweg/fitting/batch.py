@@ -7,10 +7,12 @@ digits where parameters are nearly dependent; such fits are marked and left to t
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from thalweg.fitting.box import first_side, least_in_box
 from thalweg.solution import VISIBLE
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 RUNNING, REFINED, CONVERGED, DOUBTFUL = range(4)
 STEPS = 20  # of one call; what still runs is gathered into new batches
+ONE_PASS = 8  # parameters up to which all sums over the measurements are one loop
 UNROLLED = 8  # parameters up to which the factorisation is unrolled
 FLAT = 1e-7  # cosine between residuals and tangent space, up to which a fit has converged
 REFINES = 0.9  # gradient over that before, up to which a step still adds digits
@@ -116,23 +119,39 @@ def advance(residuals: Residuals, data: Data, states: State, axes: Data) -> Stat
         count, state = carry
         return count + 1, each(data, state)
 
-    return jax.lax.while_loop(goes_on, onward, (jnp.zeros((), jnp.int32), states))[1]
+    end = jax.lax.while_loop(goes_on, onward, (jnp.zeros((), jnp.int32), states))[1]
+    return jax.vmap(certain)(end)
 
 
-def _point(residuals: Residuals, data: Data, theta: jax.Array, *, keeps: bool) -> Point:
+def point(residuals: Residuals, data: Data, theta: jax.Array, *, keeps: bool) -> Point:
     """The residuals around θ; with their Jacobian itself where it is kept."""
     s, push = jax.linearize(lambda at: residuals(data, at), theta)
     unit = jnp.eye(theta.size, dtype=theta.dtype)
-    if keeps:
-        jacobian = jax.vmap(push)(unit)
-        gradient = jacobian @ s
-    else:  # unrolled, as a batch then makes one loop of all
-        columns = [push(unit[k]) for k in range(theta.size)]
-        jacobian = jnp.stack(columns)
-        gradient = jnp.stack([jnp.sum(column * s) for column in columns])
+    if not keeps and theta.size <= ONE_PASS:
+        return _in_one_pass(theta, s, [push(row) for row in unit])
+    jacobian = jax.vmap(push)(unit)
     normal = jnp.einsum("im,jm->ij", jacobian, jacobian)
     whole = (s, jacobian.T) if keeps else ()
-    return Point(theta, 0.5 * jnp.sum(s * s), gradient, normal, whole)
+    return Point(theta, 0.5 * jnp.sum(s * s), jacobian @ s, normal, whole)
+
+
+def _in_one_pass(theta: jax.Array, s: jax.Array, columns: list[jax.Array]) -> Point:
+    """The same by one loop over the measurements, so that s and J are never in memory."""
+    both = [*columns, s]
+    pairs = list(itertools.combinations_with_replacement(range(len(both)), 2))
+    sums = jax.lax.reduce(
+        [both[i] * both[j] for i, j in pairs],
+        [np.zeros((), s.dtype)] * len(pairs),
+        lambda left, right: [a + b for a, b in zip(left, right, strict=True)],
+        tuple(range(s.ndim)),
+    )
+    inner = dict(zip(pairs, sums, strict=True))
+    last = len(columns)
+    gradient = jnp.stack([inner[k, last] for k in range(last)])
+    normal = jnp.stack(
+        [jnp.stack([inner[min(i, j), max(i, j)] for j in range(last)]) for i in range(last)]
+    )
+    return Point(theta, 0.5 * inner[last, last], gradient, normal, ())
 
 
 def step(residuals: Residuals, data: Data, state: State, box: Box | None = None) -> State:
@@ -151,15 +170,15 @@ def step(residuals: Residuals, data: Data, state: State, box: Box | None = None)
     right = -at.gradient / unit
     damped = matrix + state.damping * jnp.eye(unit.size, dtype=unit.dtype)
     if box is None:
-        scaled, pivot = solved(damped, right)
+        scaled, _ = solved(damped, right)
         predicted = 0.5 * jnp.sum(scaled * (right + state.damping * scaled))
         decrement = jnp.sum(scaled * right)
         theta = at.theta + scaled / unit
     else:
-        scaled, pivot, theta = _within(box, damped, right, at.theta, unit)
+        scaled, theta = _within(box, damped, right, at.theta, unit)
         predicted = jnp.sum(scaled * (right - 0.5 * (matrix @ scaled)))
         decrement = 2 * predicted  # 0 only where the KKT conditions hold
-    trial = _point(residuals, data, theta, keeps=bool(at.whole))
+    trial = point(residuals, data, theta, keeps=bool(at.whole))
     is_finite = jnp.isfinite(trial.loss) & jnp.all(jnp.isfinite(trial.normal))
     is_newton = state.damping <= SMALL_DAMPING
     is_flat = is_newton & (decrement <= FLAT**2 * 2 * at.loss)
@@ -182,8 +201,7 @@ def step(residuals: Residuals, data: Data, state: State, box: Box | None = None)
     if box is not None:
         is_lost &= ~pushed(trial.theta, trial.gradient, box)
     is_over = ~is_first & (is_flat | (is_spent & is_taken))
-    is_regular = pivot > (LEAST_REFINED if at.whole else LEAST_PIVOT)
-    is_sure = is_taken & is_newton & is_regular & ~jnp.any(is_lost)
+    is_sure = is_taken & is_newton & ~jnp.any(is_lost)
     is_stuck = ~is_finite & (is_first | (state.damping > MOST_DAMPING)) | (damping > MOST_DAMPING)
     end = jnp.where(is_sure, REFINED if at.whole else CONVERGED, DOUBTFUL)
     code = jnp.where(is_over, end, jnp.where(is_stuck, DOUBTFUL, RUNNING))
@@ -198,6 +216,25 @@ def step(residuals: Residuals, data: Data, state: State, box: Box | None = None)
     )
     is_running = state.code <= REFINED
     return jax.tree.map(lambda after, before: jnp.where(is_running, after, before), new, state)
+
+
+def certain(state: State, box: Box | None = None) -> State:
+    """The state, doubtful where it has converged and J is singular there. Pure.
+
+    Parameters that the loss pushes against a bound are left out. The matrix of a step does not
+    tell, as even a small damping hides that it is singular.
+    """
+    at = state.at
+    squares = jnp.diagonal(at.normal)
+    unit = jnp.sqrt(jnp.where(squares > 0, squares, 1))
+    matrix = at.normal / unit[:, None] / unit
+    if box is not None:
+        is_held = pushed(at.theta, at.gradient, box)
+        matrix = jnp.where(is_held[:, None] | is_held, 0, matrix) + jnp.diag(1.0 * is_held)
+    _, pivot = solved(matrix, squares)
+    is_regular = pivot > (LEAST_REFINED if at.whole else LEAST_PIVOT)  # not where it is NaN
+    is_doubtful = ((state.code == CONVERGED) | (state.code == REFINED)) & ~is_regular
+    return state._replace(code=jnp.where(is_doubtful, DOUBTFUL, state.code))
 
 
 def _noise(point: Point) -> jax.Array:
@@ -226,28 +263,28 @@ def _steepness(point: Point, box: Box | None) -> jax.Array:
 
 def _within(
     box: Box, damped: jax.Array, right: jax.Array, theta: jax.Array, unit: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """The step that keeps θ to its bounds, the least squared pivot, and the new θ."""
+) -> tuple[jax.Array, jax.Array]:
+    """The step that keeps θ to its bounds, and the new θ."""
     low, high = (box[0] - theta) * unit, (box[1] - theta) * unit
 
-    def solve(side: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def solve(side: jax.Array) -> tuple[jax.Array]:
         is_held = side != 0
         there = jnp.where(is_held, jnp.where(side < 0, low, high), 0)
         rest = jnp.where(is_held, there, right - damped @ there)
         alone = jnp.where(is_held[:, None] | is_held, 0, damped)
-        return solved(alone + jnp.diag(1.0 * is_held), rest)
+        return (solved(alone + jnp.diag(1.0 * is_held), rest)[0],)
 
-    side, (scaled, pivot) = least_in_box(
+    side, (scaled,) = least_in_box(
         solve,
         lambda scaled: damped @ scaled - right,
         first_side(-right, low, high),
         low,
         high,
-        blank=(jnp.zeros_like(right), jnp.zeros_like(right[0])),
+        blank=(jnp.zeros_like(right),),
     )
     new = jnp.clip(theta + scaled / unit, *box)
     new = jnp.where(side < 0, box[0], jnp.where(side > 0, box[1], new))
-    return (new - theta) * unit, pivot, new
+    return (new - theta) * unit, new
 
 
 def solved(matrix: jax.Array, right: jax.Array) -> tuple[jax.Array, jax.Array]:

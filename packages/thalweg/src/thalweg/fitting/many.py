@@ -13,7 +13,7 @@ import numpy as np
 from thalweg._util.machine import cores
 from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError, DataError, ShapeError
-from thalweg.fitting.batch import CONVERGED, RUNNING, State, advance, begin
+from thalweg.fitting.batch import CONVERGED, ONE_PASS, RUNNING, State, advance, begin
 from thalweg.fitting.bounds import Bounds
 from thalweg.fitting.covariance import curvature_of
 from thalweg.fitting.engine import engine_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from thalweg.fitting.engine import Engine
 
-BATCH_VALUES = 2**15  # entries of the Jacobians of a batch, so that they stay in the cache
+BATCH_VALUES = 2**18  # numbers in memory for each step of a batch, so that they stay in the cache
 MOST_ROUNDS = 10  # calls of a batch; what still runs then is fitted one at a time
 
 
@@ -190,7 +190,8 @@ class _Many:
 
     def __init__(self, engine: Engine, data: Data, axes: Data, layout: Layout) -> None:
         self._engine, self._data, self._axes, self._layout = engine, data, axes, layout
-        per_fit = data.y[0].size * (layout.size + 2)
+        arrays = 1 if layout.size <= ONE_PASS else layout.size + 2  # y alone; or also s and J
+        per_fit = data.y[0].size * arrays
         count = len(data.y)
         most = -(-count // cores())  # at least one batch a core
         self._batch = max(1, min(most, BATCH_VALUES // max(per_fit, 1)))

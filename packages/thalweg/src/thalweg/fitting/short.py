@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, step
+from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, certain, step
 from thalweg.fitting.bounds import box_of
 from thalweg.fitting.residuals import variation
 from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
@@ -79,7 +79,7 @@ def short_run(residuals: Residuals, kinds: tuple[int, ...]) -> Callable[[Data, A
         whole = jnp.zeros(m, theta.dtype), jnp.zeros((m, theta.size), theta.dtype)
         first = jnp.int32(0), begin(theta, whole), jnp.zeros((MOST_STEPS, 3), theta.dtype)
         count, state, rows = jax.lax.while_loop(goes_on, attempt, first)
-        parts = [count, rows, *jax.tree.leaves(state)]
+        parts = [count, rows, *jax.tree.leaves(certain(state, box))]
         return jnp.concatenate([part.ravel().astype(theta.dtype) for part in parts])
 
     return run
