@@ -120,7 +120,7 @@ def test_sums_in_one_pass_are_those_of_the_jacobian(size: int):
         return sum(jnp.sin(value * (k + 1) * X) for k, value in enumerate(p)) - y
 
     with float64():
-        found = point(model, Y[0], jnp.asarray(theta), keeps=False)
+        found = point(model, Y[0], jnp.asarray(theta))
         s, jacobian = model(Y[0], theta), jax.jacobian(lambda p: model(Y[0], p))(jnp.asarray(theta))
     np.testing.assert_allclose(found.loss, 0.5 * s @ s, rtol=1e-13)
     np.testing.assert_allclose(found.gradient, jacobian.T @ s, rtol=1e-11, atol=1e-10)

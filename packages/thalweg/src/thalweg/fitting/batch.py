@@ -48,14 +48,12 @@ class Point(NamedTuple):
         loss: ½ Σ s².
         gradient: Jᵀs, `(k,)`.
         normal: JᵀJ, `(k, k)`.
-        whole: S of shape `(m,)` and J, `(m, k)`, where they are kept; else empty.
     """
 
     theta: jax.Array
     loss: jax.Array
     gradient: jax.Array
     normal: jax.Array
-    whole: tuple[jax.Array, ...]
 
 
 class State(NamedTuple):
@@ -80,18 +78,17 @@ class State(NamedTuple):
     not_finite: jax.Array
 
 
-def begin(theta: Any, whole: Any = (), *, arrays: Any = jnp) -> State:
+def begin(theta: Any, *, arrays: Any = jnp) -> State:
     """The state before the first step of one fit. Pure.
 
     Args:
         theta: The start, `(k,)`.
-        whole: Arrays like s and J, where they are to be kept.
         arrays: `jax.numpy`, or `numpy` on the host.
     """
     zero = arrays.zeros_like(theta)
     unknown = arrays.full_like(theta[0], arrays.inf)
     return State(
-        at=Point(theta, unknown, zero, zero[:, None] * zero, whole),
+        at=Point(theta, unknown, zero, zero[:, None] * zero),
         columns=zero,
         damping=arrays.full_like(theta[0], FIRST_DAMPING),
         start_loss=unknown,
@@ -120,19 +117,18 @@ def advance(residuals: Residuals, data: Data, states: State, axes: Data) -> Stat
         return count + 1, each(data, state)
 
     end = jax.lax.while_loop(goes_on, onward, (jnp.zeros((), jnp.int32), states))[1]
-    return jax.vmap(certain)(end)
+    return jax.vmap(lambda state: certain(state, LEAST_PIVOT))(end)
 
 
-def point(residuals: Residuals, data: Data, theta: jax.Array, *, keeps: bool) -> Point:
-    """The residuals around θ; with their Jacobian itself where it is kept."""
+def point(residuals: Residuals, data: Data, theta: jax.Array) -> Point:
+    """The residuals around θ."""
     s, push = jax.linearize(lambda at: residuals(data, at), theta)
     unit = jnp.eye(theta.size, dtype=theta.dtype)
-    if not keeps and theta.size <= ONE_PASS:
+    if theta.size <= ONE_PASS:
         return _in_one_pass(theta, s, [push(row) for row in unit])
     jacobian = jax.vmap(push)(unit)
     normal = jnp.einsum("im,jm->ij", jacobian, jacobian)
-    whole = (s, jacobian.T) if keeps else ()
-    return Point(theta, 0.5 * jnp.sum(s * s), jacobian @ s, normal, whole)
+    return Point(theta, 0.5 * jnp.sum(s * s), jacobian @ s, normal)
 
 
 def _in_one_pass(theta: jax.Array, s: jax.Array, columns: list[jax.Array]) -> Point:
@@ -151,10 +147,17 @@ def _in_one_pass(theta: jax.Array, s: jax.Array, columns: list[jax.Array]) -> Po
     normal = jnp.stack(
         [jnp.stack([inner[min(i, j), max(i, j)] for j in range(last)]) for i in range(last)]
     )
-    return Point(theta, 0.5 * inner[last, last], gradient, normal, ())
+    return Point(theta, 0.5 * inner[last, last], gradient, normal)
 
 
-def step(residuals: Residuals, data: Data, state: State, box: Box | None = None) -> State:
+def step(
+    residuals: Residuals,
+    data: Data,
+    state: State,
+    box: Box | None = None,
+    *,
+    refines: bool = False,
+) -> State:
     """One attempt of one fit; a fit that has ended stays as it is.
 
     Args:
@@ -162,6 +165,7 @@ def step(residuals: Residuals, data: Data, state: State, box: Box | None = None)
         data: Its data.
         state: Where it is.
         box: The bounds that θ keeps to; None where there are none.
+        refines: Whether a fit that has converged goes on for more digits.
     """
     at = state.at
     is_first = jnp.isinf(at.loss)
@@ -178,7 +182,7 @@ def step(residuals: Residuals, data: Data, state: State, box: Box | None = None)
         scaled, theta = _within(box, damped, right, at.theta, unit)
         predicted = jnp.sum(scaled * (right - 0.5 * (matrix @ scaled)))
         decrement = 2 * predicted  # 0 only where the KKT conditions hold
-    trial = point(residuals, data, theta, keeps=bool(at.whole))
+    trial = point(residuals, data, theta)
     is_finite = jnp.isfinite(trial.loss) & jnp.all(jnp.isfinite(trial.normal))
     is_newton = state.damping <= SMALL_DAMPING
     is_flat = is_newton & (decrement <= FLAT**2 * 2 * at.loss)
@@ -203,7 +207,7 @@ def step(residuals: Residuals, data: Data, state: State, box: Box | None = None)
     is_over = ~is_first & (is_flat | (is_spent & is_taken))
     is_sure = is_taken & is_newton & ~jnp.any(is_lost)
     is_stuck = ~is_finite & (is_first | (state.damping > MOST_DAMPING)) | (damping > MOST_DAMPING)
-    end = jnp.where(is_sure, REFINED if at.whole else CONVERGED, DOUBTFUL)
+    end = jnp.where(is_sure, REFINED if refines else CONVERGED, DOUBTFUL)
     code = jnp.where(is_over, end, jnp.where(is_stuck, DOUBTFUL, RUNNING))
     code = jnp.where(is_refined, jnp.where(is_taken, REFINED, CONVERGED), code)
     new = State(
@@ -218,11 +222,16 @@ def step(residuals: Residuals, data: Data, state: State, box: Box | None = None)
     return jax.tree.map(lambda after, before: jnp.where(is_running, after, before), new, state)
 
 
-def certain(state: State, box: Box | None = None) -> State:
+def certain(state: State, least: float, box: Box | None = None) -> State:
     """The state, doubtful where it has converged and J is singular there. Pure.
 
     Parameters that the loss pushes against a bound are left out. The matrix of a step does not
     tell, as even a small damping hides that it is singular.
+
+    Args:
+        state: Where it is.
+        least: The squared pivot up to which J counts as singular, `LEAST_PIVOT` or `LEAST_REFINED`.
+        box: The bounds that θ keeps to.
     """
     at = state.at
     squares = jnp.diagonal(at.normal)
@@ -232,8 +241,8 @@ def certain(state: State, box: Box | None = None) -> State:
         is_held = pushed(at.theta, at.gradient, box)
         matrix = jnp.where(is_held[:, None] | is_held, 0, matrix) + jnp.diag(1.0 * is_held)
     _, pivot = solved(matrix, squares)
-    is_regular = pivot > (LEAST_REFINED if at.whole else LEAST_PIVOT)  # not where it is NaN
-    is_doubtful = ((state.code == CONVERGED) | (state.code == REFINED)) & ~is_regular
+    has_converged = (state.code == CONVERGED) | (state.code == REFINED)
+    is_doubtful = has_converged & ~(pivot > least)  # also where it is NaN
     return state._replace(code=jnp.where(is_doubtful, DOUBTFUL, state.code))
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.fitting.batch import CONVERGED, REFINED, State, begin, certain, step
+from thalweg.fitting.batch import CONVERGED, LEAST_REFINED, REFINED, State, begin, certain, step
 from thalweg.fitting.bounds import box_of
 from thalweg.fitting.residuals import variation
 from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
@@ -41,12 +41,16 @@ class Short(NamedTuple):
 
     Attributes:
         state: How it ended.
+        residuals: S there, `(m,)`.
+        jacobian: Its Jacobian, `(m, k)`.
         loss: The loss after each attempt, `(attempts,)`; the first evaluates the start.
         grad_norm: |∇L| there.
         is_taken: Whether the attempt was accepted.
     """
 
     state: State
+    residuals: np.ndarray
+    jacobian: np.ndarray
     loss: np.ndarray
     grad_norm: np.ndarray
     is_taken: np.ndarray
@@ -70,16 +74,17 @@ def short_run(residuals: Residuals, kinds: tuple[int, ...]) -> Callable[[Data, A
             carry: tuple[jax.Array, State, jax.Array],
         ) -> tuple[jax.Array, State, jax.Array]:
             count, state, rows = carry
-            new = step(residuals, data, state, box)
+            new = step(residuals, data, state, box, refines=True)
             is_taken = (count == 0) | jnp.any(new.at.theta != state.at.theta)
             row = jnp.stack([new.at.loss, jnp.linalg.norm(new.at.gradient), 1.0 * is_taken])
             return count + 1, new, rows.at[count].set(row)
 
-        m = jax.eval_shape(residuals, data, theta).size
-        whole = jnp.zeros(m, theta.dtype), jnp.zeros((m, theta.size), theta.dtype)
-        first = jnp.int32(0), begin(theta, whole), jnp.zeros((MOST_STEPS, 3), theta.dtype)
+        first = jnp.int32(0), begin(theta), jnp.zeros((MOST_STEPS, 3), theta.dtype)
         count, state, rows = jax.lax.while_loop(goes_on, attempt, first)
-        parts = [count, rows, *jax.tree.leaves(certain(state, box))]
+        end = certain(state, LEAST_REFINED, box)
+        s, push = jax.linearize(lambda at: residuals(data, at), end.at.theta)
+        jacobian = jax.vmap(push, out_axes=1)(jnp.eye(theta.size, dtype=theta.dtype))
+        parts = [count, rows, *jax.tree.leaves(end), s, jacobian]
         return jnp.concatenate([part.ravel().astype(theta.dtype) for part in parts])
 
     return run
@@ -88,25 +93,23 @@ def short_run(residuals: Residuals, kinds: tuple[int, ...]) -> Callable[[Data, A
 def _unpacked(vector: np.ndarray, k: int) -> Short:
     """The run of a fit of k parameters, from its vector."""
     rows = vector[1:OF_ROWS].reshape(-1, 3)[: int(vector[0])]
-    structure, places = _places(len(vector), k)
-    found = [vector[place].reshape(shape) for place, shape in places]
-    return Short(jax.tree.unflatten(structure, found), rows[:, 0], rows[:, 1], rows[:, 2] > 0)
+    structure, places, rest = _places(k)
+    state = jax.tree.unflatten(structure, [vector[place].reshape(shape) for place, shape in places])
+    m = (len(vector) - rest) // (k + 1)
+    s, jacobian = vector[rest : rest + m], vector[rest + m :].reshape(m, k)
+    return Short(state, s, jacobian, rows[:, 0], rows[:, 1], rows[:, 2] > 0)
 
 
 @functools.lru_cache
-def _places(size: int, k: int) -> tuple[Any, list[tuple[slice, tuple[int, ...]]]]:
-    """The structure of a `State`, and where its leaves lie in a vector of that size."""
-    blank = begin(np.zeros(k), (), arrays=np)
-    fixed = sum(np.size(leaf) for leaf in jax.tree.leaves(blank))
-    m = (size - OF_ROWS - fixed) // (k + 1)
-    layout = begin(np.zeros(k), (np.zeros(m), np.zeros((m, k))), arrays=np)
-    leaves, structure = jax.tree.flatten(layout)
+def _places(k: int) -> tuple[Any, list[tuple[slice, tuple[int, ...]]], int]:
+    """The structure of a `State`, where its leaves lie in a vector, and where they end."""
+    leaves, structure = jax.tree.flatten(begin(np.zeros(k), arrays=np))
     ends = OF_ROWS + np.cumsum([np.size(leaf) for leaf in leaves])
     places = [
         (slice(int(end) - np.size(leaf), int(end)), np.shape(leaf))
         for end, leaf in zip(ends, leaves, strict=True)
     ]
-    return structure, places
+    return structure, places, int(ends[-1])
 
 
 class ShortEnd(NamedTuple):
@@ -147,9 +150,8 @@ def run_short(engine: Engine, data: Data, start: np.ndarray) -> ShortEnd | None:
     detail = about_not_finite(int(state.not_finite)).strip()
     theta, loss = state.at.theta, float(state.at.loss)
     end = Start(0, None, theta, loss, Outcome.CONVERGED, detail, history, work)
-    s, jacobian = state.at.whole
     explained = _explains(state, data, engine.form)
-    return ShortEnd(end, np.asarray(s), np.asarray(jacobian), explained)
+    return ShortEnd(end, short.residuals, short.jacobian, explained)
 
 
 def _explains(state: State, data: Data, form: Form) -> bool:
