@@ -116,7 +116,10 @@ def test_json_of_the_demo_is_all_there_is_on_stdout(tmp_path: Path):
 
 
 def test_ctrl_c_keeps_the_runs_that_were_finished(tmp_path: Path):
-    """While the second method runs: status 130, a report of the first, and a word about it."""
+    """While the second method runs: status 130, a report of the first, and a word about it.
+
+    On a busy machine the second may end by itself before the signal is noticed.
+    """
     status, out, seen = interrupt_when(
         r"l-bfgs  loss", "demo", "--only", "bessel", "--seconds", "3", "--out", str(tmp_path)
     )
@@ -124,7 +127,7 @@ def test_ctrl_c_keeps_the_runs_that_were_finished(tmp_path: Path):
     assert "interrupted; the report shows the runs that were finished" in seen
     assert "thalweg (auto)" in out
     runs = json.loads((tmp_path / "runs.json").read_text(encoding="utf-8"))["runs"]
-    assert [entry["method"] for entry in runs] == ["auto"]
+    assert [entry["method"] for entry in runs] in (["auto"], ["auto", "l-bfgs"])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "The demo was interrupted" in page
 

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from thalweg.flow import Flow
 
 
-LARGE = (
-    2 * 10**6
-)  # numbers in the data times parameters, from which the program's speed counts more
+LARGE = 10**5  # numbers in the data times parameters, from which the speed of programs counts more
 CALLS = 5  # the quickest of them counts: what else the machine does only adds time
 
 
@@ -49,7 +47,7 @@ def compiled(
     if key not in flow.programs:
         with contextlib.nullcontext() if recorder is None else recorder.compiling():
             placed = flow.everywhere(arguments)
-            options = compiler_options() if _is_small(flow) else None
+            options = compiler_options() if is_small(flow) else None
             program = flow.jit(function).lower(flow.data, *placed).compile(options)
             began = time.perf_counter()
             jax.block_until_ready(program(flow.data, *placed))
@@ -57,7 +55,7 @@ def compiled(
     return flow.programs[key]
 
 
-def _is_small(flow: Flow) -> bool:
+def is_small(flow: Flow) -> bool:
     """Whether compiling takes longer than running, and its time counts more."""
     numbers = sum(np.size(leaf) for leaf in jax.tree.leaves(flow.data))
     return numbers * flow.spec.size < LARGE
