@@ -16,6 +16,7 @@ import numpy as np
 
 from thalweg.fitting.box import first_side, least_in_box
 from thalweg.solution import VISIBLE
+from thalweg.solvers.step_control import has_no_effect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +36,8 @@ SMALL_DAMPING = 1e-7  # up to which a step is as good as one of Gauss and Newton
 FIRST_DAMPING, MOST_DAMPING = 1e-2, 1e10
 LEAST_PIVOT = 1e-9  # of the normal equations in units of their columns; below, J counts as singular
 LEAST_REFINED = 1e-12  # the same where more digits are sought afterwards
-DEAD = 1e-14  # squared size of a column of J over its largest, up to which it counts as lost
-SPENT = 1e-26  # loss over the loss at the start, up to which nothing is left
+DEAD = 1e-14  # squared size of a column of J over its largest, up to which it may be lost
+SPENT = 1e-26  # loss over that at the start and over |Jθ|², up to which nothing is left
 GOOD, POOR = 0.75, 0.25  # actual over predicted reduction of the loss
 
 
@@ -184,9 +185,14 @@ def step(
         decrement = 2 * predicted  # 0 only where the KKT conditions hold
     trial = point(residuals, data, theta)
     is_finite = jnp.isfinite(trial.loss) & jnp.all(jnp.isfinite(trial.normal))
-    is_newton = state.damping <= SMALL_DAMPING
+    # In units of the present columns: damping would hide the descent along one that has shrunk.
+    present = jnp.diagonal(at.normal)
+    is_newton = jnp.all(state.damping * state.columns <= SMALL_DAMPING * present)
     is_flat = is_newton & (decrement <= FLAT**2 * 2 * at.loss)
-    is_spent = trial.loss <= SPENT * state.start_loss
+    squares = jnp.diagonal(trial.normal)
+    # Beside the start alone, data much smaller than the model's values there would count as 0.
+    values = jnp.sum(squares * trial.theta * trial.theta)
+    is_spent = trial.loss <= SPENT * jnp.minimum(state.start_loss, values)
     is_refined = state.code == REFINED
     # Where so little is predicted, rounding decides whether the loss falls.
     noise = _noise(at)
@@ -199,9 +205,8 @@ def step(
     shrunk = jnp.where(state.damping <= 1e-8, 0.0, state.damping / 20)  # noqa: PLR2004 - as good as 0
     grown = jnp.maximum(state.damping * 8, 1e-6)
     damping = jnp.where(ratio > GOOD, shrunk, jnp.where(ratio < POOR, grown, state.damping))
-    squares = jnp.diagonal(trial.normal)
     columns = jnp.where(is_taken, jnp.maximum(state.columns, squares), state.columns)
-    is_lost = squares <= DEAD * columns
+    is_lost = (squares <= DEAD * columns) & has_no_effect(squares, trial.theta, DEAD)
     if box is not None:
         is_lost &= ~pushed(trial.theta, trial.gradient, box)
     is_over = ~is_first & (is_flat | (is_spent & is_taken))

@@ -18,6 +18,7 @@ from thalweg.fitting.short import NAME, REASON, REASON_LEAST, run_short
 from thalweg.solution import Outcome, Solution, Start
 from thalweg.solvers.base import AbstractJitMethod
 from thalweg.solvers.integrators.scaled import ScaledGeodesic
+from thalweg.solvers.step_control import has_no_effect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 LARGE = 2 * 10**6  # entries of the Jacobian from which the clock is watched between steps
 SAME = 1e-9  # relative difference of losses, up to which a proven minimum is preferred
-DEAD = 1e-8  # size of a column of the Jacobian over that at the start, from which it counts as lost
+DEAD = 1e-8  # size of a column of the Jacobian over that at the start, up to which it may be lost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,7 +257,9 @@ class Fit:
         theta = outer(v, kinds, *self._bounds.finite, arrays=np)
         point = descend(self.evaluate, theta, low=low, high=high)
         norms = np.linalg.norm(self.evaluate(np.clip(start, low, high))[1], axis=0)
-        lost = ~point.active & (np.linalg.norm(point.jacobian, axis=0) <= DEAD * norms)
+        present = np.linalg.norm(point.jacobian, axis=0)
+        lost = ~point.active & (present <= DEAD * norms)
+        lost &= has_no_effect(present**2, point.theta, DEAD**2)
         outcome, detail = solution.outcome, ""
         if point.is_stationary and not lost.any():
             outcome = Outcome.CONVERGED

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from thalweg.solution import VISIBLE
 from thalweg.solvers.integrators.linearised import System, residual_force
 from thalweg.solvers.integrators.shifted_systems import SingularSpace
-from thalweg.solvers.step_control import has_vanished
+from thalweg.solvers.step_control import has_no_effect, has_vanished
 
 if TYPE_CHECKING:
     from thalweg.flow import LeastSquaresFlow
@@ -37,7 +37,8 @@ class Linearised(NamedTuple):
         noise: The part of the loss that rounding decides.
         flat: Whether rounding hides the descent that is left.
         projected: |Uᵀr| over the directions that J determines.
-        vanished: The columns of J that have vanished, a bool each, `(n,)`.
+        vanished: The columns of J that have vanished, with the effect of their parameters, a bool
+            each, `(n,)`.
         is_singular: Whether J is singular there.
         is_spent: Whether the residuals left are hardly more than rounding.
         explains: Whether the residuals are small, beside those at the start and beside what the
@@ -91,7 +92,7 @@ def linearised(
     inside = space.left.T @ r
     is_seen = space.values > RANK * space.values[0]
     start_loss = jnp.where(jnp.isnan(search.start_loss), loss, search.start_loss)
-    vanished = has_vanished(squares, columns)
+    vanished = has_vanished(squares, columns) & has_no_effect(squares, theta, float(eps))
     ratio = jnp.sqrt(jnp.min(jnp.where(vanished, 1, squares / units)))
     is_singular = (flow.size > len(r)) | (space.values[-1] <= RANK * ratio * space.values[0])
     sizes = squares * theta * theta

@@ -20,7 +20,7 @@ from thalweg.solvers.step_control.controls import (
     Descent,
     refuse_other_control,
 )
-from thalweg.solvers.step_control.flatness import has_vanished, is_flat, is_spent
+from thalweg.solvers.step_control.flatness import has_no_effect, has_vanished, is_flat, is_spent
 from thalweg.solvers.step_control.step_size import (
     ACCEPT,
     FACTOR,
@@ -48,6 +48,7 @@ __all__ = [
     "Search",
     "attempt_until_taken",
     "finite_code",
+    "has_no_effect",
     "has_vanished",
     "is_flat",
     "is_spent",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
@@ -52,3 +52,18 @@ def has_vanished(squares: jax.Array, columns: jax.Array) -> jax.Array:
         columns: The largest that they have been, shape `(n,)`.
     """
     return squares <= jnp.finfo(squares.dtype).eps * columns
+
+
+def has_no_effect(squares: Any, theta: Any, least: float) -> Any:
+    """Which parameters hardly change the model's values beside the others.
+
+    A column can shrink only because the values have, as all do where the data are of the order of
+    1e-9 and the start is 1. So a small column alone does not tell that its parameter is lost.
+
+    Args:
+        squares: The squared norms of the columns, shape `(n,)`.
+        theta: The parameters, `(n,)`.
+        least: The square of an effect over the largest, up to which there is none.
+    """
+    effects = squares * theta * theta
+    return effects <= least * effects.max()
