@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import optimize
 
 import thalweg as tw
-from thalweg.errors import DataError, ShapeError
+from thalweg.errors import ConfigError, DataError, ShapeError
 from thalweg.fitting.batch import ONE_PASS, point
 from thalweg.fitting.precision import float64
 
@@ -111,6 +112,44 @@ def test_no_fit_ends_where_a_peak_has_shrunk_to_one_measurement():
     assert fits.chi_squared[fits.one_by_one].max() < 1.5 * 0.05**2 * 300
 
 
+@pytest.mark.parametrize("power", [-6, -9, -12, -14, -16, -20, -30, -60, 6, 12])
+def test_data_far_from_the_start_in_size_are_fitted_as_those_near_it(power: int):
+    """Columns of J shrink with the model's values, and that is no plateau; nor is it the end."""
+    x = np.linspace(0, 4, 40)
+    y = 2 * np.exp(-0.5 * x) + 0.02 * np.random.default_rng(5).normal(size=x.size)
+
+    def decay(x: Any, a: Any, b: Any) -> Any:
+        return a * jnp.exp(-b * x)
+
+    expected = optimize.curve_fit(lambda x, a, b: a * np.exp(-b * x), x, y)[0]
+    scale = np.array([10.0**power, 1.0])
+    one = tw.curve_fit(decay, x, y * 10.0**power)
+    assert one.success
+    np.testing.assert_allclose(one.popt / scale, expected, rtol=1e-6)
+    many = tw.curve_fit_many(decay, x, np.stack([y, y]) * 10.0**power)
+    assert many.success.all()
+    np.testing.assert_allclose(many.popt / scale, [expected] * 2, rtol=1e-6)
+
+
+def test_damping_does_not_hide_the_descent_along_a_column_that_has_shrunk():
+    """Fits of a batch ended far from the minimum, with a at 1.3 times and b at twice its value."""
+    x = np.linspace(0, 4, 40)
+    rows = 1e-12 * (2 * np.exp(-0.5 * x) + 0.02 * RANDOM.normal(size=(20, x.size)))
+    fits = tw.curve_fit_many(lambda x, a, b: a * jnp.exp(-b * x), x, rows)
+    assert fits.success.all()
+    np.testing.assert_allclose(fits.popt / [1e-12, 1], [[2, 0.5]] * 20, rtol=0.05)
+
+
+def test_where_sums_of_squares_overflow_no_minimum_is_claimed():
+    """And NumPy's warnings, which are errors in these tests, are left out."""
+    x = np.linspace(0, 4, 40)
+    fit = tw.curve_fit(lambda x, a, b: a * jnp.exp(-b * x), x, 2e200 * np.exp(-x / 2), [1e200, 1])
+    assert not fit.success
+    assert fit.chi_squared == np.inf
+    assert not np.isfinite(fit.stderr).any()
+    assert "converged" not in repr(fit)
+
+
 @pytest.mark.parametrize("size", [2, 5, ONE_PASS])
 def test_sums_in_one_pass_are_those_of_the_jacobian(size: int):
     """The brute-force twin: s and J as arrays."""
@@ -147,5 +186,9 @@ def test_bad_input_is_refused():
     """One row is no table of rows, and x must be finite."""
     with pytest.raises(ShapeError, match="one row for each fit"):
         tw.curve_fit_many(peak, X, Y[0], START)
+    with pytest.raises(ConfigError, match="`ydata` has dtype"):
+        tw.curve_fit_many(peak, X, np.full((2, X.size), "a"), START)
+    with pytest.raises(ConfigError, match="it takes a, m, s after x"):
+        tw.curve_fit_many(peak, X, Y, [START, START])
     with pytest.raises(DataError, match="`xdata`"):
         tw.curve_fit_many(peak, np.where(X > 9, np.nan, X), Y, START)

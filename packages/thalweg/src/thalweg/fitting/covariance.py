@@ -44,13 +44,20 @@ class Curvature:
     undetermined: np.ndarray
 
 
+def column_norms(jacobian: np.ndarray) -> np.ndarray:
+    """The norms of the columns of J, `(k,)`; their squares may overflow."""
+    largest = np.abs(jacobian).max(axis=0, initial=0.0)
+    unit = np.where((largest > 0) & np.isfinite(largest), largest, 1)
+    return unit * np.linalg.norm(jacobian / unit, axis=0)
+
+
 def curvature_of(jacobian: np.ndarray) -> Curvature:
     """Invert JᵀJ by the singular values of J, in the units of each parameter.
 
     Args:
         jacobian: J, `(m, k)`.
     """
-    scale = np.linalg.norm(jacobian, axis=0)
+    scale = column_norms(jacobian)
     unit = np.where(scale > 0, scale, 1.0)
     lacking = max(len(unit) - len(jacobian), 0)  # rows of 0, so that there are k singular values
     rows = np.pad(jacobian / unit, ((0, lacking), (0, 0)))

@@ -150,10 +150,7 @@ def _measured(xdata: Any, ydata: Any, sigma: Any, *, nan_policy: str | None) -> 
     """
     if nan_policy not in {None, "raise", "omit"}:
         raise ConfigError(f"`nan_policy` is {nan_policy!r}, but 'raise' or 'omit' was expected")
-    x, y = as_arrays(xdata), np.asarray(ydata)
-    if y.dtype.kind not in "biufc":
-        raise ConfigError(f"`ydata` has dtype {y.dtype}, but numbers were expected")
-    y = y.astype(np.complex128 if y.dtype.kind == "c" else np.float64)
+    x, y = as_arrays(xdata), as_arrays(np.asarray(ydata), "ydata")
     if nan_policy == "omit":
         x, y, sigma = _without_nan(x, y, sigma)
     if y.size == 0:

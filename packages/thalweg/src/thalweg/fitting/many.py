@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from thalweg.fitting.engine import Engine
 
 BATCH_VALUES = 2**18  # numbers in memory for each step of a batch, so that they stay in the cache
+IN_DATA = "A NaN or an infinity is in its data."
 MOST_ROUNDS = 10  # calls of a batch; what still runs then is fitted one at a time
 
 
@@ -119,12 +120,11 @@ def curve_fit_many(
         >>> bool(np.allclose(fits.popt[:, 1], rates)), bool(fits.success.all())
         (True, True)
     """
-    y = np.asarray(ydata)
+    y = as_arrays(np.asarray(ydata), "ydata")
     if y.ndim < 2 or y.size == 0:  # noqa: PLR2004 - a row a fit
         raise ShapeError(
             "ydata", found=y.shape, expected="one row for each fit", hint="use `curve_fit` for one"
         )
-    y = y.astype(np.complex128 if y.dtype.kind == "c" else np.float64)
     layout, starts = _starts(f, p0, len(y))
     data, axes, kind = _data(as_arrays(xdata), y, sigma, layout)
     form = Form(layout, tuple(range(layout.size)), (0,) * layout.size, kind, "linear")
@@ -274,7 +274,7 @@ class _Many:
         size = len(start)
         nothing = np.full((size, size), np.nan)
         if not np.isfinite(data.y).all():
-            return np.full(size, np.nan), np.nan, nothing, Outcome.DIVERGED, "A NaN is in its data."
+            return np.full(size, np.nan), np.nan, nothing, Outcome.DIVERGED, IN_DATA
         free = Bounds(np.full(size, -np.inf), np.full(size, np.inf))
         fit = Fit(self._engine, data, free, self._layout.names, method="auto", stop=None)
         try:

@@ -130,7 +130,7 @@ def layout_of(model: Callable[..., Any], p0: Any) -> tuple[Layout, np.ndarray | 
         start = np.atleast_1d(np.asarray(p0, float))
         layout = _numbered(_names_for(signature, start.size))
     else:
-        layout, start = _tree_layout(p0, names)
+        layout, start = _tree_layout(p0, signature)
     if not np.all(np.isfinite(start)):
         bad = layout.names[int(np.flatnonzero(~np.isfinite(start))[0])]
         raise DataError(f"`p0` is not finite in `{bad}`; start from finite parameters")
@@ -184,7 +184,7 @@ def _is_sequence(p0: Any) -> bool:
     return isinstance(p0, (int, float, np.ndarray, np.generic, jax.Array)) and np.ndim(p0) <= 1
 
 
-def _tree_layout(p0: Any, names: tuple[str, ...] | None) -> tuple[Layout, np.ndarray]:
+def _tree_layout(p0: Any, signature: _Signature) -> tuple[Layout, np.ndarray]:
     with_paths, structure = jax.tree_util.tree_flatten_with_path(p0)
     if not with_paths:
         raise ConfigError("`p0` holds no parameter")
@@ -202,10 +202,29 @@ def _tree_layout(p0: Any, names: tuple[str, ...] | None) -> tuple[Layout, np.nda
         for place in np.ndindex(leaf.shape)
     ]
     is_named = isinstance(p0, dict) and all(leaf.shape == () for leaf in leaves)
-    by_keyword = is_named and names is not None and set(p0) <= set(names) and len(p0) > 0
+    by_keyword = is_named and len(p0) > 0 and set(p0) <= set(signature.names or ())
     style = KEYWORDS if by_keyword else TREE
+    _refuse_misfit(p0, style, signature)
     start = np.concatenate([leaf.ravel() for leaf in leaves]).astype(float)
     return Layout(style, tuple(full), structure, tuple(leaf.shape for leaf in leaves)), start
+
+
+def _refuse_misfit(p0: Any, style: str, signature: _Signature) -> None:
+    """Refuse a pytree that the model cannot be called with."""
+    required = (signature.names or ())[: signature.required]
+    takes = ", ".join(signature.names or ())
+    if style == KEYWORDS:
+        missing = [name for name in required if name not in p0]
+        if missing:
+            raise ConfigError(
+                f"`p0` has no start for `{missing[0]}`, but `f` takes {takes} after x; give one "
+                "for each of them"
+            )
+    elif len(required) > 1:
+        raise ConfigError(
+            f"`p0` is a {type(p0).__name__} that is no start by name, so `f` would be called as "
+            f"`f(x, p0)`, but it takes {takes} after x; give one number for each of them"
+        )
 
 
 def free_places(

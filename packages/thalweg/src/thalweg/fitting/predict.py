@@ -92,15 +92,15 @@ def _values(fit: CurveFit, x: Any, *, with_jacobian: bool = False) -> tuple[np.n
         return y, np.asarray(jax.jacfwd(model)(jnp.asarray(theta)))
 
 
-def as_arrays(x: Any) -> Any:
-    """X as NumPy arrays of float64; other leaves of a pytree keep their dtype."""
+def as_arrays(x: Any, name: str = "xdata") -> Any:
+    """X as NumPy arrays of float64 or complex128; other leaves of a pytree keep their dtype."""
     if isinstance(x, (list, tuple, np.ndarray, jax.Array, int, float, np.generic)):
         array = np.asarray(x)
         if array.dtype.kind in "biuf":
             return array.astype(np.float64)
         if array.dtype.kind == "c":
             return array.astype(np.complex128)
-        raise ConfigError(f"`xdata` has dtype {array.dtype}, but numbers were expected")
+        raise ConfigError(f"`{name}` has dtype {array.dtype}, but numbers were expected")
     return jax.tree.map(np.asarray, x)
 
 
@@ -109,7 +109,8 @@ def explained_share(fit: CurveFit) -> float:
     data, sigma = fit._data, fit._engine.form.sigma  # noqa: SLF001
     r = whitened(np.asarray(_values(fit, None)[0]) - np.asarray(data.y), data, sigma)
     total = variation(data, sigma)
-    return float(1 - np.linalg.norm(r) ** 2 / total) if total > 0 else float("nan")
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(1 - np.linalg.norm(r) ** 2 / total) if total > 0 else float("nan")
 
 
 def curve_of(fit: CurveFit, *, level: float) -> Curve:

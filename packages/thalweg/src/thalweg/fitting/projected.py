@@ -17,6 +17,7 @@ import numpy as np
 
 from thalweg.fitting.batch import pushed
 from thalweg.fitting.box import first_side, least_in_box, loop
+from thalweg.fitting.covariance import column_norms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,13 +81,13 @@ def descend(
     s, jacobian = evaluate(theta)
     if not (np.all(np.isfinite(s)) and np.all(np.isfinite(jacobian))):
         return Point(theta, s, jacobian, held, is_stationary=False)
-    scale = np.linalg.norm(jacobian, axis=0)
+    scale = column_norms(jacobian)
     largest = np.linalg.norm(s)
     is_stationary = False
     for _ in range(most_steps):
         gradient = jacobian.T @ s
         active = held | pushed(theta, gradient, (low, high))
-        scale = np.maximum(scale, np.linalg.norm(jacobian, axis=0))
+        scale = np.maximum(scale, column_norms(jacobian))
         unit = np.where(scale > 0, scale, 1)
         step, cosine, weight = _step(s, jacobian / unit, ~active, damping)
         is_stationary = cosine <= FLAT or np.linalg.norm(s) <= ROUNDING * largest

@@ -127,7 +127,8 @@ def variation(data: Data, sigma: str) -> float:
     ones = whitened(np.ones_like(y), data, sigma)
     y = whitened(y, data, sigma)
     mean = np.vdot(ones, y) / np.vdot(ones, ones)
-    return float(np.linalg.norm(y - mean * ones) ** 2)
+    with np.errstate(over="ignore"):
+        return float(np.linalg.norm(y - mean * ones) ** 2)
 
 
 def weights_of(sigma: Any, y: np.ndarray) -> tuple[str, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 from thalweg._util.extras import import_extra
 from thalweg.errors import ConfigError
 from thalweg.fitting.covariance import (
+    column_norms,
     correlation_of,
     curvature_of,
     directions_of,
@@ -113,7 +114,8 @@ class CurveFit:
     @property
     def chi_squared(self) -> float:
         """The sum of squared residuals, each over its σ; with a robust loss, twice that loss."""
-        return float(self._fitted.residuals @ self._fitted.residuals)
+        with np.errstate(over="ignore"):
+            return float(self._fitted.residuals @ self._fitted.residuals)
 
     @property
     def scale(self) -> float:
@@ -136,7 +138,7 @@ class CurveFit:
         """
         if self._engine.form.loss == "linear":
             inverse = self._curvature.inverse
-            with np.errstate(invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore"):
                 part = (
                     inverse * self.scale if self.dof > 0 or self._is_absolute else inverse + np.inf
                 )
@@ -178,7 +180,7 @@ class CurveFit:
     @functools.cached_property
     def undetermined(self) -> list[Direction]:
         """The directions along which the model does not change, so that the data say nothing."""
-        norms = np.linalg.norm(self._fitted.jacobian, axis=0)
+        norms = column_norms(self._fitted.jacobian)
         scale = np.where(norms > 0, 1 / np.where(norms > 0, norms, 1), 1.0)
         return directions_of(self._curvature, self.free_names, scale)
 

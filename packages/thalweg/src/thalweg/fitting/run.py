@@ -12,6 +12,7 @@ import numpy as np
 from thalweg.errors import DataError
 from thalweg.fitting.batch import pushed
 from thalweg.fitting.bounds import Bounds, inner_start, outer
+from thalweg.fitting.covariance import column_norms
 from thalweg.fitting.projected import descend
 from thalweg.fitting.quick import run_quickly
 from thalweg.fitting.short import NAME, REASON, REASON_LEAST, run_short
@@ -256,8 +257,8 @@ class Fit:
         v, kinds = np.asarray(solution.params), self._engine.form.kinds
         theta = outer(v, kinds, *self._bounds.finite, arrays=np)
         point = descend(self.evaluate, theta, low=low, high=high)
-        norms = np.linalg.norm(self.evaluate(np.clip(start, low, high))[1], axis=0)
-        present = np.linalg.norm(point.jacobian, axis=0)
+        norms = column_norms(self.evaluate(np.clip(start, low, high))[1])
+        present = column_norms(point.jacobian)
         lost = ~point.active & (present <= DEAD * norms)
         lost &= has_no_effect(present**2, point.theta, DEAD**2)
         outcome, detail = solution.outcome, ""
