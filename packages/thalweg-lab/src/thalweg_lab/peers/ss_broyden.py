@@ -93,13 +93,7 @@ class SSBroyden(AbstractTransformation):
         )
 
         def init(theta: jax.Array) -> State:
-            return State(
-                inverse=jnp.eye(theta.size, dtype=theta.dtype),
-                direction=jnp.zeros_like(theta),
-                before=jnp.asarray(jnp.nan, theta.dtype),
-                is_fresh=jnp.ones((), bool),
-                search=zoom.init(theta),
-            )
+            return _first_state(theta, zoom.init(theta))
 
         def update(
             updates: jax.Array,
@@ -141,6 +135,17 @@ class SSBroyden(AbstractTransformation):
             )
 
         return optax.GradientTransformationExtraArgs(init, update)  # pyright: ignore[reportArgumentType] - of arrays
+
+
+def _first_state(theta: jax.Array, search: Any) -> State:
+    """Nothing is known yet but the state of the line search."""
+    return State(
+        inverse=jnp.eye(theta.size, dtype=theta.dtype),
+        direction=jnp.zeros_like(theta),
+        before=jnp.asarray(jnp.nan, theta.dtype),
+        is_fresh=jnp.ones((), bool),
+        search=search,
+    )
 
 
 def _first_trial(state: State, value: jax.Array, grad: jax.Array) -> tuple[jax.Array, jax.Array]:

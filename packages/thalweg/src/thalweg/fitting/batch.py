@@ -56,6 +56,16 @@ class Point(NamedTuple):
     gradient: jax.Array
     normal: jax.Array
 
+    @property
+    def squares(self) -> jax.Array:
+        """The squared norms of the columns of J, `(k,)`."""
+        return jnp.diagonal(self.normal)
+
+    @property
+    def effects(self) -> jax.Array:
+        """What each parameter makes of the model's values, squared, `(k,)`."""
+        return self.squares * self.theta * self.theta
+
 
 class State(NamedTuple):
     """One fit on its way.
@@ -121,13 +131,21 @@ def advance(residuals: Residuals, data: Data, states: State, axes: Data) -> Stat
     return jax.vmap(lambda state: certain(state, LEAST_PIVOT))(end)
 
 
+def with_jacobian(
+    residuals: Residuals, data: Data, theta: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """The residuals s `(m,)` and their Jacobian J `(m, k)`. Pure."""
+    s, push = jax.linearize(lambda at: residuals(data, at), theta)
+    return s, jax.vmap(push, out_axes=1)(jnp.eye(theta.size, dtype=theta.dtype))
+
+
 def point(residuals: Residuals, data: Data, theta: jax.Array) -> Point:
     """The residuals around θ."""
     s, push = jax.linearize(lambda at: residuals(data, at), theta)
-    unit = jnp.eye(theta.size, dtype=theta.dtype)
+    each = jnp.eye(theta.size, dtype=theta.dtype)
     if theta.size <= ONE_PASS:
-        return _in_one_pass(theta, s, [push(row) for row in unit])
-    jacobian = jax.vmap(push)(unit)
+        return _in_one_pass(theta, s, [push(row) for row in each])
+    jacobian = jax.vmap(push)(each)
     normal = jnp.einsum("im,jm->ij", jacobian, jacobian)
     return Point(theta, 0.5 * jnp.sum(s * s), jacobian @ s, normal)
 
@@ -170,29 +188,14 @@ def step(
     """
     at = state.at
     is_first = jnp.isinf(at.loss)
-    unit = jnp.sqrt(jnp.where(state.columns > 0, state.columns, 1))
-    matrix = at.normal / unit[:, None] / unit
-    right = -at.gradient / unit
-    damped = matrix + state.damping * jnp.eye(unit.size, dtype=unit.dtype)
-    if box is None:
-        scaled, _ = solved(damped, right)
-        predicted = 0.5 * jnp.sum(scaled * (right + state.damping * scaled))
-        decrement = jnp.sum(scaled * right)
-        theta = at.theta + scaled / unit
-    else:
-        scaled, theta = _within(box, damped, right, at.theta, unit)
-        predicted = jnp.sum(scaled * (right - 0.5 * (matrix @ scaled)))
-        decrement = 2 * predicted  # 0 only where the KKT conditions hold
+    theta, predicted, decrement = _damped_step(state, box)
     trial = point(residuals, data, theta)
     is_finite = jnp.isfinite(trial.loss) & jnp.all(jnp.isfinite(trial.normal))
     # In units of the present columns: damping would hide the descent along one that has shrunk.
-    present = jnp.diagonal(at.normal)
-    is_newton = jnp.all(state.damping * state.columns <= SMALL_DAMPING * present)
+    is_newton = jnp.all(state.damping * state.columns <= SMALL_DAMPING * at.squares)
     is_flat = is_newton & (decrement <= FLAT**2 * 2 * at.loss)
-    squares = jnp.diagonal(trial.normal)
     # Beside the start alone, data much smaller than the model's values there would count as 0.
-    values = jnp.sum(squares * trial.theta * trial.theta)
-    is_spent = trial.loss <= SPENT * jnp.minimum(state.start_loss, values)
+    is_spent = trial.loss <= SPENT * jnp.minimum(state.start_loss, jnp.sum(trial.effects))
     is_refined = state.code == REFINED
     # Where so little is predicted, rounding decides whether the loss falls.
     noise = _noise(at)
@@ -205,8 +208,8 @@ def step(
     shrunk = jnp.where(state.damping <= 1e-8, 0.0, state.damping / 20)  # noqa: PLR2004 - as good as 0
     grown = jnp.maximum(state.damping * 8, 1e-6)
     damping = jnp.where(ratio > GOOD, shrunk, jnp.where(ratio < POOR, grown, state.damping))
-    columns = jnp.where(is_taken, jnp.maximum(state.columns, squares), state.columns)
-    is_lost = (squares <= DEAD * columns) & has_no_effect(squares, trial.theta, DEAD)
+    columns = jnp.where(is_taken, jnp.maximum(state.columns, trial.squares), state.columns)
+    is_lost = (trial.squares <= DEAD * columns) & has_no_effect(trial.effects, DEAD)
     if box is not None:
         is_lost &= ~pushed(trial.theta, trial.gradient, box)
     is_over = ~is_first & (is_flat | (is_spent & is_taken))
@@ -227,6 +230,32 @@ def step(
     return jax.tree.map(lambda after, before: jnp.where(is_running, after, before), new, state)
 
 
+def _damped_step(state: State, box: Box | None) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The new θ, the predicted fall of the loss, and what a step of Newton's would gain twice."""
+    at = state.at
+    matrix, unit = _in_units(at.normal, state.columns)
+    right = -at.gradient / unit
+    damped = matrix + state.damping * jnp.eye(unit.size, dtype=unit.dtype)
+    if box is None:
+        scaled, _ = solved(damped, right)
+        predicted = 0.5 * jnp.sum(scaled * (right + state.damping * scaled))
+        return at.theta + scaled / unit, predicted, jnp.sum(scaled * right)
+    scaled, theta = _within(box, damped, right, at.theta, unit)
+    predicted = jnp.sum(scaled * (right - 0.5 * (matrix @ scaled)))
+    return theta, predicted, 2 * predicted  # 0 only where the KKT conditions hold
+
+
+def _in_units(normal: jax.Array, squares: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """JᵀJ in units of its columns, whose squared norms are given, and these units."""
+    unit = jnp.sqrt(jnp.where(squares > 0, squares, 1))
+    return normal / unit[:, None] / unit, unit
+
+
+def _without(matrix: jax.Array, is_held: jax.Array) -> jax.Array:
+    """A matrix in which the parameters that are held stand alone."""
+    return jnp.where(is_held[:, None] | is_held, 0, matrix) + jnp.diag(1.0 * is_held)
+
+
 def certain(state: State, least: float, box: Box | None = None) -> State:
     """The state, doubtful where it has converged and J is singular there. Pure.
 
@@ -239,13 +268,10 @@ def certain(state: State, least: float, box: Box | None = None) -> State:
         box: The bounds that θ keeps to.
     """
     at = state.at
-    squares = jnp.diagonal(at.normal)
-    unit = jnp.sqrt(jnp.where(squares > 0, squares, 1))
-    matrix = at.normal / unit[:, None] / unit
+    matrix, unit = _in_units(at.normal, at.squares)
     if box is not None:
-        is_held = pushed(at.theta, at.gradient, box)
-        matrix = jnp.where(is_held[:, None] | is_held, 0, matrix) + jnp.diag(1.0 * is_held)
-    _, pivot = solved(matrix, squares)
+        matrix = _without(matrix, pushed(at.theta, at.gradient, box))
+    _, pivot = solved(matrix, unit)
     has_converged = (state.code == CONVERGED) | (state.code == REFINED)
     is_doubtful = has_converged & ~(pivot > least)  # also where it is NaN
     return state._replace(code=jnp.where(is_doubtful, DOUBTFUL, state.code))
@@ -254,7 +280,7 @@ def certain(state: State, least: float, box: Box | None = None) -> State:
 def _noise(point: Point) -> jax.Array:
     """The rounding of the loss: that of its sum, and that of a model much larger than s."""
     eps = jnp.finfo(point.loss.dtype).eps
-    size = jnp.sqrt(jnp.sum(jnp.diagonal(point.normal) * point.theta * point.theta))
+    size = jnp.sqrt(jnp.sum(point.effects))
     return VISIBLE * eps * point.loss + eps * size * jnp.sqrt(2 * point.loss)
 
 
@@ -268,7 +294,7 @@ def _steepness(point: Point, box: Box | None) -> jax.Array:
 
     Without those that push against a bound.
     """
-    squares = jnp.diagonal(point.normal)
+    squares = point.squares
     slope = jnp.abs(point.gradient)
     if box is not None:
         slope = jnp.where(pushed(point.theta, point.gradient, box), 0, slope)
@@ -285,8 +311,7 @@ def _within(
         is_held = side != 0
         there = jnp.where(is_held, jnp.where(side < 0, low, high), 0)
         rest = jnp.where(is_held, there, right - damped @ there)
-        alone = jnp.where(is_held[:, None] | is_held, 0, damped)
-        return (solved(alone + jnp.diag(1.0 * is_held), rest)[0],)
+        return (solved(_without(damped, is_held), rest)[0],)
 
     side, (scaled,) = least_in_box(
         solve,

@@ -20,6 +20,7 @@ import numpy as np
 from thalweg._run.step_loop import ROWS, UNLIMITED, Chunk, Loop, run_chunk
 from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError
+from thalweg.fitting.batch import with_jacobian
 from thalweg.fitting.bounds import outer
 from thalweg.fitting.identity import identity_of
 from thalweg.fitting.residuals import Data, Form, residuals
@@ -114,12 +115,7 @@ class Engine:
     @functools.cached_property
     def evaluate(self) -> Callable[[Data, Any], tuple[jax.Array, jax.Array]]:
         """Residuals s `(m,)` and their Jacobian `(m, k)`, compiled."""
-
-        def both(data: Data, values: jax.Array) -> tuple[jax.Array, jax.Array]:
-            s, push = jax.linearize(lambda at: self.residuals(data, at), values)
-            return s, jax.vmap(push, out_axes=1)(jnp.eye(values.size, dtype=values.dtype))
-
-        return self._compiled(both)
+        return self._compiled(functools.partial(with_jacobian, self.residuals))
 
     @functools.cached_property
     def short(self) -> Callable[[Data, Any], jax.Array]:

@@ -260,7 +260,7 @@ class Fit:
         norms = column_norms(self.evaluate(np.clip(start, low, high))[1])
         present = column_norms(point.jacobian)
         lost = ~point.active & (present <= DEAD * norms)
-        lost &= has_no_effect(present**2, point.theta, DEAD**2)
+        lost &= has_no_effect(present * np.abs(point.theta), DEAD)
         outcome, detail = solution.outcome, ""
         if point.is_stationary and not lost.any():
             outcome = Outcome.CONVERGED

@@ -15,7 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from thalweg.fitting.batch import CONVERGED, LEAST_REFINED, REFINED, State, begin, certain, step
+from thalweg.fitting.batch import (
+    CONVERGED,
+    LEAST_REFINED,
+    REFINED,
+    State,
+    begin,
+    certain,
+    step,
+    with_jacobian,
+)
 from thalweg.fitting.bounds import box_of
 from thalweg.fitting.residuals import variation
 from thalweg.solution import HISTORY_COLUMNS, Outcome, Start, Work
@@ -82,9 +91,12 @@ def short_run(residuals: Residuals, kinds: tuple[int, ...]) -> Callable[[Data, A
         first = jnp.int32(0), begin(theta), jnp.zeros((MOST_STEPS, 3), theta.dtype)
         count, state, rows = jax.lax.while_loop(goes_on, attempt, first)
         end = certain(state, LEAST_REFINED, box)
-        s, push = jax.linearize(lambda at: residuals(data, at), end.at.theta)
-        jacobian = jax.vmap(push, out_axes=1)(jnp.eye(theta.size, dtype=theta.dtype))
-        parts = [count, rows, *jax.tree.leaves(end), s, jacobian]
+        parts = [
+            count,
+            rows,
+            *jax.tree.leaves(end),
+            *with_jacobian(residuals, data, end.at.theta),
+        ]
         return jnp.concatenate([part.ravel().astype(theta.dtype) for part in parts])
 
     return run

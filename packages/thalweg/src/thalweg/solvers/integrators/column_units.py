@@ -92,10 +92,10 @@ def linearised(
     inside = space.left.T @ r
     is_seen = space.values > RANK * space.values[0]
     start_loss = jnp.where(jnp.isnan(search.start_loss), loss, search.start_loss)
-    vanished = has_vanished(squares, columns) & has_no_effect(squares, theta, float(eps))
+    sizes = squares * theta * theta
+    vanished = has_vanished(squares, columns) & has_no_effect(sizes, float(eps))
     ratio = jnp.sqrt(jnp.min(jnp.where(vanished, 1, squares / units)))
     is_singular = (flow.size > len(r)) | (space.values[-1] <= RANK * ratio * space.values[0])
-    sizes = squares * theta * theta
     rounding = eps * jnp.sqrt(jnp.sum(sizes))
     noise = jnp.maximum(VISIBLE * eps * loss, rounding * jnp.linalg.norm(r))
     # A parameter that has shrunk to 1e-150 can have a column that overflows when squared.

@@ -54,16 +54,14 @@ def has_vanished(squares: jax.Array, columns: jax.Array) -> jax.Array:
     return squares <= jnp.finfo(squares.dtype).eps * columns
 
 
-def has_no_effect(squares: Any, theta: Any, least: float) -> Any:
+def has_no_effect(effects: Any, least: float) -> Any:
     """Which parameters hardly change the model's values beside the others.
 
     A column can shrink only because the values have, as all do where the data are of the order of
     1e-9 and the start is 1. So a small column alone does not tell that its parameter is lost.
 
     Args:
-        squares: The squared norms of the columns, shape `(n,)`.
-        theta: The parameters, `(n,)`.
-        least: The square of an effect over the largest, up to which there is none.
+        effects: The norm of each column times its parameter, or its square, shape `(n,)`.
+        least: Of the largest, up to which there is none.
     """
-    effects = squares * theta * theta
     return effects <= least * effects.max()
