@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import thalweg as tw
+from thalweg import networks
 from thalweg._recorder import Recorder
 from thalweg.flow import build_flow
 from thalweg.flow.compiled import overhead
@@ -286,6 +287,22 @@ def test_auto_begins_small_networks_with_a_dense_secant_matrix():
     data = np.ones((8000, 4)), np.zeros((8000, 36))
     problem = tw.Composite(lambda p, x: x @ p["w"] + p["b"], lambda z, y: z @ z - y @ z, data)
     assert pick(problem, {"w": np.ones((4, 36)), "b": np.ones(36)})[0].name == "secant-euler"
+
+
+def test_auto_crosses_plateaus_of_least_squares_with_a_dense_secant_matrix():
+    """Of networks with 129 to 1,000 weights; after samples, where a pass over all data is dear."""
+    for width, examples, expected in (
+        (20, 500, ["self-scaled-broyden", "implicit-geodesic"]),
+        (20, 3000, ["secant-euler", "self-scaled-broyden", "implicit-geodesic"]),
+        (40, 500, ["secant-euler", "implicit-geodesic"]),
+    ):
+        problem = tw.LeastSquares(
+            lambda p, x, y: networks.apply(p, x)[0] - y,
+            data=(np.ones((examples, 2)), np.ones(examples)),
+        )
+        method, reason = pick(problem, networks.init((2, width, width, 1), seed=0))
+        assert [method.name, *(each.name for each in method.successors)] == expected
+        assert all(f"`{name}`" in reason for name in expected)
 
 
 def test_auto_begins_on_samples_where_a_pass_over_all_data_is_dear():

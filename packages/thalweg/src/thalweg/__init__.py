@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from thalweg.solvers.integrators.sampled import Sampled
     from thalweg.solvers.integrators.secant import SecantEuler
     from thalweg.solvers.integrators.self_scaled_bfgs import SelfScaledBFGS
+    from thalweg.solvers.integrators.self_scaled_broyden import SelfScaledBroyden
     from thalweg.solvers.integrators.switching import Switching
     from thalweg.solvers.step_control import Accuracy, Descent
     from thalweg.stop import Stop
@@ -80,6 +81,7 @@ _HOME = {
     "SecantEuler": "solvers.integrators.secant",
     "SelfScaled": "solvers.adapters.self_scaled",
     "SelfScaledBFGS": "solvers.integrators.self_scaled_bfgs",
+    "SelfScaledBroyden": "solvers.integrators.self_scaled_broyden",
     "Solution": "solution",
     "Start": "solution",
     "Stop": "stop",
@@ -124,6 +126,7 @@ __all__ = [
     "SecantEuler",
     "SelfScaled",
     "SelfScaledBFGS",
+    "SelfScaledBroyden",
     "Solution",
     "Start",
     "Stop",

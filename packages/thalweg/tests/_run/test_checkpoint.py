@@ -25,6 +25,7 @@ EVERY_JITTED = [
     "exponential-krylov",
     "secant-euler",
     "self-scaled-bfgs",
+    "self-scaled-broyden",
     "rosenbrock",
     "bdf",
     "chebyshev",

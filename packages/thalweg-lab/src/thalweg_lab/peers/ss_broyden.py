@@ -1,8 +1,8 @@
 """Self-scaled Broyden with a dense matrix and a Wolfe line search, in one compiled loop.
 
-The formulas are those of `thalweg.solvers.adapters.self_scaled`, whose loop runs on the host. Here
-the line search is Optax's zoom under the strong Wolfe conditions, and a step is one program. As in
-the authors' code, which is SciPy's BFGS with another update, the first trial step of a search has
+The update is that of thalweg's own `self-scaled-broyden`, but H begins as the identity. The line
+search is Optax's zoom under the strong Wolfe conditions, and a step is one program. As in the
+authors' code, which is SciPy's BFGS with another update, the first trial step of a search has
 the length that the last decrease suggests, at most that of the whole step:
 
     α = min(1, 2.02 (L₋ - L) / -dᵀ∇L),   L₋ - L = |∇L| / 2 in the first step
@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 
 from thalweg.solvers.dense import refuse_bytes
+from thalweg.solvers.integrators.self_scaled_broyden import updated
 from thalweg_lab.peers.base import AbstractTransformation
 
 if TYPE_CHECKING:
@@ -155,62 +156,3 @@ def _first_trial(state: State, value: jax.Array, grad: jax.Array) -> tuple[jax.A
     before = jnp.where(is_first, value + jnp.linalg.norm(grad) / 2, state.before)
     guess = GUESS * (before - value) / -jnp.vdot(direction, grad)
     return direction, jnp.where((guess > 0) & (guess < 1), guess, 1)  # false for a NaN
-
-
-def updated(
-    inverse: jax.Array,
-    step: jax.Array,
-    change: jax.Array,
-    *,
-    curvature: jax.Array,
-    grad: jax.Array,
-    scales_first: jax.Array | None = None,
-) -> tuple[jax.Array, jax.Array]:
-    """H⁺ and -H⁺ ∇L⁺; H itself if `yᵀs` is not positive.
-
-    Args:
-        inverse: H, shape `(n, n)`, symmetric.
-        step: s, shape `(n,)`.
-        change: y, shape `(n,)`.
-        curvature: sᵀH⁻¹s.
-        grad: ∇L after the step, `(n,)`.
-        scales_first: Whether H is to be scaled to the curvature first; None for never.
-    """
-    images = inverse @ jnp.stack([change, grad], axis=1)  # one pass over H for both
-    image = images[:, 0]
-    along, inner = jnp.vdot(step, change), jnp.vdot(change, image)  # yᵀs and yᵀHy
-    phi, tau = _weights(curvature / along, inner / along, size=step.size, scales_first=scales_first)
-    is_good = (along > 0) & (inner > 0) & (tau > 0) & jnp.isfinite(tau) & jnp.isfinite(phi)
-    # The update as a matrix of rank 2 in the directions Hy and s.
-    mixed = -phi / (tau * along)
-    within = jnp.array(
-        [
-            [(phi - 1) / (tau * inner), mixed],
-            [mixed, phi * inner / (tau * along**2) + 1 / along],
-        ]
-    )
-    within, tau = jnp.where(is_good, within, 0), jnp.where(is_good, tau, 1)
-    directions = jnp.where(is_good, jnp.stack([image, step], axis=1), 0)
-    right = within @ directions.T
-    new = inverse / tau + (directions[:, :1] * right[0] + directions[:, 1:] * right[1])
-    return new, -(images[:, 1] / tau + directions @ (right @ grad))
-
-
-def _weights(
-    b: jax.Array, h: jax.Array, *, size: int, scales_first: jax.Array | None
-) -> tuple[jax.Array, jax.Array]:
-    """φ and τ."""
-    scale = jnp.minimum(1, 1 / b)
-    a = jnp.maximum(b * h - 1, jnp.finfo(b.dtype).eps)  # at least 0 by Cauchy-Schwarz
-    rho = jnp.minimum(1, h * (1 - jnp.sqrt(a / (1 + a))))
-    theta = jnp.maximum((rho - 1) / a, jnp.minimum(1 / rho, (1 - b) / b))
-    sigma = 1 + a * theta
-    spread = jnp.abs(sigma) ** (1 / (1 - size)) if size > 1 else jnp.ones_like(sigma)
-    tau = jnp.where(
-        theta > 0,
-        scale * jnp.minimum(spread, 1 / theta),
-        jnp.minimum(scale * spread, sigma),
-    )
-    if scales_first is not None:
-        tau = jnp.where(scales_first, h / sigma, tau)
-    return (1 - theta) / sigma, tau

@@ -120,6 +120,7 @@ _KNOWN: dict[tuple[int, int], tuple[str, ...]] = {
     (4, 9): ("momentum",),
     (5, 9): ("scaled-geodesic",),
     (6, 9): ("self-scaled-bfgs",),
+    (7, 9): ("self-scaled-broyden",),
 }
 _PLACES = {name: place for place, names in _KNOWN.items() for name in names}
 # How the name of a variant ends, and how many styles after its method's its own is.

@@ -20,6 +20,10 @@ REGISTRY: dict[str, tuple[str, str]] = {
     "exponential-krylov": ("thalweg.solvers.integrators.krylov", "ExponentialKrylov"),
     "secant-euler": ("thalweg.solvers.integrators.secant", "SecantEuler"),
     "self-scaled-bfgs": ("thalweg.solvers.integrators.self_scaled_bfgs", "SelfScaledBFGS"),
+    "self-scaled-broyden": (
+        "thalweg.solvers.integrators.self_scaled_broyden",
+        "SelfScaledBroyden",
+    ),
     "sampled": ("thalweg.solvers.integrators.sampled", "Sampled"),
     "batch-euler": ("thalweg.solvers.integrators.batch_euler", "BatchEuler"),
     "rosenbrock": ("thalweg.solvers.integrators.rosenbrock", "Rosenbrock"),

@@ -54,7 +54,14 @@ from thalweg.solvers.integrators.pairs import (
     with_pair,
 )
 from thalweg.solvers.integrators.secant_steps import Point, Steps, take_steps
-from thalweg.solvers.step_control import H_MAX, finite_code, is_flat
+from thalweg.solvers.step_control import (
+    H_MAX,
+    Period,
+    after_step,
+    finite_code,
+    is_flat,
+    refuse_patience,
+)
 
 if TYPE_CHECKING:
     from thalweg.flow import Flow
@@ -88,9 +95,9 @@ class State(NamedTuple):
         grad: The gradient there, `(n,)`; on samples nothing reads it.
         grad_norm: Its norm; NaN before it is known, and on samples.
         pairs: The curvature seen so far.
+        steepest: The largest |∇L| of the run.
         start_loss: The loss at the start of the run; NaN before it is known.
-        reference_loss: The loss at the start of the present period of `patience` gradients.
-        gradients_since: Gradients since then.
+        period: The present period of `patience` gradients.
         sampling: How samples are drawn; None where they are not.
     """
 
@@ -99,9 +106,9 @@ class State(NamedTuple):
     grad: jax.Array
     grad_norm: jax.Array
     pairs: Pairs
+    steepest: jax.Array
     start_loss: jax.Array
-    reference_loss: jax.Array
-    gradients_since: jax.Array
+    period: Period
     sampling: Sampling | None
 
 
@@ -176,12 +183,11 @@ class SecantEuler(AbstractJitMethod):
     kind: ClassVar[str] = "own"
 
     def __post_init__(self) -> None:
-        for name in ("pairs", "sample", "patience"):
+        for name in ("pairs", "sample"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"`{name}` is {value}, but at least 1 was expected")
-        if not 0 < self.share < 1:
-            raise ConfigError(f"`share` is {self.share}, but a number between 0 and 1 was expected")
+        refuse_patience(self.patience, self.share)
 
     @property
     def successors(self) -> tuple[AbstractJitMethod, ...]:
@@ -210,9 +216,9 @@ class SecantEuler(AbstractJitMethod):
             grad=jnp.zeros_like(theta),
             grad_norm=unknown,
             pairs=no_pairs(theta, self.pairs),
+            steepest=none,
             start_loss=unknown,
-            reference_loss=unknown,
-            gradients_since=none,
+            period=Period(unknown, none),
             sampling=sampling,
         )
 
@@ -238,13 +244,16 @@ class SecantEuler(AbstractJitMethod):
             is_on = sampling.is_on
             row = jax.tree.map(lambda new, old: jnp.where(is_on, new, old), on_sample, row)
             grad_norm = jnp.where(is_on, jnp.nan, grad_norm)
-        is_first = jnp.isnan(solver_state.start_loss)
-        reference = jnp.where(is_first, row.start_loss, solver_state.reference_loss)
-        since = solver_state.gradients_since + row.spent
-        is_due = since >= self.patience
+        period, is_slow = after_step(
+            solver_state.period,
+            start_loss=row.start_loss,
+            loss=row.loss,
+            spent=row.spent,
+            patience=self.patience,
+            share=self.share,
+        )
         code = row.code
         if self.then is not None:
-            is_slow = is_due & ~(row.loss <= self.share * reference)
             hands_over = (code != DIVERGED) & (is_slow | (code != RUNNING))
             code = jnp.where(hands_over, HANDED_OVER, code)
         rejected = steps.attempts - steps.taken
@@ -263,9 +272,9 @@ class SecantEuler(AbstractJitMethod):
                 grad=steps.point.grad,
                 grad_norm=grad_norm,
                 pairs=steps.pairs,
+                steepest=jnp.fmax(solver_state.steepest, steps.start_norm),
                 start_loss=_run_start(solver_state, row.start_loss),
-                reference_loss=jnp.where(is_due, row.loss, reference),
-                gradients_since=jnp.where(is_due, 0, since).astype(theta.dtype),
+                period=period,
                 sampling=row.sampling,
             ),
         )
@@ -307,6 +316,7 @@ class SecantEuler(AbstractJitMethod):
             start_loss=_run_start(solver_state, steps.start_loss),
             grad_norm=steps.start_norm,
             largest=largest_curvature(steps.pairs),
+            steepest=jnp.fmax(solver_state.steepest, steps.start_norm),
         )
         code = jnp.where(is_taken, RUNNING, jnp.where(flat, CONVERGED, STALLED))
         is_finite = finite_code(steps.start_loss, steps.start_norm) == RUNNING

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg.errors import ConfigError
 from thalweg.solution import Outcome
 from thalweg.solvers.base import (
     CONVERGED,
@@ -42,11 +41,14 @@ from thalweg.solvers.base import (
     no_work,
 )
 from thalweg.solvers.step_control import (
+    Period,
     Search,
+    after_step,
     finite_code,
     is_flat,
     is_spent,
     judge_by_loss,
+    refuse_patience,
     start_search,
 )
 
@@ -82,9 +84,9 @@ class State(NamedTuple):
         grad: ∇L there, `(n,)`.
         direction: -H ∇L, `(n,)`.
         inverse: H.
+        steepest: The largest |∇L| of the run.
         start_loss: The loss at the start of the run; NaN before it is known.
-        reference_loss: The loss at the start of the present period of `patience` gradients.
-        gradients_since: Gradients since then.
+        period: The present period of `patience` gradients.
         verdict: The code of the last step, without what `then` makes of it.
     """
 
@@ -92,9 +94,9 @@ class State(NamedTuple):
     grad: jax.Array
     direction: jax.Array
     inverse: Inverse
+    steepest: jax.Array
     start_loss: jax.Array
-    reference_loss: jax.Array
-    gradients_since: jax.Array
+    period: Period
     verdict: jax.Array
 
 
@@ -153,10 +155,7 @@ class SelfScaledBFGS(AbstractJitMethod):
     kind: ClassVar[str] = "own"
 
     def __post_init__(self) -> None:
-        if self.patience < 1:
-            raise ConfigError(f"`patience` is {self.patience}, but at least 1 was expected")
-        if not 0 < self.share < 1:
-            raise ConfigError(f"`share` is {self.share}, but a number between 0 and 1 was expected")
+        refuse_patience(self.patience, self.share)
 
     @property
     def successors(self) -> tuple[AbstractJitMethod, ...]:
@@ -184,9 +183,9 @@ class SelfScaledBFGS(AbstractJitMethod):
             grad=jnp.zeros_like(theta),
             direction=jnp.zeros_like(theta),
             inverse=Inverse(matrix, zero, jnp.ones((), bool), zero),
+            steepest=zero,
             start_loss=unknown,
-            reference_loss=unknown,
-            gradients_since=jnp.zeros((), jnp.int32),
+            period=Period(unknown, jnp.zeros((), jnp.int32)),
             verdict=jnp.zeros((), jnp.int32),
         )
 
@@ -199,21 +198,26 @@ class SelfScaledBFGS(AbstractJitMethod):
         taken = search.is_taken
         start_loss = jnp.where(jnp.isnan(state.start_loss), trial.start_loss, state.start_loss)
         inverse, direction = _learned(state.inverse, trial, step)
+        steepest = jnp.maximum(state.steepest, start_norm)
         flat = is_flat(
             loss=trial.start_loss,
             start_loss=start_loss,
             grad_norm=start_norm,
             largest=state.inverse.largest,
+            steepest=steepest,
         )
         code = jnp.where(search.code == STALLED, jnp.where(flat, CONVERGED, STALLED), search.code)
         verdict = code.astype(jnp.int32)
         loss = jnp.where(taken, trial.loss, trial.start_loss)
-        is_first = jnp.isnan(state.start_loss)
-        reference = jnp.where(is_first, trial.start_loss, state.reference_loss)
-        since = state.gradients_since + trial.evaluations
-        is_due = since >= self.patience
+        period, is_slow = after_step(
+            state.period,
+            start_loss=trial.start_loss,
+            loss=loss,
+            spent=trial.evaluations,
+            patience=self.patience,
+            share=self.share,
+        )
         if self.then is not None:
-            is_slow = is_due & ~(loss <= self.share * reference)
             ends = (code == CONVERGED) | (code == STALLED) | is_slow
             code = jnp.where(ends & ~is_spent(loss, start_loss), RESTARTED, code)
         return StepResult(
@@ -230,9 +234,9 @@ class SelfScaledBFGS(AbstractJitMethod):
                 grad=jnp.where(taken, trial.grad, trial.start_grad),
                 direction=jnp.where(taken, direction, trial.direction),
                 inverse=inverse,
+                steepest=steepest,
                 start_loss=start_loss,
-                reference_loss=jnp.where(is_due, loss, reference),
-                gradients_since=jnp.where(is_due, 0, since).astype(jnp.int32),
+                period=period,
                 verdict=verdict,
             ),
         )

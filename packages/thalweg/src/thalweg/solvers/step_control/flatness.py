@@ -11,6 +11,8 @@ from thalweg.solution import VISIBLE
 if TYPE_CHECKING:
     import jax
 
+FALLEN = 0.25  # power of the unit of rounding to which ∇L falls near any smooth minimum
+
 
 def is_flat(
     *,
@@ -18,6 +20,7 @@ def is_flat(
     start_loss: jax.Array,
     grad_norm: jax.Array,
     largest: jax.Array,
+    steepest: jax.Array | None = None,
 ) -> jax.Array:
     """Whether rounding hides the descent that is left.
 
@@ -30,10 +33,16 @@ def is_flat(
         start_loss: The loss at the start of the run.
         grad_norm: |∇L| now.
         largest: The largest curvature λ known. A lower bound of it makes the test stricter.
+        steepest: The largest |∇L| of the run, where λ is a quotient of differences. Across a kink
+            that is as large as steps are short, and ∇L does not fall; so it has to have fallen.
+            None where λ is exact.
     """
     eps = jnp.finfo(loss.dtype).eps
     best = grad_norm**2 / (2 * jnp.maximum(largest, jnp.finfo(loss.dtype).tiny))
-    return (grad_norm == 0) | (best <= VISIBLE * eps * jnp.abs(loss)) | is_spent(loss, start_loss)
+    is_hidden = best <= VISIBLE * eps * jnp.abs(loss)
+    if steepest is not None:
+        is_hidden &= grad_norm <= eps**FALLEN * steepest
+    return (grad_norm == 0) | is_hidden | is_spent(loss, start_loss)
 
 
 def is_spent(loss: jax.Array, start_loss: jax.Array) -> jax.Array:
