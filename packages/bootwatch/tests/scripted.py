@@ -4,6 +4,7 @@ It answers as a device of the usual kind, and each reply can be replaced by what
 wants; a server library would refuse to send some of them.
 """
 
+import contextlib
 import socket
 import threading
 import time
@@ -113,8 +114,13 @@ class Script:
         method, path, _ = head.decode().split(" ", 2)
         self.heard.append((method, path, body.decode("latin-1")))
         self.heads.append(head.decode("latin-1"))
+        connection.settimeout(0)
         while self.silent.is_set() and not self.closing.wait(0.01):
-            pass
+            with contextlib.suppress(BlockingIOError):
+                connection.recv(1)  # nothing comes; the caller has hung up
+                self.missed += 1
+                return
+        connection.settimeout(None)
         if self.away or self.closing.is_set():
             self.missed += 1
             return
@@ -153,6 +159,16 @@ class Script:
         while self.missed < ENOUGH and time.monotonic() < end and not self.closing.wait(0.01):
             pass
         self.away = False
+
+    def be_silent(self, seconds: float) -> None:
+        """Answer nothing for so long, and until that was noticed: a busy machine is patient."""
+        self.missed = 0
+        self.silent.set()
+        end = time.monotonic() + NOTICED
+        self.closing.wait(seconds)
+        while self.missed < ENOUGH and time.monotonic() < end and not self.closing.wait(0.01):
+            pass
+        self.silent.clear()
 
     def close(self) -> None:
         """End it."""

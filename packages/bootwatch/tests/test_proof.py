@@ -145,7 +145,7 @@ def test_silence_is_seen_although_the_timeout_is_long(world, script, monkeypatch
 
     def act() -> bytes:
         script.silent.set()
-        threading.Timer(1.5, script.silent.clear).start()
+        threading.Thread(target=script.be_silent, args=(1.5,), daemon=True).start()
         script.session = None
         return page("restarting")
 
@@ -168,21 +168,20 @@ def test_a_restart_within_the_wait_for_the_reply_is_seen(world, script, monkeypa
     A device that only keeps this one request waiting is not held for restarted.
     """
     monkeypatch.setattr(attempt, "SHORTEST_PATIENCE", 0.2)
-    world.sections[""]["timeout"] = "2s"
+    world.sections[""]["timeout"] = "6s"
 
-    def hang() -> None:
-        script.closing.wait(2.5)
+    def hang(seconds: float) -> None:
+        script.closing.wait(seconds)
 
     def act() -> None:
-        script.silent.set()
-        script.closing.wait(1.2)
-        script.silent.clear()
-        hang()
+        script.be_silent(0.5)
+        hang(6.5)
 
     script.replies["/act"] = act
     told = world.reboot(expect=12)
     assert (told["reason"], told["facts"]["went down"]) == ("old-session", "once")
-    script.replies["/act"] = hang
+    world.sections[""]["timeout"] = "2s"
+    script.replies["/act"] = lambda: hang(2.5)
     assert world.reboot("--force", expect=7)["reason"] == "kept-running"
 
 

@@ -187,14 +187,18 @@ def test_seconds_are_those_of_the_whole_call(method):
     slow = tw.Scalar(lambda p: jnp.sum(jnp.log1p(jnp.exp(-p))))
     params = np.linspace(0.0, 1.0, 6).reshape(3, 2)
     tw.minimize(slow, params, method, tw.Stop(steps=2), starts=3)  # compiles
-    began = time.perf_counter()
-    solution = tw.minimize(slow, params, method, tw.Stop(seconds=0.3), starts=3)
-    assert time.perf_counter() - began < 3.0
+    for budget in (0.3, 3.0, 30.0):  # a busy machine may give a start no turn in its share
+        began = time.perf_counter()
+        solution = tw.minimize(slow, params, method, tw.Stop(seconds=budget), starts=3)
+        elapsed = time.perf_counter() - began
+        if all(each.steps > 0 for each in solution.starts):
+            break
     assert all(each.steps > 0 for each in solution.starts)
+    assert elapsed < 10 * budget
     if method == "gradient-descent":
         assert {each.outcome for each in solution.starts} == {tw.Outcome.BUDGET_SPENT}
         # Three clocks that ran only during calls of their own start would end at a third.
-        assert all(each.history["seconds"][-1] > 0.11 for each in solution.starts)
+        assert all(each.history["seconds"][-1] > 0.37 * budget for each in solution.starts)
 
 
 def test_a_callback_sees_all_starts_and_ends_the_one_it_is_asked_to():

@@ -389,4 +389,4 @@ def test_a_training_can_be_described_without_its_table():
     asked = dataclasses.asdict(trained("german").asked)
     assert asked["data"] == str(folder() / "german.csv")
     page = (model_folder("german") / "report.html").read_text(encoding="utf-8")
-    assert f"--target credit --hidden 32 --method auto --seconds 20 --seed {SEED}" in page
+    assert f"--target credit --hidden 32 --method auto --seconds 200 --seed {SEED}" in page
