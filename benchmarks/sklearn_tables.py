@@ -29,6 +29,8 @@ MLXTEND = ("autompg", "boston_housing")
 KEEL = (
     *("bupa", "contraceptive", "german", "heart", "ionosphere"),
     *("pima", "saheart", "sonar", "vehicle", "vowel"),
+    *("australian", "bands", "breast", "crx", "hayes-roth", "housevotes", "mammographic"),
+    *("monk-2", "movement_libras", "tae", "tic-tac-toe", "wisconsin"),
 )
 REGRESSION = ("diabetes", *MLXTEND)
 NAMES = ("linear", "MLP", "trees", "thalweg")
