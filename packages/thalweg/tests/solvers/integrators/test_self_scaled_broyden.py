@@ -185,6 +185,24 @@ def test_it_hands_over_where_it_stands(handed_over):
     assert (np.diff(handed_over.history["loss"]) <= 0).all()
 
 
+@pytest.mark.parametrize("offset", [-1, 0, 1])
+def test_a_run_in_parts_is_the_run_in_one(tmp_path, handed_over, offset):
+    """Cut before, at and after the successor took over: to the last bit."""
+    first = int(np.flatnonzero(handed_over.history["jacobians"])[0])
+    for stop in (tw.Stop(steps=first + offset), tw.Stop(loss=1e-16, seconds=60)):
+        solution = tw.minimize(
+            TABLE,
+            networks.init((1, 12, 12, 1), seed=1),
+            relay(patience=60),
+            stop,
+            checkpoint=tmp_path / "run.state",
+        )
+    for column in ("loss", "h", "t", "gradients", "jacobians"):
+        whole = handed_over.history[column]
+        assert np.array_equal(whole, solution.history[column], equal_nan=True)
+    assert solution.loss == handed_over.loss
+
+
 def test_it_does_not_hand_over_on_the_plateau_before(handed_over):
     """A slow period far from the minimum is not enough, a period without progress is."""
     history = handed_over.history
