@@ -154,21 +154,21 @@ class Script:
     def go_away(self, seconds: float) -> None:
         """Be away for so long, and until that was noticed: a busy machine probes rarely."""
         self.missed, self.away = 0, True
-        end = time.monotonic() + NOTICED
-        self.closing.wait(seconds)
-        while self.missed < ENOUGH and time.monotonic() < end and not self.closing.wait(0.01):
-            pass
+        self._until_noticed(seconds)
         self.away = False
 
     def be_silent(self, seconds: float) -> None:
         """Answer nothing for so long, and until that was noticed: a busy machine is patient."""
         self.missed = 0
         self.silent.set()
+        self._until_noticed(seconds)
+        self.silent.clear()
+
+    def _until_noticed(self, seconds: float) -> None:
         end = time.monotonic() + NOTICED
         self.closing.wait(seconds)
         while self.missed < ENOUGH and time.monotonic() < end and not self.closing.wait(0.01):
             pass
-        self.silent.clear()
 
     def close(self) -> None:
         """End it."""

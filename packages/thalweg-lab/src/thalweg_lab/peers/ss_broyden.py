@@ -24,6 +24,7 @@ import jax.numpy as jnp
 
 from thalweg.solvers.dense import refuse_bytes
 from thalweg.solvers.integrators.self_scaled_broyden import updated
+from thalweg.solvers.step_control import first_length
 from thalweg_lab.peers.base import AbstractTransformation
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 SUFFICIENT_DECREASE, CURVATURE = 1e-4, 0.9  # of the line search, as the authors' code has them
 MOST_TRIALS = 30  # of a line search
-GUESS = 2.02  # SciPy's, in the formula above
 
 
 class State(NamedTuple):
@@ -154,5 +154,4 @@ def _first_trial(state: State, value: jax.Array, grad: jax.Array) -> tuple[jax.A
     is_first = jnp.isnan(state.before)
     direction = jnp.where(is_first, -grad, state.direction)
     before = jnp.where(is_first, value + jnp.linalg.norm(grad) / 2, state.before)
-    guess = GUESS * (before - value) / -jnp.vdot(direction, grad)
-    return direction, jnp.where((guess > 0) & (guess < 1), guess, 1)  # false for a NaN
+    return direction, first_length(before - value, jnp.vdot(direction, grad))

@@ -6,8 +6,9 @@ whose Gauss-Newton matrix is nearly the Hessian where residuals are small. For c
 losses without structure it is `exponential-krylov`: there the true Hessian matters, and the
 exponential follows unstable directions.
 
-Between the two, least squares of networks with up to 1,000 weights take `self-scaled-broyden`: a
-dense matrix of secants crosses the plateaus before a minimum in a third of the time of either.
+Least squares of networks with up to 1,000 weights take `self-scaled-broyden` before the true
+curvature: a dense matrix of secants crossed the plateau of Burgers' equation in a third of the
+time.
 
 Two kinds of least squares use the true curvature from the start: those where a step of
 `implicit-geodesic` costs only a few gradients, and networks so small that a good minimum is easily
@@ -107,14 +108,13 @@ def _pick_for_squares(flow: LeastSquaresFlow) -> tuple[AbstractMethod, str]:
         return method, why
     patience = round(min(PATIENCE * cost, MAX_PATIENCE))
     if flow.devices is None and flow.size <= DENSE_SQUARES and has_matrices(flow):
-        dense = SelfScaledBroyden(then=method, patience=patience)
+        method = SelfScaledBroyden(then=method, patience=patience)
         why = (
             "`self-scaled-broyden`, as a dense matrix of secants is cheap for a network of this "
             f"size; then {why}"
         )
         if _first_sample(flow) is None:
-            return dense, why
-        return _secants(flow, dense, patience, why)
+            return method, why
     return _secants(flow, method, patience, why)
 
 

@@ -52,6 +52,7 @@ from thalweg.solvers.step_control import (
     Period,
     after_step,
     finite_code,
+    first_length,
     is_flat,
     is_spent,
     narrowed,
@@ -62,7 +63,6 @@ from thalweg.solvers.step_control import (
 if TYPE_CHECKING:
     from thalweg.flow import Flow
 
-GUESS = 2.02  # SciPy's, in the formula for α
 STUCK = 0.9  # share of the loss left by a period that gained next to nothing
 FORGETTING = 0.9  # share of the largest curvature known that is kept from step to step
 
@@ -297,9 +297,8 @@ def _line_search(
 ) -> LineSearch:
     """The search along a direction, before its first trial."""
     slope = jnp.vdot(start.grad, direction)
-    guess = GUESS * fell / -slope
-    guess = jnp.where((guess > 0) & (guess < 1), guess, 1)  # false for a NaN
-    return start_line_search(start.loss, slope, jnp.where(is_fresh, 1 / jnp.sqrt(-slope), guess))
+    first = jnp.where(is_fresh, 1 / jnp.sqrt(-slope), first_length(fell, slope))
+    return start_line_search(start.loss, slope, first)
 
 
 def _learned(state: State, attempt: Attempt) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -22,7 +22,12 @@ from thalweg.solvers.step_control.controls import (
     refuse_other_control,
 )
 from thalweg.solvers.step_control.flatness import has_no_effect, has_vanished, is_flat, is_spent
-from thalweg.solvers.step_control.line_search import LineSearch, narrowed, start_line_search
+from thalweg.solvers.step_control.line_search import (
+    LineSearch,
+    first_length,
+    narrowed,
+    start_line_search,
+)
 from thalweg.solvers.step_control.patience import Period, after_step, refuse_patience
 from thalweg.solvers.step_control.step_size import (
     ACCEPT,
@@ -54,6 +59,7 @@ __all__ = [
     "after_step",
     "attempt_until_taken",
     "finite_code",
+    "first_length",
     "has_no_effect",
     "has_vanished",
     "is_flat",

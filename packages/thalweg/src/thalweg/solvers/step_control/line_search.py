@@ -23,6 +23,7 @@ SUFFICIENT_DECREASE, CURVATURE = 1e-4, 0.9
 GROWTH = 2.0  # of trials that are too short
 MARGIN = 0.1  # share of a bracket by which a trial keeps away from its ends
 MOST_TRIALS = 30
+GUESS = 2.02  # SciPy's, in the formula for the first trial
 
 
 class End(NamedTuple):
@@ -57,6 +58,17 @@ class LineSearch(NamedTuple):
         """Whether another trial is to be made."""
         moves = self.next_length != self.low.length  # false once the bracket is empty
         return ~self.is_found & (self.trials < MOST_TRIALS) & moves
+
+
+def first_length(fell: jax.Array, slope: jax.Array) -> jax.Array:
+    """The length that the last decrease suggests, min(1, -2.02 fell / slope); 1 for a NaN.
+
+    Args:
+        fell: By how much the last step lowered the loss.
+        slope: φ'(0).
+    """
+    guess = GUESS * fell / -slope
+    return jnp.where((guess > 0) & (guess < 1), guess, 1)  # false for a NaN
 
 
 def start_line_search(loss: jax.Array, slope: jax.Array, first: jax.Array) -> LineSearch:
