@@ -12,7 +12,7 @@ from thalweg import networks
 from thalweg.flow import build_flow
 from thalweg.flow.flatten import flatten
 from thalweg_lab import problems
-from thalweg_lab.pde.fixed_points import INSIDE, PLACES, SIZES, TIMES
+from thalweg_lab.pde.fixed_points import INSIDE, PLACES, SIZES, TIMES, WIDE_SIZES
 
 load = functools.cache(problems.load)
 U = Any  # a function of x and t
@@ -47,6 +47,7 @@ def beats(x: Any) -> Any:
     ("name", "equation", "start", "length"),
     [
         ("convection-40", convection, np.sin, 2 * np.pi),
+        ("convection-40-wide", convection, np.sin, 2 * np.pi),
         ("reaction", reaction, bell, 2 * np.pi),
         ("wave", wave, beats, 1.0),
     ],
@@ -78,10 +79,28 @@ def test_the_loss_is_half_of_that_of_the_paper(name: str, equation: Any, start: 
     theta, spec = flatten(layers)
     flow = build_flow(task.problem, spec)
     assert float(jax.jit(flow.loss)(flow.data, theta)) == pytest.approx(float(total) / 2)
-    assert task.size == networks.count(SIZES) == 5301
+    sizes = WIDE_SIZES if name.endswith("wide") else SIZES
+    assert task.size == theta.size == networks.count(sizes)
 
 
-@pytest.mark.parametrize("name", ["helmholtz", "poisson-5d"])
+def test_the_widths_are_those_of_papers():
+    """Three hidden layers of 50, and four of 200."""
+    assert (networks.count(SIZES), networks.count(WIDE_SIZES)) == (5301, 121401)
+
+
+def test_a_time_in_windows_is_cut_after_the_first():
+    """Points, and the solution that errors are measured against, up to a tenth of the time."""
+    task = load("kuramoto-sivashinsky")
+    problem: Any = task.problem
+    inside, start = (block.data[0]["point"] for block in problem.blocks)
+    assert inside.shape == (2000, 2)
+    assert 0 < inside[:, 1].min() < inside[:, 1].max() < 0.1
+    assert np.ptp(start[:, 1]) == 0
+    assert np.ptp(start[:, 0]) > 1.9
+    assert "t ≤ 0.1" in task.title
+
+
+@pytest.mark.parametrize("name", ["helmholtz", "poisson-5d", "kuramoto-sivashinsky"])
 def test_a_script_with_its_own_network_falls_towards_its_solution(name: str):
     """A descent of the loss, in few steps, also lowers the error against the solution."""
     import thalweg as tw

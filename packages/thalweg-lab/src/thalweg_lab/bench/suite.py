@@ -30,6 +30,7 @@ PHYSICS = (
 )
 BOTH = tuple(dict.fromkeys(PHYSICS + RESIDUALS))
 LARGE = ("adam", "l-bfgs", "optax-l-bfgs", "soap")
+WIDE = (*LARGE, "adam-l-bfgs")  # networks of papers, at 0.5 s a gradient on two cores
 QUICK, FULL, PUBLISHED = "quick", "full", "published"
 QUICK_STARTS = 3
 ERRORS = tuple(10.0**-k for k in range(1, 7))
@@ -91,6 +92,8 @@ ENTRIES = (
     Entry("wave", "physics", PHYSICS, 40.0, starts=3, floor=1e-9, errors=ERRORS),
     Entry("helmholtz", "physics", PHYSICS, 30.0, starts=3, floor=1e-9, errors=ERRORS),
     Entry("poisson-5d", "physics", PHYSICS, 20.0, starts=3, floor=1e-9, errors=ERRORS),
+    Entry("kuramoto-sivashinsky", "physics", PHYSICS, 30.0, starts=3, floor=1e-9, errors=ERRORS),
+    Entry("convection-40-wide", "large", WIDE, 120.0, starts=1, floor=1e-9, errors=ERRORS),
 )
 
 

@@ -35,7 +35,7 @@ SuiteOption = Annotated[
     Suite,
     typer.Option(
         help="`quick` takes a quarter of an hour, `full` about three hours on two cores, "
-        "`published` about four: differential equations in the settings of papers, with the time "
+        "`published` almost six: differential equations in the settings of papers, with the time "
         "to an error."
     ),
 ]

@@ -32,6 +32,21 @@ def markdown(results: Results) -> str:
         (goal.name, number(goal.wanted), known(goal.found), goal.standing, goal.detail)
         for goal in results.goals
     ]
+    parts = [
+        f"Suite `{results.suite}`, {results.when}. {lost_sentence(results)}",
+        table(("goal", "wanted", "found", "standing", "behind it"), goals),
+        *of_problems(results),
+    ]
+    if results.launched:
+        parts.append(table(NEW_PROCESS_HEADS, new_process_rows(results)))
+    parts += [f"`{one.entry.problem}` could not be run: {one.reason}." for one in results.unable]
+    parts += [f"{name} was left out: {reason}." for name, reason in results.left_out.items()]
+    parts += how_sentences(results) + machine_sentences(results)
+    return "\n\n".join(parts) + "\n"
+
+
+def of_problems(results: Results) -> list[str]:
+    """Tables of the problems, of the targets lost, and of the times to an error."""
     problems = [
         (
             f"`{raced.problem}`",
@@ -56,8 +71,6 @@ def markdown(results: Results) -> str:
         for problem, target in lost_targets(results)
     ]
     parts = [
-        f"Suite `{results.suite}`, {results.when}. {lost_sentence(results)}",
-        table(("goal", "wanted", "found", "standing", "behind it"), goals),
         table(
             (
                 "problem",
@@ -69,18 +82,13 @@ def markdown(results: Results) -> str:
                 "lost",
             ),
             problems,
-        ),
+        )
     ]
     if lost:
         parts.append(table(("lost on", "at the loss", "thalweg", "peer", "which", "ratio"), lost))
     if errors := error_rows(results):
         parts.append(table(ERROR_HEADS, [(f"`{first}`", *rest) for first, *rest in errors]))
-    if results.launched:
-        parts.append(table(NEW_PROCESS_HEADS, new_process_rows(results)))
-    parts += [f"`{one.entry.problem}` could not be run: {one.reason}." for one in results.unable]
-    parts += [f"{name} was left out: {reason}." for name, reason in results.left_out.items()]
-    parts += how_sentences(results) + machine_sentences(results)
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

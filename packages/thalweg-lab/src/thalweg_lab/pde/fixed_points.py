@@ -1,12 +1,14 @@
-"""Five of the scripts as problems of the benchmark: points that stay, one network for all times.
+"""Some of the scripts as problems of the benchmark: points that stay, one network for all times.
 
     convection-40, reaction, wave    2-50-50-50-1, no hard conditions, no windows: as Rathore et
                                      al. train them. 10,000 points of the inside of a grid of 257
                                      places and 101 times, all 257 at the start, all 101 at each
                                      end. The residual is theirs, so L is half of their loss.
+    convection-40-wide               the same with 2-200-200-200-200-1, four layers of 200
     helmholtz, poisson-5d            the script's own network, conditions and numbers of points
+    kuramoto-sivashinsky             the same, in the first of the script's windows of time
 
-The measure is the relative L2 error: over the whole grid, or over 4,096 points inside.
+The measure is the relative L2 error: over the whole grid, or where the script compares.
 
 Source: Rathore, Lei, Frangella, Lu & Udell 2024, "Challenges in training PINNs: A loss landscape
 perspective", arXiv:2402.01868, and their code; they train widths of 50, 100, 200 and 400.
@@ -22,11 +24,19 @@ import numpy as np
 
 from thalweg import networks, pde
 from thalweg.pde.problem import Ansatz, output_scale
-from thalweg.pde.reference import formula_at, spread
+from thalweg.pde.reference import Table, formula_at, known_values
 from thalweg.pde.rows import Window
 from thalweg.pde.terms import balance, build_terms
+from thalweg.pde.training import EDGE_SHARE
 from thalweg.problem import LeastSquares
-from thalweg_lab.pde import convection, helmholtz, poisson_5d, reaction, wave
+from thalweg_lab.pde import (
+    convection,
+    helmholtz,
+    kuramoto_sivashinsky,
+    poisson_5d,
+    reaction,
+    wave,
+)
 from thalweg_lab.problems import physics
 from thalweg_lab.problems.base import Measure, TrainingProblem
 
@@ -35,15 +45,27 @@ if TYPE_CHECKING:
 
     from thalweg_lab.pde.base import Script
 
-SIZES = (2, 50, 50, 50, 1)
+SIZES, WIDE_SIZES = (2, 50, 50, 50, 1), (2, 200, 200, 200, 200, 1)
 PLACES, TIMES, INSIDE = 257, 101, 10_000
-COMPARED = 4096  # points inside, of the scripts' own networks
+COMPARED = 4096  # points inside, where the solution is a formula
 TARGETS = tuple(10.0**-k for k in range(1, 9))
 
 
 def convection_40() -> TrainingProblem:
     """Convection at β = 40, ready to train."""
     return _on_grid("convection-40", convection.SCRIPT, jnp.sin, scale=convection.SPEED)
+
+
+def convection_40_wide() -> TrainingProblem:
+    """Convection at β = 40 by four layers of 200, ready to train."""
+    return _on_grid(
+        "convection-40-wide",
+        convection.SCRIPT,
+        jnp.sin,
+        scale=convection.SPEED,
+        sizes=WIDE_SIZES,
+        kind="large",
+    )
 
 
 def reaction_5() -> TrainingProblem:
@@ -68,6 +90,12 @@ def poisson() -> TrainingProblem:
     return _as_scripted(poisson_5d.SCRIPT, "Müller & Zeinhofer (2023), arXiv:2302.13163.")
 
 
+def kuramoto_sivashinsky_first() -> TrainingProblem:
+    """Kuramoto-Sivashinsky up to a tenth of its time, ready to train."""
+    source = "Wang, Sankaran & Perdikaris (2022), arXiv:2203.07404, and their code."
+    return _as_scripted(kuramoto_sivashinsky.SCRIPT, source)
+
+
 def _on_grid(
     name: str,
     script: Script,
@@ -75,6 +103,8 @@ def _on_grid(
     *,
     scale: float,
     has_fixed_ends: bool = False,
+    sizes: tuple[int, ...] = SIZES,
+    kind: str = "physics",
 ) -> TrainingProblem:
     """A script's equation as Rathore et al. train it.
 
@@ -84,6 +114,8 @@ def _on_grid(
         start: u at t = 0.
         scale: Their residual by that of the script.
         has_fixed_ends: Whether u is 0 at both ends and at rest at first; else both ends are equal.
+        sizes: Of the network's layers, inputs and output included.
+        kind: One of `thalweg_lab.problems.KINDS`.
     """
     posed = script.problem()
     low, high = (float(end[0]) for end in (posed.domain.low, posed.domain.high))
@@ -113,14 +145,14 @@ def _on_grid(
     return TrainingProblem(
         name=name,
         title=f"Differential equation: {posed.name}",
-        kind="physics",
+        kind=kind,
         source="Rathore et al. (2024), arXiv:2402.01868.",
-        network=f"{'-'.join(map(str, SIZES))} tanh",
-        size=networks.count(SIZES),
+        network=f"{'-'.join(map(str, sizes))} tanh",
+        size=networks.count(sizes),
         problem=LeastSquares(defect, data=(inside,))
         + LeastSquares(start_misfit, data=(x,))
         + LeastSquares(end_misfit, data=(t,)),
-        start=lambda seed: networks.init(SIZES, seed=seed),
+        start=lambda seed: networks.init(sizes, seed=seed),
         targets=TARGETS,
         measure=physics.relative_error(
             lambda: formula_at(posed, posed.reference, compared), compared
@@ -131,37 +163,40 @@ def _on_grid(
 def _as_scripted(script: Script, source: str) -> TrainingProblem:
     """A script with its own network, at points that are drawn once, as its first round has them."""
     posed, options = script.problem(), script.options
-    network = options["network"]
-    ansatz = Ansatz(posed, network, scale=output_scale(posed), duration=1.0)
-    terms = build_terms(
-        posed, ansatz, points=options["points"], edge_points=options.get("edge_points", 1)
-    )
+    network, window = options["network"], _first_window(posed, options.get("windows", 1))
+    duration = window.end - window.start
+    ansatz = Ansatz(posed, network, scale=output_scale(posed), duration=duration)
+    count = options["points"]
+    edge_points = options.get("edge_points", int(EDGE_SHARE * count))
+    terms = build_terms(posed, ansatz, points=count, edge_points=edge_points)
     for term in terms:
-        term.rows = term.draw(0, Window())
+        term.rows = term.draw(0, window)
     first = ansatz.init(0)
     balance(terms, first)
-    known: list[Any] = []
+    compared: list[Table] = []
 
     @jax.jit
     def values(params: Any, points: Any) -> jax.Array:
-        u = ansatz.field(params, 0.0)
+        u = ansatz.field(params, window.start)
         return jax.vmap(lambda point: u(*posed.split(point)))(points)
 
     def error(params: Any) -> float:
-        if not known:
-            points = spread(posed, COMPARED)
-            known.extend([points, formula_at(posed, posed.reference, points)])
-        points, exact = known
-        return float(np.linalg.norm(values(params, points) - exact) / np.linalg.norm(exact))
+        if not compared:
+            compared.append(_solution_within(posed, window))
+        exact = compared[0].values
+        return float(
+            np.linalg.norm(values(params, compared[0].points) - exact) / np.linalg.norm(exact)
+        )
 
     depth = f"{network.depth} x {network.width}" if network.depth > 1 else f"{network.width}"
     features = f", {network.fourier} Fourier features" if network.fourier else ""
+    until = f", t ≤ {window.end:g}" if "windows" in options else ""
     total = terms[0].squares()
     for term in terms[1:]:
         total += term.squares()
     return TrainingProblem(
         name=script.name,
-        title=f"Differential equation: {posed.name}",
+        title=f"Differential equation: {posed.name}{until}",
         kind="physics",
         source=source,
         network=f"{depth} {network.activation}{features}",
@@ -171,3 +206,22 @@ def _as_scripted(script: Script, source: str) -> TrainingProblem:
         targets=TARGETS,
         measure=Measure("error against the exact solution (relative L2)", "error", error),
     )
+
+
+def _first_window(posed: pde.Problem, windows: int) -> Window:
+    """The first of the stretches that the time is cut into."""
+    span = posed.interval
+    if span is None:
+        return Window()
+    return Window(span.start, span.start + (span.end - span.start) / windows)
+
+
+def _solution_within(posed: pde.Problem, window: Window) -> Table:
+    """What the script compares with, up to the end of a window."""
+    known = known_values(posed, posed.reference, COMPARED)
+    if known is None:
+        raise AssertionError("each of these scripts has a reference")
+    if posed.interval is None:
+        return known
+    is_within = known.points[:, -1] <= window.end * (1 + 1e-12)
+    return Table(known.points[is_within], known.values[is_within])

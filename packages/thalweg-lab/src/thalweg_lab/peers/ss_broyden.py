@@ -114,20 +114,19 @@ class SSBroyden(AbstractTransformation):
             step = jnp.where(is_lower, step, 0)
             new_grad = jnp.where(is_lower, search.grad, grad)
             length = guess * search.learning_rate
-            inverse, new_direction = updated(
+            inverse, new_direction, is_kept = updated(
                 state.inverse,
                 step,
                 new_grad - grad,
                 # sᵀH⁻¹s = -α sᵀ∇L, as s = -α H ∇L
                 curvature=-length * jnp.vdot(step, grad),
                 grad=new_grad,
+                is_lower=is_lower,
                 scales_first=state.is_fresh if self.initial_scale else None,
             )
-            is_kept = is_lower & (jnp.vdot(new_direction, new_grad) < 0)
-            identity = jnp.eye(theta.size, dtype=theta.dtype)
             return step, State(
-                inverse=jax.lax.cond(is_kept, lambda: inverse, lambda: identity),
-                direction=jnp.where(is_kept, new_direction, -new_grad),
+                inverse=inverse,
+                direction=new_direction,
                 before=jnp.where(is_kept, value, jnp.nan).astype(theta.dtype),
                 is_fresh=~is_kept,
                 search=search._replace(

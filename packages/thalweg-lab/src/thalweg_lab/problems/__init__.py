@@ -34,10 +34,12 @@ _REGISTRY = {
     "franke": ("franke", "build"),
     # Scripts of `thalweg_lab.pde`, which itself stands on the problems here.
     "convection-40": (".pde.fixed_points", "convection_40"),
+    "convection-40-wide": (".pde.fixed_points", "convection_40_wide"),
     "reaction": (".pde.fixed_points", "reaction_5"),
     "wave": (".pde.fixed_points", "wave_5"),
     "helmholtz": (".pde.fixed_points", "helmholtz_4"),
     "poisson-5d": (".pde.fixed_points", "poisson"),
+    "kuramoto-sivashinsky": (".pde.fixed_points", "kuramoto_sivashinsky_first"),
 }
 NAMES = tuple(_REGISTRY)
 DEMO = ("digits", "poisson", "bessel")  # those with a story and pictures for the report

@@ -53,15 +53,17 @@ def test_the_update_is_the_authors(*, initial_scale: bool):
         step = np.array(point) - at
         # s = -α H ∇L, so sᵀH⁻¹s by solving with H.
         curvature = jnp.vdot(step, jnp.linalg.solve(inverse, step))
-        inverse, direction = updated(
+        inverse, direction, is_kept = updated(
             inverse,
             jnp.asarray(step),
             jnp.asarray(rosen_der(point) - rosen_der(at)),
             curvature=curvature,
             grad=jnp.asarray(rosen_der(point)),
+            is_lower=jnp.ones((), bool),
             scales_first=jnp.asarray(k == 0) if initial_scale else None,
         )
         at = np.array(point)
+        assert is_kept
         assert np.allclose(direction, -inverse @ rosen_der(at), rtol=1e-11)
     assert np.allclose(inverse, expected, rtol=1e-7)
 
@@ -74,26 +76,31 @@ def test_the_update_is_that_of_the_loop_on_the_host(seed: int):
     matrix, step, change, grad = root @ root.T, *rng.normal(size=(3, 6))
     change *= np.sign(step @ change)
     curvature = float(step @ np.linalg.solve(matrix, step))
-    found, _ = updated(
-        jnp.asarray(matrix),
-        jnp.asarray(step),
-        jnp.asarray(change),
-        curvature=jnp.asarray(curvature),
-        grad=jnp.asarray(grad),
-    )
+
+    def after(change: np.ndarray, *, is_lower: bool):
+        return updated(
+            jnp.asarray(matrix),
+            jnp.asarray(step),
+            jnp.asarray(change),
+            curvature=jnp.asarray(curvature),
+            grad=jnp.asarray(grad),
+            is_lower=jnp.asarray(is_lower),
+        )
+
     wanted = host_updated(
         np.asfortranarray(matrix), step, change, curvature=curvature, update="broyden"
     )
+    found, direction, _ = after(change, is_lower=True)
     assert np.allclose(found, wanted, rtol=1e-9, atol=1e-9)
-    kept, direction = updated(
-        jnp.asarray(matrix),
-        jnp.asarray(step),
-        jnp.asarray(-change),
-        curvature=jnp.asarray(curvature),
-        grad=jnp.asarray(grad),
-    )
+    assert np.allclose(direction, -wanted @ grad)
+    kept, direction, is_kept = after(-change, is_lower=True)
     assert np.array_equal(kept, matrix)
     assert np.allclose(direction, -matrix @ grad)
+    assert is_kept
+    fresh, direction, is_kept = after(change, is_lower=False)
+    assert np.array_equal(fresh, np.eye(6))
+    assert np.array_equal(direction, -grad)
+    assert not is_kept
 
 
 def rosenbrock(x: jax.Array) -> jax.Array:

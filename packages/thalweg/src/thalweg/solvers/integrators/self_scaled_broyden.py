@@ -139,7 +139,7 @@ class SelfScaledBroyden(AbstractJitMethod):
     Raises:
         ConfigError: A value is out of its range.
 
-    Cost: one gradient for each trial point; for each step two passes over H. Memory: n² numbers.
+    Cost: one gradient for each trial point; for each step three passes over H. Memory: n² numbers.
     """
 
     then: AbstractJitMethod | None = None
@@ -178,7 +178,7 @@ class SelfScaledBroyden(AbstractJitMethod):
             loss=unknown,
             grad=jnp.zeros_like(theta),
             direction=jnp.zeros_like(theta),
-            inverse=_identity(theta),
+            inverse=jnp.eye(theta.size, dtype=theta.dtype),
             is_fresh=jnp.ones((), bool),
             fell=zero,
             largest=zero,
@@ -195,8 +195,7 @@ class SelfScaledBroyden(AbstractJitMethod):
         is_taken = best.loss < start.loss
         start_norm = jnp.linalg.norm(start.grad)
         start_loss = jnp.where(jnp.isnan(state.start_loss), start.loss, state.start_loss)
-        inverse, direction, curvature = _learned(state, attempt)
-        is_kept = is_taken & (jnp.vdot(direction, best.grad) < 0)  # rounding can make H indefinite
+        inverse, direction, is_kept, curvature = _learned(state, attempt, is_taken)
         steepest = jnp.maximum(state.steepest, start_norm)
         flat = is_flat(
             loss=start.loss,
@@ -232,8 +231,8 @@ class SelfScaledBroyden(AbstractJitMethod):
             solver_state=State(
                 loss=best.loss,
                 grad=best.grad,
-                direction=jnp.where(is_kept, direction, -best.grad),
-                inverse=jax.lax.cond(is_kept, lambda: inverse, lambda: _identity(theta)),
+                direction=direction,
+                inverse=inverse,
                 is_fresh=~is_kept,
                 fell=start.loss - best.loss,
                 largest=jnp.maximum(FORGETTING * state.largest, curvature),
@@ -301,23 +300,26 @@ def _line_search(
     return start_line_search(start.loss, slope, first)
 
 
-def _learned(state: State, attempt: Attempt) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """H⁺ and -H⁺ ∇L⁺, and the curvature along the step."""
+def _learned(
+    state: State, attempt: Attempt, is_taken: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """What `updated` returns, and the curvature along the step."""
     start, best = attempt.start, attempt.best
     step, change = best.theta - start.theta, best.grad - start.grad
     length = attempt.line.low.length
-    new, direction = updated(
+    learned = updated(
         state.inverse,
         step,
         change,
         # sᵀH⁻¹s = -α sᵀ∇L, as s = -α H ∇L
         curvature=-length * jnp.vdot(step, start.grad),
         grad=best.grad,
+        is_lower=is_taken,
         scales_first=state.is_fresh,
     )
     along = jnp.vdot(step, change)
     curvature = jnp.vdot(change, change) / jnp.where(along > 0, along, 1)
-    return new, direction, jnp.where(along > 0, curvature, 0)
+    return *learned, jnp.where(along > 0, curvature, 0)
 
 
 def updated(
@@ -327,9 +329,12 @@ def updated(
     *,
     curvature: jax.Array,
     grad: jax.Array,
+    is_lower: jax.Array,
     scales_first: jax.Array | None = None,
-) -> tuple[jax.Array, jax.Array]:
-    """H⁺ and -H⁺ ∇L⁺; H itself if `yᵀs` is not positive.
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """H⁺ and -H⁺ ∇L⁺; with H in the place of H⁺ if `yᵀs` is not positive.
+
+    Where that is no direction of descent, or there was no step, H begins again as the identity.
 
     Args:
         inverse: H, shape `(n, n)`, symmetric.
@@ -337,10 +342,13 @@ def updated(
         change: y, shape `(n,)`.
         curvature: sᵀH⁻¹s.
         grad: ∇L after the step, `(n,)`.
+        is_lower: Whether there was a step that lowered the loss.
         scales_first: Whether H is to be scaled to the curvature first; None for never.
+
+    Returns:
+        H⁺, the direction, and whether H⁺ was learned from H.
     """
-    images = inverse @ jnp.stack([change, grad], axis=1)  # one pass over H for both
-    image = images[:, 0]
+    image, on_grad = inverse @ change, inverse @ grad
     along, inner = jnp.vdot(step, change), jnp.vdot(change, image)  # yᵀs and yᵀHy
     phi, tau = _weights(curvature / along, inner / along, size=step.size, scales_first=scales_first)
     is_good = (along > 0) & (inner > 0) & (tau > 0) & jnp.isfinite(tau) & jnp.isfinite(phi)
@@ -352,11 +360,18 @@ def updated(
             [mixed, phi * inner / (tau * along**2) + 1 / along],
         ]
     )
-    within, tau = jnp.where(is_good, within, 0), jnp.where(is_good, tau, 1)
-    directions = jnp.where(is_good, jnp.stack([image, step], axis=1), 0)
-    right = within @ directions.T
-    new = inverse / tau + (directions[:, :1] * right[0] + directions[:, 1:] * right[1])
-    return new, -(images[:, 1] / tau + directions @ (right @ grad))
+    within, keeps = jnp.where(is_good, within, 0), jnp.where(is_good, 1 / tau, 1)
+    left = jnp.where(is_good, jnp.stack([image, step]), 0)
+    right = within @ left
+    direction = -(keeps * on_grad + (right @ grad) @ left)
+    is_kept = is_lower & (jnp.vdot(direction, grad) < 0)  # rounding can make H indefinite
+    # Within the branch, so that H is read and written once.
+    new = jax.lax.cond(
+        is_kept,
+        lambda: keeps * inverse + (left[0][:, None] * right[0] + left[1][:, None] * right[1]),
+        lambda: jnp.eye(step.size, dtype=step.dtype),
+    )
+    return new, jnp.where(is_kept, direction, -grad), is_kept
 
 
 def _weights(
@@ -377,10 +392,6 @@ def _weights(
     if scales_first is not None:
         tau = jnp.where(scales_first, h / sigma, tau)
     return (1 - theta) / sigma, tau
-
-
-def _identity(theta: jax.Array) -> jax.Array:
-    return jnp.eye(theta.size, dtype=theta.dtype)
 
 
 def _chosen(condition: jax.Array, first: Point, second: Point) -> Point:
