@@ -27,7 +27,7 @@ import numpy as np
 
 from thalweg._recorder import RunEnded
 from thalweg._run.call import Call
-from thalweg._run.first_loop import first_loop, placed
+from thalweg._run.first_loop import loop_at, placed
 from thalweg._run.notes import Earlier, Notes
 from thalweg._run.state import RunState
 from thalweg._run.step_loop import (
@@ -120,7 +120,7 @@ class Run:
     def _first_loop(self, theta: np.ndarray) -> Loop:
         """What the loop carries before the first step of the present stage."""
         method = self._stages[self._stage]
-        return first_loop(method, self._flow, theta, recorder=self._recorder)
+        return loop_at(method, self._flow, theta, recorder=self._recorder)
 
     def _compile(self) -> None:
         """The program of the present stage."""

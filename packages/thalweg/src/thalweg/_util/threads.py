@@ -9,7 +9,8 @@ the whole process, so it is only held while a run lasts, and put back after it.
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import functools
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +19,14 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Hold BLAS to one thread within the block."""
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
+
+
+@functools.cache
+def _controller() -> Any:
+    """The libraries that are loaded. To look for them takes as long as many a fit, so: once."""
     import scipy.linalg  # noqa: F401 - its BLAS is the one XLA calls; it must be loaded to be held
     import threadpoolctl
 
-    with threadpoolctl.threadpool_limits(limits=1, user_api="blas"):
-        yield
+    return threadpoolctl.ThreadpoolController()

@@ -17,6 +17,7 @@ import jax.extend
 import jax.numpy as jnp
 import numpy as np
 
+from thalweg._run.first_loop import first_loop
 from thalweg._run.step_loop import ROWS, UNLIMITED, Chunk, Loop, run_chunk
 from thalweg._util.xla import quick_jit
 from thalweg.errors import ConfigError
@@ -31,9 +32,7 @@ from thalweg.flow.flatten import flatten
 from thalweg.flow.programs import fingerprint
 from thalweg.flow.tracing import explained
 from thalweg.problem import LeastSquares
-from thalweg.solution import Work
 from thalweg.solvers import make
-from thalweg.solvers.base import RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -145,7 +144,7 @@ class Engine:
                 return run_chunk(method, flow, _laid(flow, leaves), loop, limits)
 
             def begin(leaves: Any, v: jax.Array) -> Chunk:
-                return onward(leaves, _first_loop(method, flow, v))
+                return onward(leaves, first_loop(method, flow, v))
 
             self._loops[method] = self._compiled(begin), self._compiled(onward)
         return self._loops[method]
@@ -220,17 +219,3 @@ def _laid(flow: Any, leaves: Any) -> Any:
     part = flow.data[0]
     examples = tuple(jnp.asarray(leaf)[None, None] for leaf in leaves)
     return (part._replace(examples=examples, scale=jnp.ones((1, 1), flow.spec.dtype)),)
-
-
-def _first_loop(method: AbstractJitMethod, flow: Flow, v: jax.Array) -> Loop:
-    real = flow.spec.dtype
-    return Loop(
-        theta=v,
-        loss=jnp.asarray(jnp.inf, real),
-        t=jnp.zeros((), real),
-        work=jnp.zeros(len(Work._fields), jnp.int32),
-        solver_state=method.init(flow, v),
-        code=jnp.asarray(RUNNING, jnp.int32),
-        best_theta=v,
-        best_loss=jnp.asarray(jnp.inf, real),
-    )

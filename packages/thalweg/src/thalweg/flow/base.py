@@ -88,9 +88,9 @@ class Flow(abc.ABC):
         """The number n of parameters."""
         return self.spec.size
 
-    @property
+    @functools.cached_property
     def pass_bytes(self) -> int:
-        """Bytes of all intermediate values of one evaluation of the loss."""
+        """Bytes of all intermediate values of one evaluation of the loss. Cost: a trace, once."""
         theta = jax.ShapeDtypeStruct((self.size,), self.spec.dtype)
         return bytes_of(jax.make_jaxpr(self.loss)(self.data, theta))
 
