@@ -289,6 +289,12 @@ class Recorder:
         return len(self._rows["loss"])
 
     @property
+    def left(self) -> float:
+        """The loss of the last row, as a share of that of the first."""
+        first, last = self._rows["loss"][0], self._rows["loss"][-1]
+        return float(last / first) if first else 1.0
+
+    @property
     def work(self) -> Work:
         """The totals of the last row."""
         if not self.rows:

@@ -156,6 +156,11 @@ class Run:
         )
         at = self._start if is_restarted else np.asarray(last.theta)
         self._go_on_from(at, loss=None if is_restarted else last.loss)
+        if not is_restarted:
+            state = self._stages[self._stage].taking_over(
+                self._flow, self._loop.solver_state, recorder.left
+            )
+            self._loop = placed(self._loop._replace(solver_state=state), self._flow)
         self._compile()
 
     def _go_on_from(self, theta: np.ndarray, *, loss: jax.Array | None = None) -> None:

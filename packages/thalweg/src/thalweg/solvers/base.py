@@ -124,6 +124,17 @@ class AbstractJitMethod(AbstractMethod):
             solver_state: What `init` or the last step returned.
         """
 
+    def taking_over(self, flow: Flow, solver_state: Any, left: float) -> Any:
+        """The state of `init`, where another method has lowered the loss before; on the host.
+
+        Args:
+            flow: The flow.
+            solver_state: What `init` returned at the present point.
+            left: The loss there, as a share of that at the start of the run. Positive.
+        """
+        del flow, left
+        return solver_state
+
     def outcome_before_restart(self, solver_state: Any) -> Outcome | None:
         """What the code RESTARTED stands in the place of; None where the method does not say.
 

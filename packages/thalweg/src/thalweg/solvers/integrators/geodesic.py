@@ -27,6 +27,7 @@ from typing import Any, ClassVar, NamedTuple, final
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from thalweg.errors import ConfigError
 from thalweg.flow import CompositeFlow, Flow, LeastSquaresFlow
@@ -195,6 +196,16 @@ class ImplicitGeodesic(AbstractJitMethod):
             noisy_steps=jnp.zeros((), jnp.int32),
             is_warming_up=jnp.ones((), bool),
         )
+
+    def taking_over(self, flow: Flow, solver_state: State, left: float) -> State:
+        """Begin with h = L₀/L instead of climbing there, as h grows about like that along a run.
+
+        In a Krylov space short steps cost little, and h stays at 1.
+        """
+        if self.space(flow) == "krylov" or not left > 0:
+            return solver_state
+        h = np.clip(1 / left, 1, H_MAX)
+        return solver_state._replace(h=np.asarray(h, flow.spec.dtype))
 
     def advance(self, flow: Any, data: Any, theta: jax.Array, h: jax.Array) -> jax.Array:
         """One step of the given size on the plain gradient flow (M = 1), without step control.
