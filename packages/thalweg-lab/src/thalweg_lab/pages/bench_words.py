@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from thalweg.report.text import counted, duration, number, short_commit, versions_text
+from thalweg.report.text import counted, duration, machine_text, number, short_commit
 from thalweg_lab.bench.new_process import COLD, WARM
 from thalweg_lab.bench.peers import OURS
 from thalweg_lab.bench.targets import AT_LEAST, AT_MOST, Target
@@ -149,11 +149,7 @@ def new_process_rows(results: Results) -> list[tuple[str, ...]]:
 
 def machine_sentences(results: Results) -> list[str]:
     """Where and with what the runs were made."""
-    sentences = [
-        f"{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}; "
-        f"{versions_text(m['versions'])}."
-        for m in results.machines
-    ]
+    sentences = [f"{machine_text(machine)}." for machine in results.machines]
     if len(results.machines) > 1:
         sentences.append("The runs come from several machines, so their times cannot be compared.")
     if results.commits:

@@ -15,7 +15,7 @@ from thalweg.report import html
 from thalweg.report.charts import legend
 from thalweg.report.lines import draw_lines
 from thalweg.report.looks import Looks
-from thalweg.report.text import counted, listed, short_commit, versions_text
+from thalweg.report.text import counted, listed, machine_text, short_commit
 from thalweg_lab.pages.study_charts import answer_chart, problem_charts
 from thalweg_lab.pages.study_tables import (
     answer_table,
@@ -191,11 +191,7 @@ def _about(page: StudyPage) -> list[str]:
     runs = page.runs
     if not runs:
         return []
-    machines = dict.fromkeys(
-        f"Machine: {m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}; "
-        f"{versions_text(m['versions'])}."
-        for m in (run.machine for run in runs)
-    )
+    machines = dict.fromkeys(f"Machine: {machine_text(run.machine)}." for run in runs)
     commits = list(dict.fromkeys(short_commit(run.commit) for run in runs if run.commit))
     held = sorted({run.threads for run in runs if run.threads is not None})
     began = [run.began for run in runs]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 PLAIN_FROM, PLAIN_TO = 1e-3, 1e4  # powers of ten between these are written out
@@ -81,6 +81,14 @@ def listed(words: Sequence[str]) -> str:
     if len(words) < 2:  # noqa: PLR2004 - nothing to join
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def machine_text(machine: Mapping[str, Any]) -> str:
+    """A machine as records have it: `AMD EPYC, 1 core, Linux x86_64, Python 3.11.7; jax 0.10.2`."""
+    return (
+        f"{machine['processor']}, {counted(machine['cores'], 'core')}, {machine['system']}, "
+        f"Python {machine['python']}; {versions_text(machine['versions'])}"
+    )
 
 
 def versions_text(versions: dict[str, str | None]) -> str:
