@@ -1,14 +1,19 @@
 """Draws `docs/images/benchmark.png`, fills in the tables, and writes the benchmark's pages.
 
     python scripts/benchmark.py
-    python scripts/benchmark.py race/results.json    # first takes over problems raced again
+    python scripts/benchmark.py race/results.json                 # takes over problems raced again
+    python scripts/benchmark.py papers/results.json --into published
+    python scripts/benchmark.py single/results.json --into one-core
 
 All are made from `docs/benchmark/results.json`, the record of `thalweg bench --suite full`, and
-`cost.json` next to it, that of `thalweg bench --cost`.
+three next to it: `cost.json`, that of `thalweg bench --cost`; `published.json`, that of
+`thalweg bench --suite published`; and `one-core.json`, that of races of the full suite that were
+held to one core.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import re
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 RECORD = ROOT / "docs" / "benchmark" / "results.json"
+RACES = (RECORD, RECORD.with_stem("published"), RECORD.with_stem("one-core"))
 IMAGE = ROOT / "docs" / "images" / "benchmark.png"
 README = ROOT / "README.md"
 PAGE = ROOT / "docs" / "benchmark.md"
@@ -196,12 +202,24 @@ def _mean(targets: list[dict[str, Any]]) -> str:
     return f"{_ratio_of(targets):.2g}" if targets else "-"
 
 
+def take_over(path: Path, into: Path) -> None:
+    """Put the problems of a race into one of the records; the first race makes the record."""
+    later = json.loads(path.read_text(encoding="utf-8"))
+    if into.is_file():
+        kept = json.loads(into.read_text(encoding="utf-8"))
+        later = with_races(kept, later, may_add=into != RECORD)
+    into.write_text(json.dumps(later, indent=1), encoding="utf-8")
+
+
 def main() -> None:
     """Draw the picture, fill in the tables and write the pages."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("races", nargs="*", type=Path, help="results to take over")
+    parser.add_argument("--into", choices=[path.stem for path in RACES], default=RECORD.stem)
+    arguments = parser.parse_args()
+    for path in arguments.races:
+        take_over(path, RECORD.with_stem(arguments.into))
     results = record()
-    for path in sys.argv[1:]:
-        results = with_races(results, json.loads(Path(path).read_text(encoding="utf-8")))
-        RECORD.write_text(json.dumps(results, indent=1), encoding="utf-8")
     README.write_text(filled(README.read_text(encoding="utf-8"), results), encoding="utf-8")
     PAGE.write_text(with_verdicts(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")
     images = save(IMAGE, lambda scheme: drawn(results, scheme))

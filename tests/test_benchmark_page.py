@@ -1,15 +1,13 @@
 """The README says of the benchmark what the committed record says."""
 
-import json
 import re
 
 import pytest
 
 from browser import find_browser, open_browser
-from thalweg_lab.bench.suite import FULL, entries
+from thalweg_lab.bench.suite import FULL, PUBLISHED, entries
 
 SCRIPT = "benchmark"
-RECORDS = ("results.json", "cost.json")
 
 
 def test_the_readme_is_the_one_that_the_record_makes(script):
@@ -79,13 +77,14 @@ def test_the_record_is_of_the_suite_from_clean_commits(script):
 
 def test_the_committed_pages_are_those_that_the_records_make(script):
     """The results read back from the record are the record, and the pages are made from them."""
-    from benchmark_pages import FOLDER, pages, results_of_record, with_targets
+    from benchmark_pages import FOLDER, RECORDS, pages, read, results_of_record, with_targets
 
-    record, cost = (json.loads((FOLDER / name).read_text("utf-8")) for name in RECORDS)
+    records = [read(name) for name in RECORDS]
+    record = records[0]
     again = results_of_record(script.record()).as_json()
     assert again["problems"] == list(map(with_targets, record["problems"]))
     assert again["profiles"] == record["profiles"]
-    for name, text in pages(record, cost).items():
+    for name, text in pages(*records).items():
         assert (FOLDER / name).read_text("utf-8") == text, name
 
 
@@ -114,6 +113,50 @@ def test_a_problem_that_was_raced_again_stands_as_it_was_then(script):
     later["problems"] = [{**first, "problem": "unheard-of"}]
     with pytest.raises(ValueError, match="unheard-of"):
         with_races(record, later)
+    added = with_races(record, later, may_add=True)
+    assert added["problems"] == [*record["problems"], *later["problems"]]
+
+
+def test_one_core_is_compared_with_two_against_the_same_peers(script):
+    """At the targets that both sides reach in both; a peer that raced on two alone is left out."""
+    from benchmark_pages import on_one_core, results_of_record
+
+    record = results_of_record(script.record()).as_json()
+    two = next(p for p in record["problems"] if p["problem"] == "sine")
+    kept = [t for t in two["timings"] if t["label"] in ("thalweg", "BFGS (SciPy)")]
+    slower = [
+        {
+            **t,
+            "seconds": [
+                s if s is None else s * (4 if t["label"] == "thalweg" else 2) for s in t["seconds"]
+            ],
+        }
+        for t in kept
+    ]
+    alone = {
+        **record,
+        "problems": [{**two, "timings": slower}],
+        "machines": [{**record["machines"][-1], "cores": 1}],
+    }
+    text = on_one_core(results_of_record(record), results_of_record(alone))
+    (row,) = (line for line in text.splitlines() if line.startswith("| `sine`"))
+    _, name, peers, targets, on_two, on_one, _ = map(str.strip, row.split("|"))
+    assert (name, peers) == ("`sine`", "BFGS (SciPy)")
+    assert float(on_one) == pytest.approx(float(on_two) / 2, rel=0.05)
+    assert 0 < int(targets) <= len(two["targets"])
+    assert ", 1 core, " in text
+
+
+@pytest.mark.usefixtures("script")
+def test_the_records_of_papers_and_of_one_core_are_of_those():
+    """By suite, by budget and by the number of cores."""
+    from benchmark_pages import read
+
+    published, alone = read("published.json"), read("one-core.json")
+    assert {machine["cores"] for machine in alone["machines"]} == {1}
+    suite = {entry.problem: entry.seconds for entry in entries(PUBLISHED)}
+    assert published["problems"]
+    assert all(suite[p["problem"]] == p["budget"] for p in published["problems"])
 
 
 def test_the_committed_pages_are_small_and_load_nothing(script):
