@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
-from benchmark_pages import results_of_record, with_races, with_targets, write_pages
+from benchmark_pages import read, results_of_record, with_races, with_targets, write_pages
 from figure_style import SCHEMES, save
 from matplotlib.lines import Line2D
 
@@ -51,7 +51,7 @@ OURS = "thalweg"
 
 def record() -> dict[str, Any]:
     """The committed record."""
-    return json.loads(RECORD.read_text(encoding="utf-8"))
+    return read(RECORD.name)
 
 
 def targets_of(problem: dict[str, Any]) -> list[dict[str, Any]]:
@@ -206,8 +206,7 @@ def take_over(path: Path, into: Path) -> None:
     """Put the problems of a race into one of the records; the first race makes the record."""
     later = json.loads(path.read_text(encoding="utf-8"))
     if into.is_file():
-        kept = json.loads(into.read_text(encoding="utf-8"))
-        later = with_races(kept, later, may_add=into != RECORD)
+        later = with_races(read(into.name), later, may_add=into != RECORD)
     into.write_text(json.dumps(later, indent=1), encoding="utf-8")
 
 

@@ -30,7 +30,7 @@ PHYSICS = (
 )
 BOTH = tuple(dict.fromkeys(PHYSICS + RESIDUALS))
 LARGE = ("adam", "l-bfgs", "optax-l-bfgs", "soap")
-WIDE = (*LARGE, "adam-l-bfgs")  # networks of papers, at 0.5 s a gradient on two cores
+WIDE = (*LARGE, "adam-l-bfgs")  # a network of papers, at 1.3 s a gradient on two cores
 QUICK, FULL, PUBLISHED = "quick", "full", "published"
 QUICK_STARTS = 3
 ERRORS = tuple(10.0**-k for k in range(1, 7))
