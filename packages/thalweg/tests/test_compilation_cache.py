@@ -55,21 +55,60 @@ def result(process: subprocess.Popen[str]) -> dict[str, Any]:
     return json.loads(out)
 
 
-def entries(folder: Path) -> list[Path]:
-    """The programs in the cache."""
-    return sorted((folder / "thalweg" / "compiled").rglob("*-cache"))
+def entries(folder: Path, kind: str = "cache") -> list[Path]:
+    """The programs in the cache: what JAX keeps, or the `program`s that thalweg does."""
+    return sorted((folder / "thalweg" / "compiled").rglob(f"*-{kind}"))
 
 
 def test_a_second_process_compiles_nothing_and_finds_the_same(tmp_path: Path):
-    """Every program is loaded, and the run is the same bit for bit, as it is without the cache."""
+    """Nor lowers anything; the run is the same bit for bit, as it is without the cache.
+
+    One of the programs calls LAPACK, which JAX looks up where it lowers such a call.
+    """
     without = result(start(tmp_path, method="two", THALWEG_COMPILATION_CACHE="off"))
     assert (without["folder"], without["loaded"], entries(tmp_path)) == (None, 0, [])
     first, second = (result(start(tmp_path, method="two")) for _ in range(2))
     assert "took over" in first["outcome"]
     assert first["loaded"] == 0
-    assert second["loaded"] == second["asked"] == first["asked"] == len(entries(tmp_path)) > 1
+    programs = entries(tmp_path, "program")
+    assert first["lowered"] >= len(programs) > 1
+    assert first["asked"] == len(entries(tmp_path)) + len(programs)  # each once
+    assert second["lowered"] == first["lowered"] - len(programs)
+    assert second["loaded"] == second["asked"]
     assert second["folder"] == str(entries(tmp_path)[0].parent)
     assert without["digest"] == first["digest"] == second["digest"]
+
+
+def test_a_program_that_cannot_be_kept_by_us_is_kept_by_jax(tmp_path: Path):
+    """Folders stand in the way here. Nor is one written that JAX has loaded: it would be broken."""
+    first = result(start(tmp_path, method="two"))
+    programs = entries(tmp_path, "program")
+    for path in programs:
+        path.unlink()
+        path.mkdir()
+    second, third = (result(start(tmp_path, method="two")) for _ in range(2))
+    assert second["lowered"] == third["lowered"] == first["lowered"]
+    assert second["asked"] - second["loaded"] == len(programs)
+    assert third["loaded"] == third["asked"] == len(entries(tmp_path))
+    for path in programs:
+        path.rmdir()
+    fourth, fifth = (result(start(tmp_path, method="two")) for _ in range(2))
+    assert fourth["loaded"] == fifth["loaded"] == third["loaded"]
+    assert entries(tmp_path, "program") == []
+    found = (first, second, third, fourth, fifth)
+    assert len({one["digest"] for one in found}) == 1
+
+
+def test_a_damaged_program_is_compiled_again_and_replaced(tmp_path: Path):
+    """Loaded, it could crash the process."""
+    first = result(start(tmp_path))
+    whole = {path: path.read_bytes() for path in entries(tmp_path, "program")}
+    for path, content in whole.items():
+        path.write_bytes(content[: len(content) // 2])
+    second, third = (result(start(tmp_path)) for _ in range(2))
+    assert second["lowered"] == first["lowered"] > third["lowered"]
+    assert all(len(path.read_bytes()) > len(content) / 2 for path, content in whole.items())
+    assert first["digest"] == second["digest"] == third["digest"]
 
 
 def test_two_processes_at_once_do_not_disturb_each_other(tmp_path: Path):

@@ -4,7 +4,8 @@ Compiling takes seconds where a run may take one. JAX can keep compiled programs
 a key of the program, the compiler and its options. Here it gets a folder for each kind of
 processor, and all of them together are kept below `MAX_BYTES`.
 
-    ~/.cache/thalweg/compiled/PROCESSOR/PROGRAM-KEY-cache
+    ~/.cache/thalweg/compiled/PROCESSOR/PROGRAM-KEY-cache        what JAX keeps
+    ~/.cache/thalweg/compiled/PROCESSOR/thalweg_KEY-program      what `flow.on_disk` keeps
 
 JAX would bound the folder itself, by `jax_compilation_cache_max_size`. That needs filelock, locks
 and writes at every access, so that a read-only folder is of no use, and reads a file for each entry
@@ -116,6 +117,16 @@ def cache_status() -> CacheStatus:
     except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home folder
         return CacheStatus("", 0, is_ours=True, problem=f"no folder can be created ({error})")
     return CacheStatus(str(folder), sum(entry.size for entry in _entries(root)), is_ours=True)
+
+
+def own_folder() -> Path | None:
+    """The folder that this process keeps programs in, if it keeps them and the folder is ours."""
+    import jax
+
+    if not jax.config.jax_enable_compilation_cache:  # pyright: ignore[reportAttributeAccessIssue]
+        return None
+    folder = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    return Path(folder) if folder and Path(folder).parent == default_folder() else None
 
 
 def default_folder() -> Path:

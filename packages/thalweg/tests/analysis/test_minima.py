@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -188,6 +189,23 @@ def test_predictions_differ_by_the_root_mean_square():
     wanted = np.sqrt(np.mean(np.sum((shares(a) - shares(b)) ** 2, axis=1)))
     found = land.predictions(land.flat(a)) - land.predictions(land.flat(b))
     assert np.linalg.norm(found) == pytest.approx(wanted)
+
+
+def test_predictions_are_those_of_the_problem_s_own_data():
+    """Also where another problem of the same functions has asked before, as programs are shared."""
+    layers, y = network(1, (2, 3, 2)), np.array([0, 1, 1, 0])
+
+    def loss(z, c):
+        return jnp.logaddexp(z[0], z[1]) - z[c]
+
+    def predictions(x):
+        land = minima.Landscape(tw.Composite(networks.apply, loss, data=(x, y)), layers)
+        return land.predictions(land.flat(layers))
+
+    before, after = predictions(BITS), predictions(BITS[::-1].copy())
+    shares = jax.nn.softmax(networks.apply(layers, BITS[::-1]))
+    np.testing.assert_allclose(after, (shares - np.eye(2)[y]).ravel() / 2, rtol=1e-12)
+    assert not np.allclose(before, after)
 
 
 def test_a_scalar_has_no_predictions():

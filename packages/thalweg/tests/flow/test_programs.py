@@ -93,3 +93,15 @@ def test_constants_are_part_of_what_a_function_computes():
     one, same, other = (fingerprint(traced(np.array(c))) for c in ([1, 2.0], [1, 2.0], [1, 3.0]))
     assert one == same
     assert one != other
+
+
+def test_constants_of_functions_within_count_too():
+    """Those under `jax.jit` lie with the inner function, and its text shows their shapes only."""
+
+    def traced(constant):
+        inner = jax.jit(lambda p: p * constant)
+        return jax.make_jaxpr(lambda p: jnp.sum(inner(p)))(START)
+
+    one, same, other = (fingerprint(traced(np.array(c))) for c in ([1, 2.0], [1, 2.0], [1, 3.0]))
+    assert one == same
+    assert one != other

@@ -25,7 +25,12 @@ def main() -> None:
         "/jax/compilation_cache/compile_requests_use_cache": asked,
         "/jax/compilation_cache/cache_hits": loaded,
     }
+    lowered: list[str] = []
+    durations = {"/jax/core/compile/jaxpr_to_mlir_module_duration": lowered}
     jax.monitoring.register_event_listener(lambda event, **_: events.get(event, []).append(event))
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: durations.get(event, []).append(event)
+    )
 
     def residual(params: dict, x: jax.Array, y: jax.Array) -> jax.Array:
         """A wave of one variable."""
@@ -50,6 +55,7 @@ def main() -> None:
                 "folder": None if folder is None else str(folder),
                 "asked": len(asked),
                 "loaded": len(loaded),
+                "lowered": len(lowered),
                 "digest": digest.hexdigest(),
                 "outcome": solution.message,
                 "least_seconds": jax.config.jax_persistent_cache_min_compile_time_secs,

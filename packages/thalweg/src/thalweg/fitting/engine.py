@@ -29,6 +29,8 @@ from thalweg.fitting.short import short_run
 from thalweg.flow import flow_of
 from thalweg.flow.base import shapes_of
 from thalweg.flow.flatten import flatten
+from thalweg.flow.on_disk import identity_of as identity_in_any_process
+from thalweg.flow.on_disk import load_or_compile
 from thalweg.flow.programs import fingerprint
 from thalweg.flow.tracing import explained
 from thalweg.problem import LeastSquares
@@ -48,12 +50,21 @@ _kept: collections.OrderedDict[Hashable, Engine] = collections.OrderedDict()
 class Program:
     """A function that is compiled when it is first called, for the shapes of that call.
 
+    Args:
+        function: The function.
+        identity: What its model computes; see `flow.on_disk`.
+        name: What tells it from other programs of the model.
+
     Attributes:
         compile_seconds: What compiling took.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], *, identity: str | None, name: Hashable
+    ) -> None:
         self._function = function
+        self._identity = identity
+        self._name = name
         self._compiled: Any = None
         self.compile_seconds = 0.0
 
@@ -61,7 +72,9 @@ class Program:
         """Run it."""
         if self._compiled is None:
             began = time.perf_counter()
-            self._compiled = quick_jit(self._function).lower(*arguments).compile()
+            self._compiled = load_or_compile(
+                self._identity, self._name, self._function, arguments, jit=quick_jit
+            )
             self.compile_seconds = time.perf_counter() - began
         return self._compiled(*arguments)
 
@@ -78,6 +91,9 @@ class Engine:
         self.model = model
         self.form = form
         self._function = jax.extend.core.jaxpr_as_fun(traced)
+        self._identity = identity_in_any_process(
+            "curve fit", lambda: (fingerprint(traced), form.kinds), [traced]
+        )
         self._programs: list[Program] = []
 
         def inner_residuals(v: jax.Array, *leaves: Any) -> jax.Array:
@@ -86,8 +102,8 @@ class Engine:
         # One object for all problems, as programs belong to functions.
         self._inner_residuals = inner_residuals
 
-    def _compiled(self, function: Callable[..., Any]) -> Program:
-        self._programs.append(Program(function))
+    def _compiled(self, function: Callable[..., Any], *name: Hashable) -> Program:
+        self._programs.append(Program(function, identity=self._identity, name=name))
         return self._programs[-1]
 
     @property
@@ -114,12 +130,12 @@ class Engine:
     @functools.cached_property
     def evaluate(self) -> Callable[[Data, Any], tuple[jax.Array, jax.Array]]:
         """Residuals s `(m,)` and their Jacobian `(m, k)`, compiled."""
-        return self._compiled(functools.partial(with_jacobian, self.residuals))
+        return self._compiled(functools.partial(with_jacobian, self.residuals), "evaluate")
 
     @functools.cached_property
     def short(self) -> Callable[[Data, Any], jax.Array]:
         """A short run from a start within the bounds; compiled."""
-        return self._compiled(short_run(self.residuals, self.form.kinds))
+        return self._compiled(short_run(self.residuals, self.form.kinds), "short")
 
     @functools.cached_property
     def hessian(self) -> Callable[[Data, Any], jax.Array]:
@@ -129,7 +145,7 @@ class Engine:
             s = self.residuals(data, values)
             return 0.5 * jnp.vdot(s, s)
 
-        return self._compiled(lambda data, values: jax.hessian(loss)(values, data))
+        return self._compiled(lambda data, values: jax.hessian(loss)(values, data), "hessian")
 
     @functools.cached_property
     def _loops(self) -> dict[AbstractJitMethod, tuple[Any, Any]]:
@@ -146,7 +162,10 @@ class Engine:
             def begin(leaves: Any, v: jax.Array) -> Chunk:
                 return onward(leaves, first_loop(method, flow, v))
 
-            self._loops[method] = self._compiled(begin), self._compiled(onward)
+            self._loops[method] = (
+                self._compiled(begin, "begin", method),
+                self._compiled(onward, "onward", method),
+            )
         return self._loops[method]
 
     @functools.cached_property

@@ -55,6 +55,8 @@ class Flow(abc.ABC):
         data: A pytree of arrays, to be passed to every function.
         devices: What the data are divided over; None for one device.
         programs: Compiled programs, shared with all flows of the same functions and shapes.
+        identity: What the functions compute, as a text that other processes find too; None where
+            no text can tell. See `flow.on_disk`.
     """
 
     spec: ParamSpec
@@ -66,11 +68,13 @@ class Flow(abc.ABC):
         data: Any,
         *,
         programs: Programs,
+        identity: str | None,
         devices: Devices | None = None,
     ) -> None:
         self.spec = spec
         self.data = data
         self.programs = programs
+        self.identity = identity
         self.devices = devices
 
     def jit(self, function: Callable[..., Any]) -> Any:

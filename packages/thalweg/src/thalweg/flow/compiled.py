@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from thalweg._util.xla import compiler_options
+from thalweg.flow.on_disk import load_or_compile
 from thalweg.flow.programs import Program
 
 if TYPE_CHECKING:
@@ -48,7 +49,14 @@ def compiled(
         with contextlib.nullcontext() if recorder is None else recorder.compiling():
             placed = flow.everywhere(arguments)
             options = compiler_options() if is_small(flow) else None
-            program = flow.jit(function).lower(flow.data, *placed).compile(options)
+            program = load_or_compile(
+                flow.identity,
+                key,
+                function,
+                (flow.data, *placed),
+                jit=flow.jit,
+                options=options,
+            )
             began = time.perf_counter()
             jax.block_until_ready(program(flow.data, *placed))
             flow.programs[key] = Program(program, time.perf_counter() - began)

@@ -28,6 +28,7 @@ from thalweg.flow.chunks import (
 )
 from thalweg.flow.curve import derivative_along
 from thalweg.flow.flatten import ravel_rows
+from thalweg.flow.on_disk import identity_of
 from thalweg.flow.outputs import check_output, check_scalar, flat
 from thalweg.flow.programs import fingerprint, shared_programs
 from thalweg.flow.terms import LIVE_COPIES
@@ -53,7 +54,9 @@ class CompositeFlow(Flow):
         theta = jax.ShapeDtypeStruct((spec.size,), spec.dtype)
         x, y = example_shapes(problem.data, spec.dtype)
         with explained("outputs", examples=x):
-            shape = jax.eval_shape(lambda *at: flat(self._outputs(*at)), theta, x)
+            traced_outputs, shape = jax.make_jaxpr(
+                lambda *at: flat(self._outputs(*at)), return_shape=True
+            )(theta, x)
         self.output_size = check_output(shape, spec, name="outputs")
         with explained("loss", examples=y):
             traced, loss_shape = jax.make_jaxpr(self._one, return_shape=True)(theta, x, y)
@@ -79,12 +82,20 @@ class CompositeFlow(Flow):
         trace = (fingerprint(traced), shapes_of(problem.data))
         facts = layout_facts(spec, [trace], memory_budget=memory_budget, devices=devices)
         programs = shared_programs([problem.outputs, problem.loss], facts)
-        super().__init__(spec, (examples, l2), programs=programs, devices=devices)
+        # By the loss alone, one could not tell where the outputs end and the loss of them begins.
+        identity = identity_of(
+            "loss of outputs",
+            lambda: (fingerprint(traced_outputs), facts),
+            [traced_outputs, traced],
+        )
+        super().__init__(
+            spec, (examples, l2), programs=programs, identity=identity, devices=devices
+        )
 
     def resized(self, data: Any) -> CompositeFlow:
         """The same functions over other data."""
         new = copy.copy(self)
-        new.data, new.programs = data, {}
+        new.data, new.programs, new.identity = data, {}, None
         new._rows = fitting_rows(self._rows, data[0])  # noqa: SLF001 - of this class
         return new
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient
 from thalweg.flow.chunks import lay_out
 from thalweg.flow.layers import Factors, NotDenseError, joined
+from thalweg.flow.on_disk import identity_of
 from thalweg.flow.programs import shared_programs
 from thalweg.flow.terms import AbstractTerm, ExampleTerm, lay_out_block
 
@@ -48,7 +49,8 @@ class LeastSquaresFlow(Flow):
         facts = layout_facts(spec, traces, memory_budget=memory_budget, devices=devices)
         programs = shared_programs([block.function for block in problem.blocks], facts)
         data = tuple(block.part for block in laid)
-        super().__init__(spec, data, programs=programs, devices=devices)
+        identity = identity_of("least squares", lambda: facts, [block.traced for block in laid])
+        super().__init__(spec, data, programs=programs, identity=identity, devices=devices)
         self._set_terms(tuple(block.term for block in laid))
 
     def _set_terms(self, terms: tuple[AbstractTerm, ...]) -> None:
@@ -59,7 +61,7 @@ class LeastSquaresFlow(Flow):
     def resized(self, data: Any) -> LeastSquaresFlow:
         """The same blocks over other data."""
         new = copy.copy(self)
-        new.data, new.programs = data, {}
+        new.data, new.programs, new.identity = data, {}, None
         vars(new).pop("factor_width", None)  # of other sizes
         new._set_terms(tuple(term.resized(part) for term, part in self._pairs(data)))  # noqa: SLF001 - of this class
         return new

@@ -21,7 +21,7 @@ import numpy as np
 from thalweg.problem import is_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
 MOST_FLOWS = 64  # whose programs are kept; those used least recently go first
 
@@ -96,10 +96,25 @@ def fingerprint(traced: Any) -> str:
     Cost: that of printing the operations, and one pass over the constants.
     """
     digest = hashlib.sha256(str(traced.jaxpr).encode())
-    for constant in traced.consts:
+    for constant in _constants(traced):
         if is_key(getattr(constant, "dtype", np.float64)):
             constant = jax.random.key_data(constant)  # noqa: PLW2901 - of keys, their numbers
         array = np.asarray(constant)
         digest.update(f"{array.dtype} {array.shape}".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _constants(traced: Any) -> Iterator[Any]:
+    """The arrays that a trace holds; what it prints shows their shapes only.
+
+    Those of a function under `jax.jit` within it lie with that function.
+    """
+    yield from getattr(traced, "consts", ())
+    jaxpr = getattr(traced, "jaxpr", traced)
+    for equation in jaxpr.eqns:
+        yield from (v.val for v in equation.invars if np.ndim(getattr(v, "val", 0)))
+        for value in equation.params.values():
+            for inner in value if isinstance(value, (tuple, list)) else (value,):
+                if hasattr(getattr(inner, "jaxpr", inner), "eqns"):
+                    yield from _constants(inner)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, final
 import jax
 
 from thalweg.flow.base import Flow, Linearisation, layout_facts, linearised_gradient
+from thalweg.flow.on_disk import identity_of
 from thalweg.flow.outputs import check_scalar
 from thalweg.flow.programs import fingerprint, shared_programs
 from thalweg.flow.tracing import explained
@@ -29,7 +30,12 @@ class ScalarFlow(Flow):
             )(theta)
         check_scalar(shape, spec, name="loss")
         facts = layout_facts(spec, [fingerprint(traced)], memory_budget=0, devices=None)
-        super().__init__(spec, (), programs=shared_programs([problem.loss], facts))
+        super().__init__(
+            spec,
+            (),
+            programs=shared_programs([problem.loss], facts),
+            identity=identity_of("loss", lambda: facts, [traced]),
+        )
 
     def resized(self, data: Any) -> ScalarFlow:
         """Itself: there are no data."""

@@ -27,12 +27,14 @@ class SumFlow(Flow):
     def __init__(self, parts: Sequence[Flow]) -> None:
         self._parts = tuple(parts)
         data = tuple(part.data for part in self._parts)
-        super().__init__(self._parts[0].spec, data, programs={})
+        identities = [part.identity for part in self._parts]
+        identity = None if None in identities else f"sum {identities}"
+        super().__init__(self._parts[0].spec, data, programs={}, identity=identity)
 
     def resized(self, data: Any) -> SumFlow:
         """The same functions over other data."""
         new = copy.copy(self)
-        new.data, new.programs = data, {}
+        new.data, new.programs, new.identity = data, {}, None
         new._parts = tuple(  # noqa: SLF001 - of this class
             part.resized(piece) for part, piece in zip(self._parts, data, strict=True)
         )

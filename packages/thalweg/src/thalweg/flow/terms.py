@@ -54,11 +54,13 @@ class Laid(NamedTuple):
         term: The term.
         part: Its part of the flow's data.
         trace: What its function computes, with the shapes of all its data; hashable.
+        traced: The function, as `jax.make_jaxpr` returned it.
     """
 
     term: AbstractTerm
     part: Any
     trace: Hashable
+    traced: Any
 
 
 def lay_out_block(
@@ -176,7 +178,7 @@ class ExampleTerm(AbstractTerm):
             devices=devices,
         )
         term = cls(block.function, spec, rows=rows, devices=devices)
-        return Laid(term, part, (fingerprint(traced), shapes_of(block.data)))
+        return Laid(term, part, (fingerprint(traced), shapes_of(block.data)), traced)
 
     def resized(self, part: Chunked) -> ExampleTerm:
         rows = fitting_rows(self._rows, part)
@@ -333,7 +335,7 @@ class WholeTerm(AbstractTerm):
         check_output(traced.out_avals[0], spec, name="residuals")
         root = jnp.sqrt(jnp.asarray(block.weight, spec.dtype))
         part = root if devices is None else devices.everywhere(root)
-        return Laid(cls(block.function, spec), part, fingerprint(traced))
+        return Laid(cls(block.function, spec), part, fingerprint(traced), traced)
 
     def resized(self, part: jax.Array) -> WholeTerm:
         del part

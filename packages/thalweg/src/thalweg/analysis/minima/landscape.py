@@ -122,27 +122,30 @@ class Landscape:
             ConfigError: The problem is a `Scalar`, which has no predictions.
         """
         at = np.asarray(theta, self.flow.spec.dtype)
+        function, examples = self._predictions()
         program = compiled(
-            self.flow, "predictions", self._predictions(), at, recorder=self._recorder
+            self.flow, "predictions", function, at, *examples, recorder=self._recorder
         )
-        return np.asarray(program(self.flow.data, at), np.float64)
+        return np.asarray(program(self.flow.data, at, *examples), np.float64)
 
-    def _predictions(self) -> Callable[[Any, jax.Array], jax.Array]:
-        """The function that `predictions` compiles."""
+    def _predictions(self) -> tuple[Callable[..., jax.Array], tuple[Any, ...]]:
+        """The function that `predictions` compiles, and what it takes beside data and θ.
+
+        The examples are arguments, as another problem of the same functions shares the program.
+        """
         flow, problem = self.flow, self._problem
         if isinstance(flow, LeastSquaresFlow):
-            return flow.residuals
+            return flow.residuals, ()
         if not isinstance(problem, Composite):
             raise ConfigError(
                 "`problem` is a Scalar, which has no predictions; write it as LeastSquares or "
                 "Composite to compare what two networks predict"
             )
 
-        def output_gradients(_: Any, theta: jax.Array) -> jax.Array:
+        def output_gradients(_: Any, theta: jax.Array, xs: Any, ys: Any) -> jax.Array:
             params = flow.spec.unravel(theta)
-            xs, ys = problem.data
             outputs = jax.vmap(lambda x: problem.outputs(params, x))(xs)
             grads = jax.vmap(jax.grad(problem.loss))(outputs, ys)
             return grads.ravel() / len(grads) ** 0.5
 
-        return output_gradients
+        return output_gradients, problem.data
