@@ -195,17 +195,17 @@ def _path(
     if folder is None or jax.device_count() > 1:
         return None
     try:
-        named = _text(name)
-    except _UnknownError:
+        named, settings = _text(name), repr(_configuration())
+    except (_UnknownError, AttributeError):  # the latter where a version of JAX hides its settings
         return None
     leaves, structure = jax.tree.flatten(arguments)
     parts = (
         identity,
         named,
+        settings,
         ADDRESS.sub("", str(structure)),
         *map(_kind_of, leaves),
         repr(sorted((options or {}).items())),
-        repr(_configuration()),
         _surroundings(),
     )
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -132,7 +132,9 @@ def _secants(
     sample = _first_sample(flow)
     on = "" if sample is None else f" and begin on samples of {sample} examples"
     reason = f"`secant-euler` first, as its steps cost one gradient each{on}; then {why}"
-    return SecantEuler(sample=sample, then=then, patience=patience), reason
+    only = sample is not None and isinstance(then, SelfScaledBroyden)
+    method = SecantEuler(sample=sample, samples_only=only, then=then, patience=patience)
+    return method, reason
 
 
 def has_matrices(flow: Flow) -> bool:

@@ -81,7 +81,13 @@ def test_a_checkpoint_knows_which_method_runs(tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"pairs": 0}, "`pairs` is 0"), ({"patience": 0}, "`patience`"), ({"share": 1.0}, "`share`")],
+    [
+        ({"pairs": 0}, "`pairs` is 0"),
+        ({"patience": 0}, "`patience`"),
+        ({"share": 1.0}, "`share`"),
+        ({"samples_only": True, "sample": 9}, "needs both `sample` and `then`"),
+        ({"samples_only": True, "then": SecantEuler()}, "needs both `sample` and `then`"),
+    ],
 )
 def test_values_out_of_range_are_refused(options, words):
     """By name, with what was expected."""
@@ -130,6 +136,30 @@ def test_steps_on_samples_continue_on_all_data_when_samples_no_longer_predict_it
     spent = alone.history["gradients"][np.argmax(alone.history["loss"] <= 1e-3)]
     reached = np.argmax(history["loss"] <= 1e-3)
     assert (history["gradients"] + history["losses"])[reached] < spent
+
+
+def test_where_samples_no_longer_predict_all_data_another_method_may_take_over():
+    """At once; up to there the run is that with steps on all data later."""
+    stop = tw.Stop(steps=60, seconds=60)
+    whole = tw.minimize(WAVE, WAVE_START, SecantEuler(sample=100), stop).history
+    method = SecantEuler(sample=100, samples_only=True, then=tw.BogackiShampine())
+    solution = tw.minimize(WAVE, WAVE_START, method, stop)
+    history = solution.history
+    left = int(np.diff(whole["losses"]).astype(bool).sum())  # rows on samples
+    assert 2 < left < 60
+    assert f"`bogacki-shampine` took over at step {left}." in solution.detail
+    for column in ("loss", "h", "gradients", "losses"):
+        assert np.array_equal(history[column][: left + 1], whole[column][: left + 1]), column
+    assert (np.diff(history["loss"]) <= 0).all()
+
+
+def test_a_gradient_of_a_sample_that_is_not_finite_is_left_to_the_next_method():
+    """Of √p at 0: the run ends as that method says."""
+    root = tw.LeastSquares(lambda p, x, y: jnp.sqrt(p[0]) * x - y, data=(MANY, WAVES))
+    method = SecantEuler(sample=100, samples_only=True, then=tw.BogackiShampine())
+    solution = tw.minimize(root, np.zeros(1), method, tw.Stop(steps=5))
+    assert solution.outcome == tw.Outcome.DIVERGED
+    assert np.isfinite(solution.loss)
 
 
 def test_a_run_on_samples_converges_on_the_gradient_over_all_data():

@@ -19,6 +19,22 @@ Block = TypeVar("Block")
 Values = TypeVar("Values")
 
 
+class Sampling(NamedTuple):
+    """How steps are taken on samples; all scalars.
+
+    Attributes:
+        is_on: Whether the next steps are.
+        steps: How many, before the loss over all data is evaluated.
+        turn: How many samples were drawn so far.
+        uncounted: The fraction of a gradient over all data that no count of work holds yet.
+    """
+
+    is_on: jax.Array
+    steps: jax.Array
+    turn: jax.Array
+    uncounted: jax.Array
+
+
 class Row(NamedTuple):
     """A block of steps between two evaluations over all data.
 

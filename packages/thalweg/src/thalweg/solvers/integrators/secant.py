@@ -21,6 +21,7 @@ Decisions: docs/decisions/0016-secant-start.md, docs/decisions/0020-secants-on-s
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, final
 
 import jax
@@ -44,7 +45,7 @@ from thalweg.solvers.base import (
     StepResult,
     no_work,
 )
-from thalweg.solvers.integrators.on_samples import whole_counts
+from thalweg.solvers.integrators.on_samples import Sampling, whole_counts
 from thalweg.solvers.integrators.pairs import (
     Pairs,
     Products,
@@ -68,22 +69,6 @@ if TYPE_CHECKING:
 
 FIRST_STEPS, MAX_STEPS = 4, 32  # on a sample between two losses over all data; doubled each time
 LOSS_SHARE = 1 / 3  # of a gradient's cost that a loss has, about
-
-
-class Sampling(NamedTuple):
-    """How steps are taken on samples; all scalars.
-
-    Attributes:
-        is_on: Whether the next steps are.
-        steps: How many, before the loss over all data is evaluated.
-        turn: How many samples were drawn so far.
-        uncounted: The fraction of a gradient over all data that no count of work holds yet.
-    """
-
-    is_on: jax.Array
-    steps: jax.Array
-    turn: jax.Array
-    uncounted: jax.Array
 
 
 class State(NamedTuple):
@@ -156,6 +141,8 @@ class SecantEuler(AbstractJitMethod):
         pairs: How many pairs are kept. At least 1.
         sample: Examples of each block of data in a sample. A block with no more than that is used
             whole. At least 1; None to take all steps on all data.
+        samples_only: Whether `then` takes over where samples no longer pay, without steps on all
+            data before.
         then: The method that takes over when secant steps no longer pay; None for no other.
         patience: The number of gradients within which the loss has to fall to `share` of its
             value, or `then` takes over. At least 1.
@@ -171,6 +158,7 @@ class SecantEuler(AbstractJitMethod):
 
     pairs: int = 30
     sample: int | None = None
+    samples_only: bool = False
     then: AbstractJitMethod | None = None
     patience: int = 100
     share: float = 0.3
@@ -188,6 +176,8 @@ class SecantEuler(AbstractJitMethod):
             if value is not None and value < 1:
                 raise ConfigError(f"`{name}` is {value}, but at least 1 was expected")
         refuse_patience(self.patience, self.share)
+        if self.samples_only and (self.sample is None or self.then is None):
+            raise ConfigError("`samples_only` is set, but it needs both `sample` and `then`")
 
     @property
     def successors(self) -> tuple[AbstractJitMethod, ...]:
@@ -241,7 +231,7 @@ class SecantEuler(AbstractJitMethod):
         row, grad_norm = self._after_a_step(solver_state, steps), steps.point.grad_norm
         if sampling is not None:
             on_sample = self._after_a_sample(flow, data, theta, solver_state, sampling, steps)
-            is_on = sampling.is_on
+            is_on = sampling.is_on | self.samples_only
             row = jax.tree.map(lambda new, old: jnp.where(is_on, new, old), on_sample, row)
             grad_norm = jnp.where(is_on, jnp.nan, grad_norm)
         period, is_slow = after_step(
@@ -255,6 +245,8 @@ class SecantEuler(AbstractJitMethod):
         code = row.code
         if self.then is not None:
             hands_over = (code != DIVERGED) & (is_slow | (code != RUNNING))
+            if self.samples_only and row.sampling is not None:
+                hands_over |= (code != DIVERGED) & ~row.sampling.is_on
             code = jnp.where(hands_over, HANDED_OVER, code)
         rejected = steps.attempts - steps.taken
         return StepResult(
@@ -289,6 +281,11 @@ class SecantEuler(AbstractJitMethod):
             )
         examples = self._examples()
         small = sample_flow(flow, examples)
+        if self.samples_only:
+            sample = draw_in_turn(flow, data, self.seed, examples, sampling.turn)
+            point = point._replace(loss=jnp.full_like(now.loss, jnp.nan))
+            on_sample = functools.partial(small.value_and_grad, sample)
+            return take_steps(on_sample, point, now.pairs, now.h, most=sampling.steps)
         sample = jax.lax.cond(
             sampling.is_on,
             lambda: draw_in_turn(flow, data, self.seed, examples, sampling.turn),
