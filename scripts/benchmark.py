@@ -181,9 +181,9 @@ def _summary(results: dict[str, Any]) -> str:
             f"| {title} | {len(problems)} | {len(targets)} | {_mean(targets)} | {_mean(arrived)} "
             f"| {len(lost)} |"
         )
-    machine = results["machines"][0]
+    machines = dict.fromkeys(f"{m['processor']}, {m['cores']} cores" for m in results["machines"])
     hours = (results["run_seconds"] + results["compile_seconds"]) / 3600
-    where = f"{machine['processor']}, {machine['cores']} cores, float64"
+    where = f"{'; '.join(machines)}; float64"
     record = f"{results['runs']:,} runs in {hours:.1f} hours, {results_of_record(results).when}"
     return "\n".join([*lines, "", _errors(results), "", f"{record}: {where}."])
 
