@@ -100,6 +100,7 @@ _KNOWN: dict[tuple[int, int], tuple[str, ...]] = {
     (10, 3): ("scipy-radau",),
     (11, 3): ("dopri5", "nonstiff"),
     (3, 3): ("tsit5",),
+    (4, 3): ("soap", "SOAP"),
     (0, 3): ("rosenbrock",),  # a thirteenth, which is thalweg's own
     # The other integrators of thalweg, and the rest of the registry.
     (1, 6): ("implicit-geodesic",),
