@@ -91,6 +91,11 @@ _KNOWN: dict[tuple[int, int], tuple[str, ...]] = {
     (9, 0): ("scipy-lm", "LM (SciPy)"),
     (10, 0): ("ss-broyden", "SS-Broyden"),
     (11, 0): ("adam-l-bfgs", "Adam, then L-BFGS"),
+    # Peers from papers; more methods stand on the benchmark's pages than there are colours.
+    (4, 3): ("soap", "SOAP"),
+    (8, 9): ("engd-w", "ENGD-W, SPRING"),
+    (9, 9): ("adam-lbfgs-nncg", "NNCG"),
+    (10, 9): ("ss-broyden-jax", "SS-Broyden (JAX)"),
     # The solvers of the studies, which never stand on one page with the peers above.
     (5, 3): ("vode",),
     (6, 3): ("lsoda",),
@@ -100,7 +105,6 @@ _KNOWN: dict[tuple[int, int], tuple[str, ...]] = {
     (10, 3): ("scipy-radau",),
     (11, 3): ("dopri5", "nonstiff"),
     (3, 3): ("tsit5",),
-    (4, 3): ("soap", "SOAP"),
     (0, 3): ("rosenbrock",),  # a thirteenth, which is thalweg's own
     # The other integrators of thalweg, and the rest of the registry.
     (1, 6): ("implicit-geodesic",),
