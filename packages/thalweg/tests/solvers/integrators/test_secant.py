@@ -7,6 +7,7 @@ import pytest
 
 import thalweg as tw
 from method_suite import FIT, FIT_START, suite_for
+from thalweg.errors import DataError
 from thalweg.solvers.integrators.pairs import no_pairs
 from thalweg.solvers.integrators.secant import SecantEuler
 
@@ -148,18 +149,18 @@ def test_where_samples_no_longer_predict_all_data_another_method_may_take_over()
     left = int(np.diff(whole["losses"]).astype(bool).sum())  # rows on samples
     assert 2 < left < 60
     assert f"`bogacki-shampine` took over at step {left}." in solution.detail
-    for column in ("loss", "h", "gradients", "losses"):
-        assert np.array_equal(history[column][: left + 1], whole[column][: left + 1]), column
+    for column in ("loss", "gradients", "losses"):  # other programs, so to rounding
+        found, expected = (h[column][: left + 1] for h in (history, whole))
+        np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=column)
     assert (np.diff(history["loss"]) <= 0).all()
 
 
 def test_a_gradient_of_a_sample_that_is_not_finite_is_left_to_the_next_method():
-    """Of √p at 0: the run ends as that method says."""
+    """Of √p at 0: that method finds no step either, and the error says why."""
     root = tw.LeastSquares(lambda p, x, y: jnp.sqrt(p[0]) * x - y, data=(MANY, WAVES))
     method = SecantEuler(sample=100, samples_only=True, then=tw.BogackiShampine())
-    solution = tw.minimize(root, np.zeros(1), method, tw.Stop(steps=5))
-    assert solution.outcome == tw.Outcome.DIVERGED
-    assert np.isfinite(solution.loss)
+    with pytest.raises(DataError, match="its derivative by `params` is not"):
+        tw.minimize(root, np.zeros(1), method, tw.Stop(steps=5))
 
 
 def test_a_run_on_samples_converges_on_the_gradient_over_all_data():
