@@ -203,13 +203,14 @@ def test_a_plateau_is_called_one_and_names_the_parameter():
         fit = jnp.exp(-t * b[0]) - jnp.exp(-t * b[1])
         return fit - b[2] * (jnp.exp(-t) - jnp.exp(-10 * t))
 
-    start = np.array([0.0, 100.0, 200.0])
-    solution = tw.minimize(tw.LeastSquares(box, data=(t,)), start, stop=STOP)
-    # By the rounding of the processor one of two ends is found, and neither is a success.
-    assert solution.outcome in {tw.Outcome.PLATEAU, tw.Outcome.STALLED}
-    assert not solution.outcome.is_success
-    if solution.outcome is tw.Outcome.PLATEAU:
-        assert "`params[1]`" in solution.detail
+    problem = tw.LeastSquares(box, data=(t,))
+    starts = [(100.0, 200.0), (100.0, 100.0), (150.0, 200.0), (200.0, 200.0), (100.0, 20.0)]
+    found = [tw.minimize(problem, np.array([0.0, *start]), stop=STOP) for start in starts]
+    assert not any(solution.outcome.is_success for solution in found)
+    # Two trials may tie in the last digit of the loss: then rounding decides whose end it is.
+    plateaus = [solution for solution in found if solution.outcome is tw.Outcome.PLATEAU]
+    assert len(plateaus) >= len(starts) - 1
+    assert all("`params[1]`" in solution.detail for solution in plateaus)
 
 
 @pytest.mark.parametrize("scale", [1.0, 10.0, 100.0])
