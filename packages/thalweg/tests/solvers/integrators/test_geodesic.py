@@ -35,7 +35,7 @@ def test_a_run_that_is_taken_over_begins_with_a_step_as_long_as_the_loss_has_fal
     problem = tw.LeastSquares(misfit, data=(x,))
     first = tw.SecantEuler(then=tw.ImplicitGeodesic(), patience=100)
     start = networks.init((1, 8, 1), seed=0)
-    history = tw.minimize(problem, start, first, tw.Stop(steps=140)).history
+    history = tw.minimize(problem, start, first, tw.Stop(steps=400)).history
     row = int(np.argmax(history["jacobians"] > 0))
     assert row > 0
     left = history["loss"][row - 1] / history["loss"][0]

@@ -26,6 +26,22 @@ def test_each_attempt_costs_one_gradient():
     assert work._replace(gradients=0, rejected_steps=0) == tw.Work()
 
 
+def test_the_step_size_stays_where_it_has_an_effect():
+    """Along Rosenbrock's valley h does not grow beyond what shortens a step.
+
+    Left free, it exceeds 1e10 there, and is halved tens of times at the next bend.
+    """
+    valley = tw.LeastSquares(
+        lambda p: jnp.stack([10 * (p[1:] - p[:-1] ** 2), 1 - p[:-1]]).reshape(-1)
+    )
+    solution = tw.minimize(valley, np.linspace(-1.2, 1.0, 30), SecantEuler(), tw.Stop(seconds=60))
+    history = solution.history
+    assert solution.outcome is tw.Outcome.CONVERGED
+    assert np.allclose(solution.params, 1, atol=1e-9)
+    is_far = history["loss"][1:] > 1e-4
+    assert 1 < history["h"][1:][is_far].max() < 100
+
+
 def relay(**options):
     """Secants first, then the method with the true curvature."""
     return SecantEuler(then=tw.ImplicitGeodesic(), **options)
@@ -140,13 +156,17 @@ def test_steps_on_samples_continue_on_all_data_when_samples_no_longer_predict_it
 
 
 def test_where_samples_no_longer_predict_all_data_another_method_may_take_over():
-    """At once; up to there the run is that with steps on all data later."""
+    """At once; up to there the run is that with steps on all data later.
+
+    Where the last steps on a sample were taken back, no row records them.
+    """
     stop = tw.Stop(steps=60, seconds=60)
     whole = tw.minimize(WAVE, WAVE_START, SecantEuler(sample=100), stop).history
     method = SecantEuler(sample=100, samples_only=True, then=tw.BogackiShampine())
     solution = tw.minimize(WAVE, WAVE_START, method, stop)
     history = solution.history
-    left = int(np.diff(whole["losses"]).astype(bool).sum())  # rows on samples
+    is_sampled = np.diff(whole["losses"]) > 0
+    left = int((is_sampled & (whole["h"][1:] > 0)).sum())
     assert 2 < left < 60
     assert f"`bogacki-shampine` took over at step {left}." in solution.detail
     for column in ("loss", "gradients", "losses"):  # other programs, so to rounding

@@ -31,6 +31,7 @@ class Pairs(NamedTuple):
         onto_grad: Their products with ∇L at the present point, by age, `(2m,)`.
         newest: The slot of the newest pair.
         known: How many pairs there are, at most m.
+        in_a_row: How many attempts were taken since one was rejected.
     """
 
     rows: jax.Array
@@ -38,6 +39,7 @@ class Pairs(NamedTuple):
     onto_grad: jax.Array
     newest: jax.Array
     known: jax.Array
+    in_a_row: jax.Array
 
 
 class Displacement(NamedTuple):
@@ -86,6 +88,7 @@ def no_pairs(theta: jax.Array, count: int) -> Pairs:
         onto_grad=jnp.zeros(2 * count, real),
         newest=jnp.zeros((), jnp.int32),
         known=jnp.zeros((), jnp.int32),
+        in_a_row=jnp.zeros((), jnp.int32),
     )
 
 
@@ -185,6 +188,7 @@ def with_pair(
         onto_grad=jnp.where(is_taken, onto_trial, before).reshape(-1),
         newest=newest,
         known=known,
+        in_a_row=jnp.where(is_taken, pairs.in_a_row + 1, 0).astype(jnp.int32),
     )
 
 
@@ -196,6 +200,12 @@ def _bordered(gram: jax.Array, new: jax.Array) -> jax.Array:
     shifted = jnp.where(is_last, jnp.moveaxis(new, 0, -1)[..., None], shifted)
     shifted = jnp.where(is_last[:, None, None], new[:, None], shifted)
     return shifted.reshape(2 * m, 2 * m)
+
+
+def are_proven(pairs: Pairs) -> jax.Array:
+    """Whether all pairs, or one a dimension, come from attempts that were taken in a row."""
+    count, size = len(pairs.gram) // 2, pairs.rows.shape[1]
+    return pairs.in_a_row >= min(count, size)
 
 
 def largest_curvature(pairs: Pairs) -> jax.Array:
