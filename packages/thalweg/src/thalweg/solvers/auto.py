@@ -47,7 +47,8 @@ if TYPE_CHECKING:
 SMALL_SHARE = 0.1  # of the examples in a sample, up to which sampling pays
 CHEAP = 15  # gradients; a step of the true curvature below this cost is used from the start
 PATIENCE = 3  # steps of the successor; secant steps may cost this much before progress is checked
-MAX_PATIENCE = 300  # gradients; also where the cost of a step is not known in advance
+MAX_PATIENCE = 300  # gradients; also before `exponential-krylov`
+KRYLOV_STEP = 33  # gradients; what a step of `implicit-geodesic` by Lanczos costs, about
 FEW = 32  # parameters, up to which a model without matrices is fitted in their units
 DENSE = 200  # weights of a network, up to which a dense secant matrix is cheapest
 DENSE_SQUARES = 1000  # the same for least squares, before the true curvature
@@ -98,7 +99,7 @@ def _pick_for_squares(flow: LeastSquaresFlow) -> tuple[AbstractMethod, str]:
         )
     method = ImplicitGeodesic(then=ScaledGeodesic()) if is_small else ImplicitGeodesic()
     space = method.space(flow)
-    cost = step_cost(flow) if space != "krylov" else MAX_PATIENCE / PATIENCE
+    cost = step_cost(flow) if space != "krylov" else KRYLOV_STEP
     why = "`implicit-geodesic` because the loss is a sum of squares; " + _SPACES[space].format(
         n=flow.size, m=flow.residual_count
     )
