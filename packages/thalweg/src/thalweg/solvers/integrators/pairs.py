@@ -202,8 +202,8 @@ def _bordered(gram: jax.Array, new: jax.Array) -> jax.Array:
     return shifted.reshape(2 * m, 2 * m)
 
 
-def are_proven(pairs: Pairs) -> jax.Array:
-    """Whether all pairs, or one a dimension, come from attempts that were taken in a row."""
+def are_reliable(pairs: Pairs) -> jax.Array:
+    """Whether no attempt was rejected for as many as there are pairs, or dimensions if fewer."""
     count, size = len(pairs.gram) // 2, pairs.rows.shape[1]
     return pairs.in_a_row >= min(count, size)
 

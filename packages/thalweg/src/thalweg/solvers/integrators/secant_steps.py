@@ -16,7 +16,7 @@ from thalweg.solvers.base import RUNNING, STALLED
 from thalweg.solvers.integrators.pairs import (
     Pairs,
     Products,
-    are_proven,
+    are_reliable,
     direction,
     discarded,
     largest_curvature,
@@ -179,7 +179,7 @@ def _attempt(value_and_grad: ValueAndGrad, last: Trial, search: Search) -> tuple
         # -(g·d + ½ d·Bd) with Bd = -g - d/h.
         predicted=0.5 * (products.ss / h - products.sg),
     )
-    judged = _without_excess(judged, last.pairs, products, h)
+    judged = _bounded(judged, last.pairs, products, h)
     # Pairs without a step to take are discarded, once, before the search is given up.
     resets = is_trial & (judged.code != RUNNING) & ~last.was_reset & (last.pairs.known > 0)
     judged = judged._replace(
@@ -218,8 +218,8 @@ def _attempt(value_and_grad: ValueAndGrad, last: Trial, search: Search) -> tuple
     return trial, choose
 
 
-def _without_excess(judged: Search, pairs: Pairs, products: Products, h: jax.Array) -> Search:
-    """The search with its next h at most `LONGEST / κ`, unless the pairs are proven.
+def _bounded(judged: Search, pairs: Pairs, products: Products, h: jax.Array) -> Search:
+    """The search with its next h at most `LONGEST / κ`, unless the pairs are reliable.
 
     Beyond that h hardly changes the step: it would grow by good steps without any effect, and then
     be halved in vain, tens of times, until it has one. κ = d·Bd/d·d, with Bd = -g - d/h. Where no
@@ -228,7 +228,7 @@ def _without_excess(judged: Search, pairs: Pairs, products: Products, h: jax.Arr
     """
     curvature = jnp.maximum(-products.sg - products.ss / h, 0)
     bound = LONGEST * products.ss / curvature  # infinite, or NaN for d = 0, where B has no effect
-    is_bounded = judged.was_too_long | (judged.is_taken & ~are_proven(pairs))
+    is_bounded = judged.was_too_long | (judged.is_taken & ~are_reliable(pairs))
     return judged._replace(
         next_h=jnp.where(is_bounded, jnp.fmin(judged.next_h, bound), judged.next_h)
     )
