@@ -1,8 +1,8 @@
 """The Bessel functions J0, J1, Y0, Y1: where their zeros are, and the intervals that follow.
 
 Beside a zero a relative error says how well the zero itself is known, away from it how well the
-function is computed; the two differ by many powers of ten in every library, so they are told apart.
-Zeros lie, by McMahon's expansion, within about 1/x³ of
+function is computed; the two differ by many powers of ten in every library, so they are reported
+separately. Zeros lie, by McMahon's expansion, within about 1/x³ of
 
     x = b - (4 n² - 1) / (8 b),     b = (k + n/2 - 1/4) π for Jn,  (k + n/2 - 3/4) π for Yn.
 

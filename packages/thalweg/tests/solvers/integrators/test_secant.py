@@ -169,7 +169,7 @@ def test_where_samples_no_longer_predict_all_data_another_method_may_take_over()
     left = int((is_sampled & (whole["h"][1:] > 0)).sum())
     assert 2 < left < 60
     assert f"`bogacki-shampine` took over at step {left}." in solution.detail
-    for column in ("loss", "gradients", "losses"):  # other programs, so to rounding
+    for column in ("loss", "h", "gradients", "losses"):  # other programs, so to rounding
         found, expected = (h[column][: left + 1] for h in (history, whole))
         np.testing.assert_allclose(found, expected, rtol=1e-6, err_msg=column)
     assert (np.diff(history["loss"]) <= 0).all()
