@@ -4,11 +4,13 @@
     python scripts/benchmark.py race/results.json                 # takes over problems raced again
     python scripts/benchmark.py papers/results.json --into published
     python scripts/benchmark.py single/results.json --into one-core
+    python scripts/benchmark.py --new-process                     # measures what is missing
 
 All are made from `docs/benchmark/results.json`, the record of `thalweg bench --suite full`, and
-three next to it: `cost.json`, that of `thalweg bench --cost`; `published.json`, that of
-`thalweg bench --suite published`; and `one-core.json`, that of races of the full suite that were
-held to one core.
+four next to it: `cost.json`, that of `thalweg bench --cost`; `published.json`, that of
+`thalweg bench --suite published`; `one-core.json`, that of races of the full suite that were
+held to one core; and `new-process.json`, which `--new-process` makes as `thalweg bench` does, with
+the settings of the record.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from figure_style import SCHEMES, save
 from matplotlib.lines import Line2D
 
 from thalweg.report.looks import COLOURS, Looks
+from thalweg_lab.bench.new_process import measure_new_processes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -210,14 +213,38 @@ def take_over(path: Path, into: Path) -> None:
     into.write_text(json.dumps(later, indent=1), encoding="utf-8")
 
 
+def settings(text: str) -> dict[str, Any]:
+    """The method and settings that a line of a record names: `adam learning_rate=0.01`."""
+    name, *options = text.split()
+    pairs = (option.split("=") for option in options)
+    return {"name": name, **{key: json.loads(value) for key, value in pairs}}
+
+
+def measure_missing() -> None:
+    """Measure, on the record's problems, new processes to their present middle targets."""
+    problems = results_of_record(record()).problems
+    entrants = {
+        raced.problem: {timing.label: settings(timing.settings) for timing in raced.timings}
+        for raced in problems
+    }
+
+    def show(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    measure_new_processes(problems, entrants, RECORD.parent, show=show)
+
+
 def main() -> None:
     """Draw the picture, fill in the tables and write the pages."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("races", nargs="*", type=Path, help="results to take over")
     parser.add_argument("--into", choices=[path.stem for path in RACES], default=RECORD.stem)
+    parser.add_argument("--new-process", action="store_true", help="measure what is missing")
     arguments = parser.parse_args()
     for path in arguments.races:
         take_over(path, RECORD.with_stem(arguments.into))
+    if arguments.new_process:
+        measure_missing()
     results = record()
     README.write_text(filled(README.read_text(encoding="utf-8"), results), encoding="utf-8")
     PAGE.write_text(with_verdicts(PAGE.read_text(encoding="utf-8"), results), encoding="utf-8")

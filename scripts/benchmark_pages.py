@@ -15,6 +15,7 @@ from thalweg_lab.bench.cost import Costs, Step
 from thalweg_lab.bench.document import Results, cases_of
 from thalweg_lab.bench.goals import goals
 from thalweg_lab.bench.memory import Peak
+from thalweg_lab.bench.new_process import FILE, from_record, known_of
 from thalweg_lab.bench.peers import OURS
 from thalweg_lab.bench.profiles import profiles
 from thalweg_lab.bench.results import Raced, Timing
@@ -26,8 +27,9 @@ from thalweg_lab.pages.cost_page import render_cost
 from thalweg_lab.pde import load
 
 FOLDER = Path(__file__).parents[1] / "docs" / "benchmark"
-# The full suite on two cores; what a step costs; the suite of papers; some problems on one core.
-RECORDS = ("results.json", "cost.json", "published.json", "one-core.json")
+# The full suite on two cores; what a step costs; the suite of papers; some problems on one core;
+# the full suite in new processes.
+RECORDS = ("results.json", "cost.json", "published.json", "one-core.json", FILE)
 # Where null stands for infinity.
 INFINITE = {"seconds", "compiled_seconds", "work", "ours", "peers", "error_seconds"}
 
@@ -56,9 +58,11 @@ def pages(
     cost: dict[str, Any],
     published: dict[str, Any],
     one_core: dict[str, Any],
+    new_process: dict[str, Any],
 ) -> dict[str, str]:
     """The text of each page by the name of its file."""
-    results, papers = results_of_record(record), results_of_record(published)
+    raced, papers = results_of_record(record), results_of_record(published)
+    results = raced.with_new_processes(known_of(raced.problems, from_record(new_process)))
     steps = tuple(Step(**_only(Step, step)) for step in cost["steps"])
     peaks = [Peak(**_only(Peak, peak)) for peak in cost["peaks"]]
     costs = Costs(product_rate=cost["product_rate"], steps=steps)

@@ -147,6 +147,16 @@ def test_one_core_is_compared_with_two_against_the_same_peers(script):
     assert ", 1 core, " in text
 
 
+def test_settings_are_read_back_from_the_line_that_names_them(script):
+    """Those of every entrant of the record, so that new processes run what raced."""
+    from thalweg_lab.bench.plan import label_of
+
+    lines = {t["settings"] for p in script.record()["problems"] for t in p["timings"]}
+    assert all(label_of(script.settings(line)) == line for line in lines)
+    assert script.settings("adam learning_rate=0.01") == {"name": "adam", "learning_rate": 0.01}
+    assert script.settings("auto") == {"name": "auto"}
+
+
 @pytest.mark.usefixtures("script")
 def test_the_records_of_papers_and_of_one_core_are_of_those():
     """By suite, by budget and by the number of cores."""

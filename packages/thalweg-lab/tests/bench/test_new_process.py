@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from bench_case import LBFGS, NEVER, launched, race
+from bench_case import LBFGS, NEVER, launched, new_process, race
+from thalweg._util.machine import this_machine
 from thalweg.errors import ConfigError, ThalwegError
-from thalweg_lab.bench import new_process
+from thalweg_lab.bench import new_process as module
 from thalweg_lab.bench.document import Results, results_of
 from thalweg_lab.bench.new_process import (
     COLD,
     FILE,
     WARM,
     Launch,
-    NewProcess,
     compare_launches,
     known_of,
     load_new_processes,
@@ -26,6 +26,7 @@ from thalweg_lab.bench.new_process import (
 from thalweg_lab.bench.peers import OURS
 from thalweg_lab.bench.results import raced
 from thalweg_lab.bench.suite import QUICK
+from thalweg_lab.bench.targets import AT_LEAST, AT_MOST
 from thalweg_lab.pages.bench_markdown import markdown
 from thalweg_lab.pages.bench_page import render_bench
 from thalweg_lab.pages.bench_words import time_text
@@ -78,10 +79,38 @@ def test_medians_count_a_miss_as_never_and_ratios_are_the_peers_over_ours():
     found = launched()
     assert (found.median(OURS, COLD), found.median(OURS, WARM)) == (5.0, 0.5)
     assert (found.median(LBFGS, COLD), found.median(LBFGS, WARM)) == (2.0, 1.0)
-    assert (found.ratio(COLD), found.ratio(WARM)) == (0.4, 2.0)
-    assert found.ratio(COLD, "cpu_seconds") == pytest.approx(0.2)
-    neither = NewProcess("xor", 0.1, LBFGS, (Launch(OURS, 0, COLD, NEVER, NEVER, 1.0),) * 1)
-    assert math.isnan(neither.ratio(COLD))
+    assert (found.compared(COLD).ratio, found.compared(WARM).ratio) == (0.4, 2.0)
+    assert found.compared(COLD, "cpu_seconds").ratio == pytest.approx(0.2)
+
+
+def test_where_a_side_misses_the_target_the_budget_of_a_second_makes_a_bound():
+    """The peer takes 0.3 s, or thalweg 0.2 s, and the other misses; then both miss."""
+    ours, peers = Launch(OURS, 0, COLD, 0.2, 0.4, 0.05), Launch(LBFGS, 0, COLD, 0.3, 0.6, 0.09)
+    no_ours, no_peers = (
+        dataclasses.replace(one, seconds=NEVER, cpu_seconds=NEVER, loss=1.0)
+        for one in (ours, peers)
+    )
+    missed = new_process(no_ours, peers).compared(COLD)
+    assert (missed.ratio, missed.bound) == (0.3, AT_MOST)
+    alone = new_process(ours, no_peers).compared(COLD)
+    assert (alone.ratio, alone.bound) == (5.0, AT_LEAST)
+    assert math.isnan(new_process(no_ours, no_peers).compared(COLD).ratio)
+
+
+def test_a_target_that_thalweg_misses_counts_in_the_goals_and_is_marked():
+    """The least ratio of all problems, and a mean with it."""
+    launches = (
+        Launch(OURS, 0, COLD, NEVER, NEVER, 1.0),
+        Launch(OURS, 0, WARM, NEVER, NEVER, 1.0),
+        Launch(LBFGS, 0, COLD, 0.3, 0.6, 0.09),
+        Launch(LBFGS, 0, WARM, 0.1, 0.2, 0.09),
+    )
+    found = results_of(QUICK, [race()]).with_new_processes((new_process(*launches),))
+    row = next(line for line in markdown(found).splitlines() if f"| {COLD} |" in line)
+    assert row.split(" | ")[3:] == ["not reached", time_text(0.3), LBFGS, "≤ 0.3", "≤ 0.6 |"]
+    goal = next(goal for goal in found.goals if goal.name.startswith("In a new process"))
+    assert goal.found == 0.3
+    assert goal.standing == "missed by a factor of 3.3"
 
 
 def test_runs_are_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -93,20 +122,25 @@ def test_runs_are_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert list(makers) == [OURS, LBFGS]
         return launched().launches
 
-    monkeypatch.setattr(new_process, "compare_launches", launch)
+    monkeypatch.setattr(module, "compare_launches", launch)
     upper = raced(race())
     upper = dataclasses.replace(upper, compiled=upper.compiled[:2])
-    assert known_of([upper], tmp_path) == ()
-    found = measure_new_processes([upper], [race()], tmp_path)
-    assert found == measure_new_processes([upper], [race()], tmp_path)
-    assert found == known_of([upper], tmp_path) == load_new_processes(tmp_path)
+    entrants = {"xor": race().entrants}
+    assert load_new_processes(tmp_path) == ()
+    found = measure_new_processes([upper], entrants, tmp_path)
+    assert found == measure_new_processes([upper], entrants, tmp_path)
+    kept = load_new_processes(tmp_path)
+    assert found == known_of([upper], kept) == kept
+    assert [(one.budget, one.machine) for one in found] == [
+        (4.0, dataclasses.asdict(this_machine()))
+    ]
     assert [one.launches for one in found] == [launched().launches]
     assert made == ["xor"]
     other = dataclasses.replace(
         upper, compiled=(dataclasses.replace(upper.compiled[1], loss=0.07),)
     )
-    assert known_of([other], tmp_path) == ()
-    measure_new_processes([other], [race()], tmp_path)
+    assert known_of([other], kept) == ()
+    measure_new_processes([other], entrants, tmp_path)
     assert made == ["xor", "xor"]
     assert len(load_new_processes(tmp_path)) == 2
 

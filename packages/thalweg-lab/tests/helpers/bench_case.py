@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from small_study import failed, made_up
+from small_study import MACHINE, failed, made_up
 from thalweg_lab.bench.new_process import COLD, WARM, Launch, NewProcess
 from thalweg_lab.bench.peers import OURS
 from thalweg_lab.bench.plan import label_of
@@ -102,4 +102,17 @@ def launched() -> NewProcess:
         for cache, seconds in ((COLD, 2.0), (WARM, 1.0))
     ]
     missed = [Launch(LBFGS, 2, cache, NEVER, NEVER, 1.5) for cache in (COLD, WARM)]
-    return NewProcess("xor", 0.1, LBFGS, (*ours, *peers, *missed))
+    return new_process(*ours, *peers, *missed)
+
+
+def new_process(*launches: Launch) -> NewProcess:
+    """These launches on the made-up race, within a second each."""
+    return NewProcess(
+        problem="xor",
+        target=0.1,
+        peer=LBFGS,
+        launches=launches,
+        budget=1.0,
+        machine=MACHINE,
+        commit="abc",
+    )

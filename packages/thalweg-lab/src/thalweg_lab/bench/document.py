@@ -66,9 +66,15 @@ class Results:
         return first if first == last else f"{first} to {last}"
 
     def with_new_processes(self, launched: tuple[NewProcess, ...]) -> Results:
-        """The same with what was measured in new processes, and the goals that follow from it."""
-        found = tuple(goals(self.problems, launched))
-        return dataclasses.replace(self, launched=launched, goals=found)
+        """The same with what was measured in new processes: goals, machines and commits too."""
+        commits = [*self.commits, *(one.commit for one in launched if one.commit)]
+        return dataclasses.replace(
+            self,
+            launched=launched,
+            goals=tuple(goals(self.problems, launched)),
+            machines=_unique([*self.machines, *(one.machine for one in launched)]),
+            commits=tuple(dict.fromkeys(commits)),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """For another program; infinite and unknown numbers become null."""

@@ -176,7 +176,7 @@ def _first_step(problems: Sequence[Raced]) -> Goal:
 
 def _new_process(name: str, launched: Sequence[NewProcess], cache: str) -> Goal:
     """The least ratio of all problems, as the goal holds for each of them."""
-    ratios = {one.problem: one.ratio(cache) for one in launched}
+    ratios = {one.problem: one.compared(cache).ratio for one in launched}
     ratios = {problem: ratio for problem, ratio in ratios.items() if not math.isnan(ratio)}
     least = min(ratios, key=lambda problem: ratios[problem], default="")
     return Goal(

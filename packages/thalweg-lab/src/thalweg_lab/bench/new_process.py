@@ -11,7 +11,7 @@ which other load on the machine changes less.
 Each side runs twice from a start: first with an empty cache of compiled programs, then with the
 cache that the first run left. Sides take turns, start by start. The target is the
 middle one of the race, and the peer is the one that the race finds quickest to it, compilation
-included.
+included. Where a side misses the target, the budget stands for its time, as in the race.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg._util.files import whole_file
+from thalweg._util.machine import this_machine
 from thalweg.errors import ConfigError, ThalwegError
 from thalweg_lab.bench.peers import OURS
+from thalweg_lab.bench.targets import Target, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from thalweg_lab.bench.results import Raced
-    from thalweg_lab.bench.running import Race
 
 FILE = "new-process.json"
 COLD, WARM = "none on disk", "on disk"  # compiled programs when the process begins
 PAIRS = 3  # starts of each problem
 LIMIT_SECONDS = 600  # of a process, beyond the budget of its run
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # version 1 had no budget, machine and commit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,12 +77,18 @@ class NewProcess:
         target: The loss to be reached.
         peer: The label of the peer.
         launches: The runs, in the order in which they were made.
+        budget: Seconds of each run, without compilation.
+        machine: Where they were made.
+        commit: The commit of thalweg that made them; None where it is unknown.
     """
 
     problem: str
     target: float
     peer: str
     launches: tuple[Launch, ...]
+    budget: float
+    machine: Mapping[str, Any]
+    commit: str | None
 
     def median(self, label: str, cache: str, column: str = "seconds") -> float:
         """The median over the starts; infinite where half of them or more miss the target."""
@@ -92,10 +99,10 @@ class NewProcess:
         ]
         return float(np.median(found)) if found else math.nan
 
-    def ratio(self, cache: str, column: str = "seconds") -> float:
-        """The peer's median over thalweg's; NaN where neither arrives."""
-        peers, ours = (self.median(label, cache, column) for label in (self.peer, OURS))
-        return math.nan if math.isinf(peers) and math.isinf(ours) else peers / ours
+    def compared(self, cache: str, column: str = "seconds") -> Target:
+        """Both medians and their ratio, or a bound on it."""
+        ours, peers = (self.median(label, cache, column) for label in (OURS, self.peer))
+        return compare(self.target, ours, {self.peer: peers}, missed=(self.budget, self.budget))
 
     def as_json(self) -> dict[str, Any]:
         """With medians and ratios."""
@@ -103,8 +110,9 @@ class NewProcess:
             cache: {
                 "ours": self.median(OURS, cache),
                 "peers": self.median(self.peer, cache),
-                "ratio": self.ratio(cache),
-                "ratio_of_processor_time": self.ratio(cache, "cpu_seconds"),
+                "ratio": self.compared(cache).ratio,
+                "bound": self.compared(cache).bound,
+                "ratio_of_processor_time": self.compared(cache, "cpu_seconds").ratio,
             }
             for cache in (COLD, WARM)
         }
@@ -113,7 +121,7 @@ class NewProcess:
 
 def measure_new_processes(
     problems: Sequence[Raced],
-    races: Sequence[Race],
+    entrants: Mapping[str, Mapping[str, Mapping[str, Any]]],
     folder: Path,
     *,
     pairs: int = PAIRS,
@@ -123,7 +131,7 @@ def measure_new_processes(
 
     Args:
         problems: The tables of the race; a problem without a target or a peer is left out.
-        races: The races by problem, with the settings of the entrants.
+        entrants: By problem and label, the method and settings of each entrant.
         folder: Where the record is kept.
         pairs: The number of starts.
         show: Called with a line before each problem.
@@ -132,8 +140,9 @@ def measure_new_processes(
         ConfigError: The record cannot be read or written.
         ThalwegError: A process died.
     """
+    from thalweg_lab.study.run import commit
+
     known = {_key(one): one for one in load_new_processes(folder)}
-    entrants = {race.entry.problem: race.entrants for race in races}
     for raced in problems:
         asked = middle_target(raced)
         if asked is None or (raced.problem, *asked) in known:
@@ -144,20 +153,26 @@ def measure_new_processes(
         launches = compare_launches(
             raced.problem, makers, target, seconds=raced.budget, pairs=pairs
         )
-        found = NewProcess(raced.problem, target, peer, launches)
+        found = NewProcess(
+            problem=raced.problem,
+            target=target,
+            peer=peer,
+            launches=launches,
+            budget=raced.budget,
+            machine=dataclasses.asdict(this_machine()),
+            commit=commit(),
+        )
         known[_key(found)] = found
         _save(folder, tuple(known.values()))
-    return known_of(problems, folder)
+    return known_of(problems, known.values())
 
 
-def known_of(problems: Sequence[Raced], folder: Path) -> tuple[NewProcess, ...]:
-    """What a folder holds of some problems, measured to the present middle target and peer.
-
-    Raises:
-        ConfigError: The record cannot be read.
-    """
-    asked = {(raced.problem, *(middle_target(raced) or ())) for raced in problems}
-    return tuple(one for one in load_new_processes(folder) if _key(one) in asked)
+def known_of(problems: Sequence[Raced], known: Iterable[NewProcess]) -> tuple[NewProcess, ...]:
+    """What is known of some problems, measured to the present middle target and peer."""
+    by_key = {_key(one): one for one in known}
+    asked = [(raced.problem, middle_target(raced)) for raced in problems]
+    found = (by_key.get((problem, *middle)) for problem, middle in asked if middle)
+    return tuple(filter(None, found))
 
 
 def _key(one: NewProcess) -> tuple[str, float, str]:
@@ -279,13 +294,17 @@ def load_new_processes(folder: Path) -> tuple[NewProcess, ...]:
     if not path.exists():
         return ()
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        return tuple(_from_json(one) for one in record["problems"])
+        return from_record(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"`{path}` cannot be read ({type(error).__name__}: {error}); remove it, and the same "
             "command measures again"
         ) from error
+
+
+def from_record(record: Mapping[str, Any]) -> tuple[NewProcess, ...]:
+    """What a record, read from its file, holds."""
+    return tuple(_from_json(one) for one in record["problems"])
 
 
 def _from_json(one: Mapping[str, Any]) -> NewProcess:
@@ -296,7 +315,8 @@ def _from_json(one: Mapping[str, Any]) -> NewProcess:
         Launch(**{name: number(value) for name, value in launch.items()})
         for launch in one["launches"]
     )
-    return NewProcess(one["problem"], one["target"], one["peer"], launches)
+    fields = [field.name for field in dataclasses.fields(NewProcess)]
+    return NewProcess(**{**{name: one[name] for name in fields}, "launches": launches})
 
 
 def _save(folder: Path, found: Sequence[NewProcess]) -> None:

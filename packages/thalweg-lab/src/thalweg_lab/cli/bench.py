@@ -194,7 +194,11 @@ def _refuse_with_fits(suite: Suite, *, is_other: bool) -> None:
 def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path, *, new_process: bool) -> Results:
     """Make the missing runs, and compute the results of all."""
     from thalweg_lab.bench.document import results_of
-    from thalweg_lab.bench.new_process import known_of, measure_new_processes
+    from thalweg_lab.bench.new_process import (
+        known_of,
+        load_new_processes,
+        measure_new_processes,
+    )
     from thalweg_lab.bench.plan import most_seconds
     from thalweg_lab.bench.running import run_bench
 
@@ -205,9 +209,12 @@ def _raced(suite: Suite, chosen: tuple[Entry, ...], folder: Path, *, new_process
             races, unable = run_bench(chosen, folder, show=show)
         results = results_of(suite.value, races, unable)
         if new_process:
-            launched = measure_new_processes(results.problems, races, folder, show=_note_progress)
+            entrants = {race.entry.problem: race.entrants for race in races}
+            launched = measure_new_processes(
+                results.problems, entrants, folder, show=_note_progress
+            )
         else:
-            launched = known_of(results.problems, folder)
+            launched = known_of(results.problems, load_new_processes(folder))
     except KeyboardInterrupt as error:
         note(
             f"interrupted; finished runs stay in `{folder}`: the same command continues from there"

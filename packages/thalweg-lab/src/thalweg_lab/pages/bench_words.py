@@ -139,8 +139,8 @@ def new_process_rows(results: Results) -> list[tuple[str, ...]]:
             time_text(one.median(OURS, cache)),
             time_text(one.median(one.peer, cache)),
             one.peer,
-            times(one.ratio(cache)),
-            times(one.ratio(cache, "cpu_seconds")),
+            ratio_text(one.compared(cache)),
+            ratio_text(one.compared(cache, "cpu_seconds")),
         )
         for one in results.launched
         for cache in (COLD, WARM)
