@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import cho_factor, cho_solve
 
+from thalweg._util.symmetric_product import symmetric_product
 from thalweg.errors import ConfigError
 from thalweg.flow import LeastSquaresFlow
 from thalweg.solvers.base import (
@@ -39,7 +40,6 @@ from thalweg.solvers.base import (
     no_work,
 )
 from thalweg.solvers.dense import MATRICES, refuse_bytes
-from thalweg.solvers.integrators.shifted_systems import symmetric_product
 
 if TYPE_CHECKING:
     from collections.abc import Callable

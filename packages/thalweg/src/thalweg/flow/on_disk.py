@@ -35,6 +35,7 @@ import numpy as np
 from jaxlib.version import __version__ as jaxlib_version
 
 from thalweg._util.files import whole_file
+from thalweg._util.symmetric_product import TARGET, is_callable
 from thalweg.compilation_cache import own_folder
 
 if TYPE_CHECKING:
@@ -266,9 +267,11 @@ def _load(path: Path, arguments: tuple[Any, ...]) -> Any | None:
 
     try:
         # Whoever can write to this folder could have any process of the user run their code.
-        payload, result, calls_lapack = pickle.loads(zlib.decompress(body))  # noqa: S301
-        if calls_lapack:
+        payload, result, called = pickle.loads(zlib.decompress(body))  # noqa: S301
+        if any(target.startswith(LAPACK) for target in called):
             _find_lapack()
+        if TARGET in called and not is_callable():
+            return None
         taken = jax.tree.structure((arguments, {}))
         return deserialize_and_load(payload, taken, jax.tree.structure(result))
     except Exception:  # noqa: BLE001 - whatever a compiler raises that cannot read it
@@ -281,11 +284,11 @@ def _save(path: Path, program: Any) -> None:
 
     with contextlib.suppress(Exception):
         called = set(CALLED.findall(program.as_text()))
-        if not all(target.startswith(LAPACK) for target in called):
+        if not all(target.startswith(LAPACK) or target == TARGET for target in called):
             return  # it may be a function that is registered where programs are lowered
         payload, _, structure = serialize(program)
         result = jax.tree.unflatten(structure, range(structure.num_leaves))
-        body = zlib.compress(pickle.dumps((payload, result, bool(called))), QUICKEST)
+        body = zlib.compress(pickle.dumps((payload, result, called)), QUICKEST)
         with whole_file(path) as new:
             new.write_bytes(hashlib.sha256(body).digest() + body)
         for entry in path.parent.glob(f"*{_name(path)}-*-cache"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
+from thalweg._util.symmetric_product import product_by_halves, symmetric_product
 from thalweg.flow.base import shapes_of
 from thalweg.flow.chunks import (
     Chunked,
@@ -257,7 +258,9 @@ class ExampleTerm(AbstractTerm):
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         def products(*chunk: Any) -> tuple[jax.Array, jax.Array]:
             r, jacobian = self._chunk_jacobian(*chunk)
-            return jacobian.T @ r, jacobian.T @ jacobian
+            return jacobian.T @ r, product(jacobian)
+
+        product = symmetric_product if self._devices is None else product_by_halves
 
         pieces = finer(part, self._rows, self._devices)
         gradient, matrix = sum_chunks(products, pieces, theta)
@@ -369,7 +372,7 @@ class WholeTerm(AbstractTerm):
         self, part: jax.Array, theta: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         r, jacobian = self.jacobian(part, theta)
-        return r, jacobian.T @ r, jacobian.T @ jacobian
+        return r, jacobian.T @ r, symmetric_product(jacobian)
 
     def along(
         self, part: jax.Array, theta: jax.Array, coefficients: tuple[jax.Array, ...]

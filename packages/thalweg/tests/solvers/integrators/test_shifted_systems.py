@@ -5,11 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from thalweg.solvers.integrators.shifted_systems import (
-    ParameterSpace,
-    ResidualSpace,
-    symmetric_product,
-)
+from thalweg._util.symmetric_product import symmetric_product
+from thalweg.solvers.integrators.shifted_systems import ParameterSpace, ResidualSpace
 
 RNG = np.random.default_rng(7)
 each_real = pytest.mark.parametrize("real", [np.float64, np.float32])
@@ -22,15 +19,6 @@ def in_both_spaces(jacobian, metric, u, h):
     """The step solved in the space of parameters, and in that of residuals."""
     inner = ParameterSpace(symmetric_product(jacobian), metric).at(h)(jacobian.T @ u)
     return inner, ResidualSpace.prepare(jacobian, metric).at(h)(u)
-
-
-@pytest.mark.parametrize("n", [1, 7, 511, 512, 513, 1025])
-def test_a_symmetric_product_by_halves_is_the_plain_product(n):
-    """Also for odd orders, and symmetric to the last bit, as Cholesky reads one half only."""
-    a = RNG.normal(size=(6, n))
-    found = np.asarray(symmetric_product(jnp.asarray(a)))
-    assert np.abs(found - a.T @ a).max() <= 1e-13 * (a * a).sum(axis=0).max()
-    assert np.abs(found - found.T).max() <= 1e-13
 
 
 @each_real

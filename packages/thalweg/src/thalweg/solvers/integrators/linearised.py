@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from thalweg._util.symmetric_product import product_by_halves, symmetric_product
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
 from thalweg.flow.layers import separable
 from thalweg.flow.stencil import along_by_points, by_order
@@ -25,7 +26,6 @@ from thalweg.solvers.integrators.shifted_systems import (
     LayeredSpace,
     ParameterSpace,
     ResidualSpace,
-    symmetric_product,
 )
 
 Metric = Callable[[jax.Array], jax.Array]
@@ -158,7 +158,8 @@ def parameter_system(
     def kept_force(coefficients: jax.Array, k: jax.Array | int) -> jax.Array:
         return jacobian.T @ force_of_residuals(coefficients, k)
 
-    curvature = symmetric_product(jacobian)
+    product = symmetric_product if flow.devices is None else product_by_halves
+    curvature = product(jacobian)
     return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
 
 

@@ -21,25 +21,12 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 
+from thalweg._util.symmetric_product import symmetric_product
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thalweg.flow.layers import Factors
-
-HALVING_SIZE = 512  # from this order on, a symmetric product is worth computing by halves
-
-
-def symmetric_product(a: jax.Array) -> jax.Array:
-    """`aᵀa` of shape `(n, n)`, computing each off-diagonal block once.
-
-    Cost: about 5/8 of the plain product for large n.
-    """
-    n = a.shape[1]
-    if n < HALVING_SIZE:
-        return a.T @ a
-    left, right = a[:, : n // 2], a[:, n // 2 :]
-    corner = left.T @ right
-    return jnp.block([[symmetric_product(left), corner], [corner.T, symmetric_product(right)]])
 
 
 def _factor(matrix: jax.Array) -> jax.Array:
