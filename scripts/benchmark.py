@@ -30,6 +30,8 @@ from matplotlib.lines import Line2D
 
 from thalweg.report.looks import COLOURS, Looks
 from thalweg_lab.bench.new_process import measure_new_processes
+from thalweg_lab.bench.peers import OUR_MAKER, PEERS
+from thalweg_lab.bench.plan import label_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -213,18 +215,20 @@ def take_over(path: Path, into: Path) -> None:
     into.write_text(json.dumps(later, indent=1), encoding="utf-8")
 
 
-def settings(text: str) -> dict[str, Any]:
-    """The method and settings that a line of a record names: `adam learning_rate=0.01`."""
-    name, *options = text.split()
-    pairs = (option.split("=") for option in options)
-    return {"name": name, **{key: json.loads(value) for key, value in pairs}}
+def makers() -> dict[str, dict[str, Any]]:
+    """The method and settings of every entrant, by the line that a record names them by."""
+    every = [OUR_MAKER]
+    for peer in PEERS.values():
+        every += [*peer.makers(), *filter(None, [peer.default_maker])]
+    return {label_of(maker): maker for maker in every}
 
 
 def measure_missing() -> None:
     """Measure, on the record's problems, new processes to their present middle targets."""
     problems = results_of_record(record()).problems
+    by_line = makers()
     entrants = {
-        raced.problem: {timing.label: settings(timing.settings) for timing in raced.timings}
+        raced.problem: {timing.label: by_line[timing.settings] for timing in raced.timings}
         for raced in problems
     }
 

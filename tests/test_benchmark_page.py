@@ -5,6 +5,7 @@ import re
 import pytest
 
 from browser import find_browser, open_browser
+from thalweg_lab.bench.new_process import known_of, load_new_processes
 from thalweg_lab.bench.suite import FULL, PUBLISHED, entries
 
 SCRIPT = "benchmark"
@@ -147,14 +148,25 @@ def test_one_core_is_compared_with_two_against_the_same_peers(script):
     assert ", 1 core, " in text
 
 
-def test_settings_are_read_back_from_the_line_that_names_them(script):
-    """Those of every entrant of the record, so that new processes run what raced."""
-    from thalweg_lab.bench.plan import label_of
-
+def test_every_entrant_of_the_record_is_one_that_can_be_run_again(script):
+    """By the line that names its settings, so that new processes run what raced."""
     lines = {t["settings"] for p in script.record()["problems"] for t in p["timings"]}
-    assert all(label_of(script.settings(line)) == line for line in lines)
-    assert script.settings("adam learning_rate=0.01") == {"name": "adam", "learning_rate": 0.01}
-    assert script.settings("auto") == {"name": "auto"}
+    makers = script.makers()
+    assert lines <= makers.keys()
+    assert makers["ss-broyden-jax initial_scale=0"]["initial_scale"] is False
+    assert makers["auto"] == {"name": "auto"}
+
+
+@pytest.mark.usefixtures("script")
+def test_new_processes_of_the_record_are_of_its_targets_and_from_clean_commits():
+    """Measured to the middle target against the peer that the record finds quickest."""
+    from benchmark_pages import FOLDER, read, results_of_record
+
+    problems = results_of_record(read("results.json")).problems
+    kept = load_new_processes(FOLDER)
+    assert known_of(problems, kept)
+    assert {one.problem for one in kept} <= {raced.problem for raced in problems}
+    assert not any((one.commit or "+dirty").endswith("+dirty") for one in kept)
 
 
 @pytest.mark.usefixtures("script")
