@@ -142,6 +142,7 @@ def measure_new_processes(
     """
     from thalweg_lab.study.run import commit
 
+    made_by = commit()  # before the record, which may lie in the repository, is written
     known = {_key(one): one for one in load_new_processes(folder)}
     for raced in problems:
         asked = middle_target(raced)
@@ -160,7 +161,7 @@ def measure_new_processes(
             launches=launches,
             budget=raced.budget,
             machine=dataclasses.asdict(this_machine()),
-            commit=commit(),
+            commit=made_by,
         )
         known[_key(found)] = found
         _save(folder, tuple(known.values()))
