@@ -98,7 +98,7 @@ def test_where_a_side_misses_the_target_the_budget_of_a_second_makes_a_bound():
 
 
 def test_a_target_that_thalweg_misses_counts_in_the_goals_and_is_marked():
-    """The least ratio of all problems, and a mean with it."""
+    """The least ratio of all problems; a bound has no place in the mean."""
     launches = (
         Launch(OURS, 0, COLD, NEVER, NEVER, 1.0),
         Launch(OURS, 0, WARM, NEVER, NEVER, 1.0),
@@ -111,6 +111,7 @@ def test_a_target_that_thalweg_misses_counts_in_the_goals_and_is_marked():
     goal = next(goal for goal in found.goals if goal.name.startswith("In a new process"))
     assert goal.found == 0.3
     assert goal.standing == "missed by a factor of 3.3"
+    assert "thalweg misses the target of `xor`" in goal.detail
 
 
 def test_runs_are_made_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

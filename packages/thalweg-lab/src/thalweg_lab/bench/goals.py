@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from thalweg_lab.bench.new_process import COLD, WARM
 from thalweg_lab.bench.peers import PEERS
 from thalweg_lab.bench.results import Raced, is_jax_peer
-from thalweg_lab.bench.targets import AT_LEAST, geometric_mean, mean_reached, mean_with_bounds
+from thalweg_lab.bench.targets import (
+    AT_LEAST,
+    AT_MOST,
+    MEASURED,
+    geometric_mean,
+    mean_reached,
+    mean_with_bounds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence, Sized
@@ -176,20 +183,22 @@ def _first_step(problems: Sequence[Raced]) -> Goal:
 
 def _new_process(name: str, launched: Sequence[NewProcess], cache: str) -> Goal:
     """The least ratio of all problems, as the goal holds for each of them."""
-    ratios = {one.problem: one.compared(cache).ratio for one in launched}
-    ratios = {problem: ratio for problem, ratio in ratios.items() if not math.isnan(ratio)}
-    least = min(ratios, key=lambda problem: ratios[problem], default="")
+    targets = {one.problem: one.compared(cache) for one in launched}
+    targets = {problem: target for problem, target in targets.items() if target.ratio >= 0}
+    least = min(targets, key=lambda problem: targets[problem].ratio, default="")
+    missed = [f"`{problem}`" for problem, target in targets.items() if target.bound == AT_MOST]
+    measured = [target.ratio for target in targets.values() if target.bound == MEASURED]
+    parts = [f"the least of {_count(targets)} is that of `{least}`"]
+    if measured:
+        parts.append(f"the geometric mean is {_short(geometric_mean(measured))}")
+    if missed:
+        parts.append(f"thalweg misses the target of {', '.join(missed)}, which the mean leaves out")
     return Goal(
         name=f"{name}: times the quickest peer at the middle target, the least of all problems",
         unit="times",
         wanted=1.0,
-        found=ratios[least] if ratios else math.nan,
-        detail=(
-            f"the least of {_count(ratios)} is that of `{least}`; the geometric mean is "
-            f"{_short(geometric_mean(ratios.values()))}"
-            if ratios
-            else NOTHING
-        ),
+        found=targets[least].ratio if targets else math.nan,
+        detail="; ".join(parts) if targets else NOTHING,
     )
 
 
