@@ -55,6 +55,16 @@ def test_what_does_not_pay_or_cannot_be_called_is_left_to_xla(a):
     assert np.allclose(jax.jit(symmetric_product)(a), a.T @ a, rtol=0.1, atol=0.1)
 
 
+def test_rows_on_several_devices_are_left_to_xla():
+    """A call would gather them all on each device."""
+
+    def divided(a):
+        return symmetric_product(a, is_divided=True)
+
+    assert TARGET not in text_of(divided, LARGE)
+    assert np.allclose(jax.jit(divided)(LARGE), LARGE.T @ LARGE, rtol=1e-12)
+
+
 def test_many_at_once_are_each_on_its_own():
     """As several starts side by side are."""
     stack = RNG.normal(size=(3, 2, *LARGE.shape))

@@ -184,7 +184,9 @@ def _first_step(problems: Sequence[Raced]) -> Goal:
 def _new_process(name: str, launched: Sequence[NewProcess], cache: str) -> Goal:
     """The least ratio of all problems, as the goal holds for each of them."""
     targets = {one.problem: one.compared(cache) for one in launched}
-    targets = {problem: target for problem, target in targets.items() if target.ratio >= 0}
+    targets = {
+        problem: target for problem, target in targets.items() if not math.isnan(target.ratio)
+    }
     least = min(targets, key=lambda problem: targets[problem].ratio, default="")
     missed = [f"`{problem}`" for problem, target in targets.items() if target.bound == AT_MOST]
     measured = [target.ratio for target in targets.values() if target.bound == MEASURED]

@@ -32,10 +32,15 @@ KINDS = {11: ctypes.c_float, 12: ctypes.c_double}  # by the interface's number o
 LATER = 0.05  # seconds after which an interrupt is passed on
 
 
-def symmetric_product(a: jax.Array) -> jax.Array:
-    """`aᵀa` of shape `(n, n)` for a of shape `(m, n)` on one device; it has no derivative."""
-    is_large = a.shape[0] * a.shape[1] ** 2 >= LEAST
-    if not is_large or a.dtype not in (jnp.float32, jnp.float64) or not is_callable():
+def symmetric_product(a: jax.Array, *, is_divided: bool = False) -> jax.Array:
+    """`aᵀa` of shape `(n, n)`; it has no derivative.
+
+    Args:
+        a: Shape `(m, n)`.
+        is_divided: Whether several devices hold the rows of a; XLA alone multiplies there.
+    """
+    pays = not is_divided and a.shape[0] * a.shape[1] ** 2 >= LEAST
+    if not pays or a.dtype not in (jnp.float32, jnp.float64) or not is_callable():
         return product_by_halves(a)
     return jax.lax.platform_dependent(a, cpu=_by_blas, default=product_by_halves)
 

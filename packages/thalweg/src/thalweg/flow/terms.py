@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 import jax
 import jax.numpy as jnp
 
-from thalweg._util.symmetric_product import product_by_halves, symmetric_product
+from thalweg._util.symmetric_product import symmetric_product
 from thalweg.flow.base import shapes_of
 from thalweg.flow.chunks import (
     Chunked,
@@ -256,11 +256,11 @@ class ExampleTerm(AbstractTerm):
     def normal_equations(
         self, part: Chunked, theta: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
+        is_divided = self._devices is not None
+
         def products(*chunk: Any) -> tuple[jax.Array, jax.Array]:
             r, jacobian = self._chunk_jacobian(*chunk)
-            return jacobian.T @ r, product(jacobian)
-
-        product = symmetric_product if self._devices is None else product_by_halves
+            return jacobian.T @ r, symmetric_product(jacobian, is_divided=is_divided)
 
         pieces = finer(part, self._rows, self._devices)
         gradient, matrix = sum_chunks(products, pieces, theta)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from thalweg._util.symmetric_product import product_by_halves, symmetric_product
+from thalweg._util.symmetric_product import symmetric_product
 from thalweg.flow import CompositeFlow, LeastSquaresFlow
 from thalweg.flow.layers import separable
 from thalweg.flow.stencil import along_by_points, by_order
@@ -158,8 +158,7 @@ def parameter_system(
     def kept_force(coefficients: jax.Array, k: jax.Array | int) -> jax.Array:
         return jacobian.T @ force_of_residuals(coefficients, k)
 
-    product = symmetric_product if flow.devices is None else product_by_halves
-    curvature = product(jacobian)
+    curvature = symmetric_product(jacobian, is_divided=flow.devices is not None)
     return _dense_system(0.5 * jnp.vdot(r, r), grad, curvature, columns, kept_force, metric_of)
 
 
