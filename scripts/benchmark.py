@@ -52,6 +52,7 @@ ROWS_OF_A_TITLE = 1.6  # room above the problems of a kind
 # What a bound looks like: no peer arrived, or thalweg did not.
 MARKERS = {"measured": "o", "at least": ">", "at most": "<"}
 OURS = "thalweg"
+EQUAL = 0.05  # how far from 1 a mean ratio may be and still count as neither ahead nor behind
 
 
 def record() -> dict[str, Any]:
@@ -153,11 +154,13 @@ def with_verdicts(page: str, results: dict[str, Any]) -> str:
 def _verdict(problems: list[dict[str, Any]]) -> str:
     """In a sentence or two: how quick on the whole, where it is ahead and where behind."""
     means = {problem["problem"]: _ratio_of(targets_of(problem)) for problem in problems}
-    ahead = sorted((name for name in means if means[name] >= 1), key=lambda name: -means[name])
-    behind = sorted((name for name in means if means[name] < 1), key=means.__getitem__)
+    equal = [name for name in means if abs(means[name] - 1) <= EQUAL]
+    others = sorted((name for name in means if name not in equal), key=means.__getitem__)
+    ahead = [name for name in reversed(others) if means[name] > 1]
+    behind = [name for name in others if means[name] < 1]
     whole = _ratio_of([target for problem in problems for target in targets_of(problem)])
     parts = [f"**{whole:.2g} times as fast** on average."]
-    for word, names in (("Ahead", ahead), ("Behind", behind)):
+    for word, names in (("Ahead", ahead), ("Within 5 %", equal), ("Behind", behind)):
         if names:
             listed = ", ".join(f"`{name}` ({means[name]:.2g})" for name in names)
             parts.append(f"{word} on {listed}.")

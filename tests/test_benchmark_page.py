@@ -34,6 +34,19 @@ def test_the_page_says_what_the_record_says_of_each_kind_of_problem(script):
     assert other.count("**0.25 times as fast** on average. Behind on") == len(script.KINDS)
 
 
+@pytest.mark.parametrize(
+    ("ratio", "word"), [(0.9, "Behind"), (0.96, "Within 5 %"), (1.04, "Within 5 %"), (1.1, "Ahead")]
+)
+def test_a_ratio_near_1_is_neither_ahead_nor_behind(script, ratio, word):
+    """Less than what two runs of one race differ by."""
+    page, results = script.PAGE.read_text(encoding="utf-8"), script.record()
+    for problem in results["problems"]:
+        for target in script.targets_of(problem):
+            target.update(ratio=ratio, bound="measured")
+    other = script.with_verdicts(page, results)
+    assert other.count(f"** on average. {word} on `") == len(script.KINDS)
+
+
 def test_a_figure_has_a_row_for_each_problem(script):
     """And the title of each kind, on a light page as on a dark one."""
     results = script.record()
