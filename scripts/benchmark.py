@@ -34,6 +34,8 @@ from thalweg_lab.bench.peers import OUR_MAKER, PEERS
 from thalweg_lab.bench.plan import label_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parents[1]
@@ -152,15 +154,15 @@ def with_verdicts(page: str, results: dict[str, Any]) -> str:
 
 
 def _verdict(problems: list[dict[str, Any]]) -> str:
-    """In a sentence or two: how quick on the whole, where it is ahead and where behind."""
+    """In a few sentences: how quick on the whole, where it is ahead, about equal and behind."""
     means = {problem["problem"]: _ratio_of(targets_of(problem)) for problem in problems}
-    equal = [name for name in means if abs(means[name] - 1) <= EQUAL]
-    others = sorted((name for name in means if name not in equal), key=means.__getitem__)
-    ahead = [name for name in reversed(others) if means[name] > 1]
-    behind = [name for name in others if means[name] < 1]
+    ordered = sorted(means, key=means.__getitem__)
+    ahead = [name for name in reversed(ordered) if means[name] > 1 + EQUAL]
+    equal = [name for name in ordered if abs(means[name] - 1) <= EQUAL]
+    behind = [name for name in ordered if means[name] < 1 - EQUAL]
     whole = _ratio_of([target for problem in problems for target in targets_of(problem)])
     parts = [f"**{whole:.2g} times as fast** on average."]
-    for word, names in (("Ahead", ahead), ("Within 5 %", equal), ("Behind", behind)):
+    for word, names in (("Ahead", ahead), (f"Within {100 * EQUAL:g} %", equal), ("Behind", behind)):
         if names:
             listed = ", ".join(f"`{name}` ({means[name]:.2g})" for name in names)
             parts.append(f"{word} on {listed}.")
@@ -218,7 +220,7 @@ def take_over(path: Path, into: Path) -> None:
     into.write_text(json.dumps(later, indent=1), encoding="utf-8")
 
 
-def makers() -> dict[str, dict[str, Any]]:
+def makers() -> dict[str, Mapping[str, Any]]:
     """The method and settings of every entrant, by the line that a record names them by."""
     every = [OUR_MAKER]
     for peer in PEERS.values():

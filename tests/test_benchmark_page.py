@@ -38,7 +38,7 @@ def test_the_page_says_what_the_record_says_of_each_kind_of_problem(script):
     ("ratio", "word"), [(0.9, "Behind"), (0.96, "Within 5 %"), (1.04, "Within 5 %"), (1.1, "Ahead")]
 )
 def test_a_ratio_near_1_is_neither_ahead_nor_behind(script, ratio, word):
-    """Less than what two runs of one race differ by."""
+    """The page names such problems apart."""
     page, results = script.PAGE.read_text(encoding="utf-8"), script.record()
     for problem in results["problems"]:
         for target in script.targets_of(problem):

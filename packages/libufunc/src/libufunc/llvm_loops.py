@@ -267,7 +267,7 @@ class _Writer:
 
 
 class _Vectors(_Writer):
-    """Writes a loop that calls a function of a vector ABI, for `lanes` elements a time.
+    """Writes a loop that calls a function of a vector ABI, `lanes` elements at a time.
 
     What is not contiguous, and the rest at the end, is gathered into a vector first. Lanes beyond
     the end repeat the first element of the rest, which raises no flag of its own.
